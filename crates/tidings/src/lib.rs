@@ -1,0 +1,5 @@
+//! tidings.
+#[cfg(feature = "reload")]
+pub mod reload;
+#[cfg(feature = "watch")]
+pub mod watch;

@@ -1,0 +1,2 @@
+//! Hot reloading.
+pub mod inject;
