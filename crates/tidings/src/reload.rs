@@ -1,3 +1,3 @@
 //! Hot reloading.
 mod inject;
-pub use inject::{Injector, Outcome};
+pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};

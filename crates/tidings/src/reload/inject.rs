@@ -221,9 +221,10 @@ impl Search {
     fn scan(&mut self, bytes: &[u8]) -> Option<Found> {
         let scanner = self.scanner.as_mut()?;
         for slice in bytes.chunks(STEP) {
-            match scanner.read(slice)? {
-                Found::At(offset) => return Some(Found::At(self.base + offset)),
-                nowhere => return Some(nowhere),
+            match scanner.read(slice) {
+                None => {}
+                Some(Found::At(offset)) => return Some(Found::At(self.base + offset)),
+                nowhere => return nowhere,
             }
         }
         None

@@ -82,6 +82,12 @@ fn comments_and_doctypes_are_passed_over() {
 }
 
 #[test]
+fn a_long_licence_comes_first() {
+    let page = format!("<!-- {} --><html><head>|</head>", "x".repeat(3 * STEP));
+    check(&page);
+}
+
+#[test]
 fn scripts_that_contain_tags_come_after() {
     check("<head>|<script>'<head></body>'</script>");
     check("|<script>document.write('<head></head></body>')</script>");
