@@ -1,0 +1,262 @@
+//! [`Event`]: what is published. [`Frame`]: its bytes on the wire, shared by all who read it.
+//!
+//! The fields of an event are private and checked when they are set, so no line break can hide in a
+//! name or an id and begin a field of its own there (CWE-93). Data may hold anything.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::id::EventId;
+
+/// One server-sent event before it has a place in a log.
+///
+/// ```
+/// use tidings::Event;
+///
+/// let plain = Event::data("two\nlines");
+/// let named = Event::data("42").named("answer".parse()?);
+/// # Ok::<(), tidings::FieldError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    name: Option<EventName>,
+    data: Arc<str>,
+    id: Option<EventId>,
+    retry: Option<Duration>,
+}
+
+impl Event {
+    /// An event with this text. Browsers hear it as `message`.
+    ///
+    /// Any text will do. It arrives with each line break (CR, LF or CRLF) as one LF, because that is
+    /// all the format can carry (WHATWG HTML 9.2.6).
+    pub fn data(text: impl Into<Arc<str>>) -> Event {
+        Event {
+            name: None,
+            data: text.into(),
+            id: None,
+            retry: None,
+        }
+    }
+
+    /// An event whose text is this value as JSON, on one line.
+    ///
+    /// # Errors
+    /// Where the value cannot be written as JSON: a map with keys that are not strings, or a
+    /// `Serialize` that fails.
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Event, JsonError> {
+        match serde_json::to_string(value) {
+            Ok(text) => Ok(Event::data(text)),
+            Err(error) => Err(JsonError(error)),
+        }
+    }
+
+    /// Gives the event a name: browsers hear it with `addEventListener(name, ..)` instead of `message`.
+    #[must_use]
+    pub fn named(mut self, name: EventName) -> Event {
+        self.name = Some(name);
+        self
+    }
+
+    /// Gives the event an id of the publisher's instead of one that the log mints.
+    ///
+    /// A reader can resume from it as long as the log holds the event. Where an id is used twice, the
+    /// earlier event is the one that is resumed from: rather twice than not at all.
+    #[must_use]
+    pub fn with_id(mut self, id: EventId) -> Event {
+        self.id = Some(id);
+        self
+    }
+
+    /// Tells the reader to wait this long before it reconnects, from now on. Whole milliseconds.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Duration) -> Event {
+        self.retry = Some(retry);
+        self
+    }
+
+    /// The name, where it has one.
+    pub fn name(&self) -> Option<&EventName> {
+        self.name.as_ref()
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.data
+    }
+
+    /// The publisher's id, where it chose one.
+    pub fn id(&self) -> Option<&EventId> {
+        self.id.as_ref()
+    }
+
+    /// The reconnection time it sets, where it sets one.
+    pub fn retry(&self) -> Option<Duration> {
+        self.retry
+    }
+}
+
+/// The name of an event: 1 to 128 bytes without control characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EventName(Arc<str>);
+
+impl EventName {
+    /// The longest name that is accepted, in bytes.
+    pub const MAX_BYTES: usize = 128;
+
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// [`FieldError`] where it is empty, too long, holds a control character, or is `error` or `open`:
+    /// browsers would run the handlers of the connection itself for those.
+    pub fn new(text: impl AsRef<str>) -> Result<EventName, FieldError> {
+        let text = text.as_ref();
+        check_field("event name", text, EventName::MAX_BYTES)?;
+        if matches!(text, "error" | "open") {
+            return Err(FieldError::Reserved {
+                field: "event name",
+                value: text.to_owned(),
+            });
+        }
+        Ok(EventName(text.into()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for EventName {
+    type Err = FieldError;
+
+    fn from_str(text: &str) -> Result<EventName, FieldError> {
+        EventName::new(text)
+    }
+}
+
+impl fmt::Display for EventName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The bytes of one event as they go out, ending with a blank line. Cloning counts a reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame(pub(crate) Bytes);
+
+impl Frame {
+    /// The bytes.
+    pub fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+/// A field of an event that cannot be sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FieldError {
+    /// It has no characters at all.
+    #[error("{field} is empty: leave it away instead")]
+    Empty {
+        /// Which field.
+        field: &'static str,
+    },
+    /// It has too many.
+    #[error("{field} of {bytes} bytes is too long: at most {limit} are allowed")]
+    TooLong {
+        /// Which field.
+        field: &'static str,
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        limit: usize,
+    },
+    /// It holds a control character, such as a line break or NUL.
+    #[error(
+        "{field} {value:?} holds the control character {character:?} at byte {at}: leave it out"
+    )]
+    Control {
+        /// Which field.
+        field: &'static str,
+        /// What it was.
+        value: String,
+        /// The character.
+        character: char,
+        /// Where it stands, in bytes.
+        at: usize,
+    },
+    /// It means something else to browsers.
+    #[error("{field} {value:?} is one that browsers use for the connection itself: choose another")]
+    Reserved {
+        /// Which field.
+        field: &'static str,
+        /// What it was.
+        value: String,
+    },
+}
+
+/// The one check for every field that shares a line with its name.
+pub(crate) fn check_field(
+    field: &'static str,
+    value: &str,
+    limit: usize,
+) -> Result<(), FieldError> {
+    if value.is_empty() {
+        return Err(FieldError::Empty { field });
+    }
+    if value.len() > limit {
+        return Err(FieldError::TooLong {
+            field,
+            bytes: value.len(),
+            limit,
+        });
+    }
+    match value.char_indices().find(|(_, c)| c.is_control()) {
+        None => Ok(()),
+        Some((at, character)) => Err(FieldError::Control {
+            field,
+            value: value.to_owned(),
+            character,
+            at,
+        }),
+    }
+}
+
+/// A value that cannot be written as JSON.
+#[cfg(feature = "json")]
+#[derive(Debug, thiserror::Error)]
+#[error("cannot be written as JSON: {0}")]
+pub struct JsonError(serde_json::Error);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_begin_a_field_are_refused() {
+        for bad in ["", "a\nb", "a\rdata: x", "a\0b", "\u{9b}", "error", "open"] {
+            assert!(EventName::new(bad).is_err(), "{bad:?}");
+        }
+        for good in ["message", "a b", "é", ":", "opened", "Error"] {
+            assert!(EventName::new(good).is_ok(), "{good:?}");
+        }
+        assert!(EventName::new("n".repeat(129)).is_err());
+    }
+
+    #[test]
+    fn an_error_names_the_value_and_the_way_out() {
+        assert_eq!(
+            EventName::new("error").unwrap_err().to_string(),
+            r#"event name "error" is one that browsers use for the connection itself: choose another"#
+        );
+        assert_eq!(
+            EventName::new("x".repeat(200)).unwrap_err().to_string(),
+            "event name of 200 bytes is too long: at most 128 are allowed"
+        );
+    }
+}

@@ -1,0 +1,194 @@
+//! Writing events: once per event, however many read it.
+//!
+//! What must stay true
+//! - A frame is whole lines and ends with a blank one, so a stream may be cut after any frame.
+//! - `data` is split at CR, LF and CRLF, each of which ends exactly one line. A line begins with
+//!   `data: `, with the space, so that spaces of the text itself survive.
+//! - No byte order mark is ever written outside of data.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::event::{Event, Frame};
+use crate::id::EventId;
+
+/// The bytes of one event. `id` is the position that readers resume from; an event that chose an id of
+/// its own keeps that.
+pub fn encode(event: &Event, id: &EventId) -> Frame {
+    let id = event.id().unwrap_or(id).as_str();
+    let name = event.name().map(|name| name.as_str());
+    frame(name, Some(id), event.retry(), event.text())
+}
+
+/// An event that we make ourselves. `name` must be free of line breaks.
+pub(crate) fn data_frame(name: &str, id: &EventId, text: &str) -> Frame {
+    frame(Some(name), Some(id.as_str()), None, text)
+}
+
+/// A comment line, which readers drop: it keeps proxies and sockets awake.
+pub(crate) fn comment(text: &str) -> Bytes {
+    Bytes::from(format!(": {text}\n\n"))
+}
+
+/// Sets the reconnection time.
+pub(crate) fn retry_line(retry: Duration) -> String {
+    format!("retry: {}\n\n", retry.as_millis())
+}
+
+fn frame(name: Option<&str>, id: Option<&str>, retry: Option<Duration>, text: &str) -> Frame {
+    let n_lines = 1 + memchr::memchr2_iter(b'\r', b'\n', text.as_bytes()).count();
+    let fields = name.map_or(0, str::len) + id.map_or(0, str::len) + 48;
+    let mut out = Vec::with_capacity(fields + text.len() + n_lines * "data: \n".len());
+    let mut field = |name: &str, value: &[u8]| {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value);
+        out.push(b'\n');
+    };
+    if let Some(name) = name {
+        field("event", name.as_bytes());
+    }
+    if let Some(id) = id {
+        field("id", id.as_bytes());
+    }
+    if let Some(retry) = retry {
+        field("retry", retry.as_millis().to_string().as_bytes());
+    }
+    let mut rest = text.as_bytes();
+    while let Some(end) = memchr::memchr2(b'\r', b'\n', rest) {
+        field("data", &rest[..end]);
+        let n_break = if rest[end..].starts_with(b"\r\n") {
+            2
+        } else {
+            1
+        };
+        rest = &rest[end + n_break..];
+    }
+    field("data", rest);
+    out.push(b'\n');
+    Frame(out.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sse::{Item, Message, Parser};
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn check(event: &Event, expected: &str) {
+        let frame = encode(event, &EventId::new("7").unwrap());
+        assert_eq!(std::str::from_utf8(frame.bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_plain_event_is_an_id_and_its_data() {
+        check(&Event::data("hello"), "id: 7\ndata: hello\n\n");
+    }
+
+    #[test]
+    fn all_fields_in_order() {
+        let event = Event::data("x")
+            .named("tick".parse().unwrap())
+            .with_id(EventId::new("mine").unwrap())
+            .with_retry(Duration::from_micros(1500));
+        check(&event, "event: tick\nid: mine\nretry: 1\ndata: x\n\n");
+    }
+
+    #[test]
+    fn every_kind_of_line_break_ends_one_line() {
+        check(&Event::data("a\nb"), "id: 7\ndata: a\ndata: b\n\n");
+        check(&Event::data("a\rb"), "id: 7\ndata: a\ndata: b\n\n");
+        check(&Event::data("a\r\nb"), "id: 7\ndata: a\ndata: b\n\n");
+        check(
+            &Event::data("a\n\rb"),
+            "id: 7\ndata: a\ndata: \ndata: b\n\n",
+        );
+        check(&Event::data("a\n"), "id: 7\ndata: a\ndata: \n\n");
+        check(
+            &Event::data("\r\n\r\n"),
+            "id: 7\ndata: \ndata: \ndata: \n\n",
+        );
+    }
+
+    #[test]
+    fn empty_data_is_still_an_event() {
+        check(&Event::data(""), "id: 7\ndata: \n\n");
+    }
+
+    #[test]
+    fn leading_spaces_and_colons_survive() {
+        check(&Event::data("  x: y"), "id: 7\ndata:   x: y\n\n");
+        check(&Event::data(":"), "id: 7\ndata: :\n\n");
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_nul_in_data_are_data() {
+        check(&Event::data("\u{feff}\0"), "id: 7\ndata: \u{feff}\0\n\n");
+    }
+
+    #[test]
+    fn data_cannot_begin_a_field() {
+        check(
+            &Event::data("x\n\nevent: evil\rid: 9"),
+            "id: 7\ndata: x\ndata: \ndata: event: evil\ndata: id: 9\n\n",
+        );
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("\n".to_owned()),
+            Just("\r".to_owned()),
+            Just("\r\n".to_owned()),
+            Just("\u{feff}".to_owned()),
+            Just("data: ".to_owned()),
+            Just(" ".to_owned()),
+            Just("\0".to_owned()),
+            any::<String>(),
+        ];
+        prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        /// parse(encode(e)) = e, but for line breaks, which all arrive as LF.
+        #[test]
+        fn prop_what_is_encoded_is_what_is_parsed(
+            texts in prop::collection::vec(text(), 1..4),
+            name in prop::option::of("[^\\p{Cc}]{1,12}"),
+            id in "[^\\p{Cc}]{1,12}",
+            retry in prop::option::of(0u64..1_000_000),
+            sizes in prop::collection::vec(1usize..7, 1..5),
+        ) {
+            prop_assume!(!matches!(name.as_deref(), Some("error" | "open")));
+            let mut wire = Vec::new();
+            let mut expected = Vec::new();
+            for text in &texts {
+                let mut event = Event::data(text.as_str()).with_id(EventId::new(&id).unwrap());
+                if let Some(name) = &name {
+                    event = event.named(name.parse().unwrap());
+                }
+                if let Some(retry) = retry {
+                    event = event.with_retry(Duration::from_millis(retry));
+                    expected.push(Item::Retry(Duration::from_millis(retry)));
+                }
+                wire.extend_from_slice(encode(&event, &EventId::new("unused").unwrap()).bytes());
+                expected.push(Item::Message(Message {
+                    name: name.clone().unwrap_or_else(|| "message".to_owned()),
+                    data: text.replace("\r\n", "\n").replace('\r', "\n"),
+                    last_event_id: id.clone(),
+                }));
+            }
+            let mut parser = Parser::new();
+            let mut got = Vec::new();
+            let mut rest = wire.as_slice();
+            let mut sizes = sizes.iter().cycle();
+            while !rest.is_empty() {
+                let (chunk, tail) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
+                parser.push(chunk, |item| got.push(item)).unwrap();
+                rest = tail;
+            }
+            prop_assert_eq!(got, expected);
+        }
+    }
+}
