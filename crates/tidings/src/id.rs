@@ -70,6 +70,11 @@ impl EventId {
         Ok(EventId(text.into()))
     }
 
+    /// Stands for an id that a client sent and that cannot be one. No log mints it.
+    pub(crate) fn malformed() -> EventId {
+        EventId("malformed".into())
+    }
+
     /// The id that the log of this epoch gives to this position.
     pub fn mint(epoch: Epoch, seq: Seq) -> EventId {
         EventId(format!("{epoch}.{seq}").into())

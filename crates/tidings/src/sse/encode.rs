@@ -21,9 +21,22 @@ pub fn encode(event: &Event, id: &EventId) -> Frame {
     frame(name, Some(id), event.retry(), event.text())
 }
 
-/// An event that we make ourselves. `name` must be free of line breaks.
-pub(crate) fn data_frame(name: &str, id: &EventId, text: &str) -> Frame {
-    frame(Some(name), Some(id.as_str()), None, text)
+/// An event that we make ourselves. `name` must be free of line breaks. Without an id it leaves the
+/// reader's as it is.
+pub(crate) fn data_frame(name: &str, id: Option<&EventId>, text: &str) -> Frame {
+    frame(Some(name), id.map(EventId::as_str), None, text)
+}
+
+/// The same event, leaving the reader's id as it is.
+pub(crate) fn without_id(frame: &Frame) -> Frame {
+    let mut out = Vec::with_capacity(frame.bytes().len());
+    // We wrote it: line feeds only, and no line of data begins with the name of another field.
+    for line in frame.bytes().split_inclusive(|byte| *byte == b'\n') {
+        if !line.starts_with(b"id: ") {
+            out.extend_from_slice(line);
+        }
+    }
+    Frame(out.into())
 }
 
 /// A comment line, which readers drop: it keeps proxies and sockets awake.
@@ -133,6 +146,16 @@ mod tests {
         check(
             &Event::data("x\n\nevent: evil\rid: 9"),
             "id: 7\ndata: x\ndata: \ndata: event: evil\ndata: id: 9\n\n",
+        );
+    }
+
+    #[test]
+    fn an_event_without_its_id_is_otherwise_the_same() {
+        let event = Event::data("id: 3\nx").named("n".parse().unwrap());
+        let frame = encode(&event, &EventId::new("7").unwrap());
+        assert_eq!(
+            &without_id(&frame).bytes()[..],
+            b"event: n\ndata: id: 3\ndata: x\n\n"
         );
     }
 

@@ -1,0 +1,89 @@
+//! The hub's clock: one thread that gives signs of life and ends streams whose time has come.
+//!
+//! One sweep for all streams, instead of a timer for each. A plain thread, so that the hub works
+//! under any async runtime and none. It starts with the first stream that wants signs of life or the
+//! first paced ending, sleeps between its turns, and ends with the hub.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::Instant;
+
+use super::Inner;
+
+/// What the clock's thread and the hub share. The thread holds only this and a weak reference.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    state: Mutex<State>,
+    rung: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: bool,
+    /// Something earlier than the thread knows of may be due.
+    rung: bool,
+    stopped: bool,
+}
+
+impl Clock {
+    /// Starts the thread unless it runs, and makes it look again at what is due.
+    pub(super) fn ring(self: &Arc<Clock>, hub: &Arc<Inner>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.rung = true;
+        self.rung.notify_one();
+        if state.running {
+            return;
+        }
+        state.running = true;
+        let clock = Arc::clone(self);
+        let hub = Arc::downgrade(hub);
+        let started = thread::Builder::new()
+            .name("tidings-clock".to_owned())
+            .spawn(move || clock.run(&hub));
+        // Without a thread there are no signs of life; streams work all the same.
+        state.running = started.is_ok();
+    }
+
+    /// Starts the thread unless it runs.
+    pub(super) fn start(self: &Arc<Clock>, hub: &Arc<Inner>) {
+        let running = self
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .running;
+        if !running {
+            self.ring(hub);
+        }
+    }
+
+    /// Ends the thread; called when the hub is dropped.
+    pub(super) fn stop(&self) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .stopped = true;
+        self.rung.notify_one();
+    }
+
+    fn run(&self, hub: &Weak<Inner>) {
+        loop {
+            let Some(inner) = hub.upgrade() else { return };
+            let now = Instant::now();
+            let next = inner.turn(now);
+            // If this was the last reference, dropping it here runs `stop` in this very thread.
+            drop(inner);
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.stopped {
+                return;
+            }
+            if !std::mem::take(&mut state.rung) {
+                let sleep = next.saturating_duration_since(Instant::now());
+                let (mut woken, _) = self
+                    .rung
+                    .wait_timeout(state, sleep)
+                    .unwrap_or_else(PoisonError::into_inner);
+                woken.rung = false;
+            }
+        }
+    }
+}

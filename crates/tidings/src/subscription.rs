@@ -1,0 +1,379 @@
+//! [`Subscription`]: a cursor over the log.
+//!
+//! > It never yields an event at or before its cursor, and never skips one it may read. Where it
+//! > cannot keep that promise, it says so in the stream, with a [`Gap`].
+//!
+//! One loop serves first connect, replay, live delivery and a slow reader: what is queued, else what
+//! the channel has after the cursor, else a page of the log. Nothing grows while nobody reads.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::engine::{BoxFuture, EngineError, Page, Stored};
+use crate::event::Frame;
+use crate::hub::{Channel, Inner, Opened, Part, StreamId, SubscribeError, Take};
+use crate::id::{EventId, Seq};
+use crate::sse::{Item, Parser, comment};
+use crate::topic::Topic;
+
+/// Events read from the log in one go.
+const PAGE_EVENTS: usize = 256;
+
+/// Queued parts are joined into one write up to this size.
+const JOIN_BYTES: usize = 64 << 10;
+
+/// Where a subscription began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the status, or with what is published next: nothing was asked for.
+    Live,
+    /// Exactly after the event that was asked for.
+    Resumed {
+        /// Its id.
+        after: EventId,
+    },
+    /// Not where it was asked to: the stream begins with a [`Gap`].
+    Lost {
+        /// The id that was asked for.
+        asked: EventId,
+        /// The oldest that could be had.
+        earliest: EventId,
+    },
+}
+
+/// Some events cannot be had any more. On the wire it is an event named `gap`, with this as JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Why.
+    pub reason: GapReason,
+    /// The position that was asked for.
+    pub asked: EventId,
+    /// The oldest position that the log holds.
+    pub earliest: EventId,
+}
+
+/// Why events cannot be had any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GapReason {
+    /// The id is of another log, or of another life of this one: `other-log`.
+    OtherLog,
+    /// The log has dropped what came after the id: `expired`.
+    Expired,
+    /// The log does not know the id: `unknown`.
+    Unknown,
+    /// The reader was connected, but so slow that the log overtook it: `behind`.
+    Behind,
+}
+
+impl GapReason {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            GapReason::OtherLog => "other-log",
+            GapReason::Expired => "expired",
+            GapReason::Unknown => "unknown",
+            GapReason::Behind => "behind",
+        }
+    }
+}
+
+impl Gap {
+    pub(crate) fn to_json(&self) -> String {
+        // Ids hold no control characters, so quotes and backslashes are all that needs an escape.
+        let quoted = |id: &EventId| id.as_str().replace('\\', "\\\\").replace('"', "\\\"");
+        format!(
+            r#"{{"reason":"{}","asked":"{}","earliest":"{}"}}"#,
+            self.reason.as_str(),
+            quoted(&self.asked),
+            quoted(&self.earliest),
+        )
+    }
+}
+
+/// One thing that a subscription yields.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// The current full status of a topic.
+    Status(Topic, Frame),
+    /// An event.
+    Event(Arc<Stored>),
+    /// Some events are lost.
+    Gap(Gap),
+}
+
+impl Delivery {
+    /// The text of a status or an event, as a reader would get it.
+    pub fn text(&self) -> Option<String> {
+        let frame = match self {
+            Delivery::Status(_, frame) => frame,
+            Delivery::Event(stored) => &stored.frame,
+            Delivery::Gap(_) => return None,
+        };
+        let mut text = None;
+        let mut parser = Parser::with_limit(usize::MAX);
+        // Cannot fail: there is no limit.
+        let _ = parser.push(frame.bytes(), |item| {
+            if let Item::Message(message) = item {
+                text = Some(message.data);
+            }
+        });
+        text
+    }
+}
+
+/// A reader of the log. Dropping it takes it out of the hub at once.
+pub struct Subscription {
+    hub: Arc<Inner>,
+    channel: Arc<Channel>,
+    reader: usize,
+    id: StreamId,
+    start: Start,
+    parts: VecDeque<Part>,
+    cursor: Seq,
+    /// The position of which the reader knows the id.
+    told: Seq,
+    /// A look into the log that is under way.
+    looking: Option<Looking>,
+    ended: bool,
+}
+
+enum Looking {
+    Page(BoxFuture<'static, Result<Page, EngineError>>),
+    Again(BoxFuture<'static, Result<Opened, SubscribeError>>),
+}
+
+/// What a turn of the loop came to.
+enum Turn {
+    /// A part for the queue's end is there.
+    Queued,
+    /// Everything after the old cursor, already joined.
+    Joined(Bytes),
+    Beat,
+}
+
+impl Subscription {
+    pub(crate) fn new(
+        hub: Arc<Inner>,
+        channel: Arc<Channel>,
+        reader: usize,
+        id: StreamId,
+        opened: Opened,
+    ) -> Subscription {
+        Subscription {
+            hub,
+            channel,
+            reader,
+            id,
+            start: opened.start,
+            parts: opened.parts,
+            cursor: opened.cursor,
+            told: opened.cursor,
+            looking: None,
+            ended: false,
+        }
+    }
+
+    /// Where it began.
+    pub fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// Its name in [`Hub::streams`](crate::Hub::streams).
+    pub fn id(&self) -> StreamId {
+        self.id
+    }
+
+    /// The next delivery; `None` when the stream has been ended by the hub.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Delivery> {
+        poll_fn(|cx| self.poll_delivery(cx)).await
+    }
+
+    fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        loop {
+            match self.parts.pop_front() {
+                Some(Part::Gap(gap, _)) => return Poll::Ready(Some(Delivery::Gap(gap))),
+                Some(Part::Status(topic, frame)) => {
+                    return Poll::Ready(Some(Delivery::Status(topic, frame)));
+                }
+                Some(Part::Event(stored, _)) => {
+                    return Poll::Ready(Some(Delivery::Event(stored)));
+                }
+                Some(Part::Mark(_)) => continue,
+                None => {}
+            }
+            match self.poll_turn(cx, false) {
+                Poll::Ready(Some(_)) => {}
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// The next bytes for the wire: everything that is there for this reader, in one piece.
+    pub(crate) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if let Some(bytes) = self.join_parts() {
+                return Poll::Ready(Some(bytes));
+            }
+            match self.poll_turn(cx, true) {
+                Poll::Ready(Some(Turn::Queued)) => {}
+                Poll::Ready(Some(Turn::Joined(bytes))) => return Poll::Ready(Some(bytes)),
+                Poll::Ready(Some(Turn::Beat)) => return Poll::Ready(Some(self.sign_of_life())),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn join_parts(&mut self) -> Option<Bytes> {
+        if self.parts.len() < 2 {
+            return self.parts.pop_front().map(|part| part.bytes().clone());
+        }
+        let mut joined = BytesMut::new();
+        while let Some(part) = self.parts.front() {
+            let bytes = part.bytes();
+            if !joined.is_empty() && joined.len() + bytes.len() > JOIN_BYTES {
+                break;
+            }
+            joined.extend_from_slice(bytes);
+            self.parts.pop_front();
+        }
+        Some(joined.freeze())
+    }
+
+    fn poll_turn(&mut self, cx: &mut Context<'_>, join: bool) -> Poll<Option<Turn>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        loop {
+            if let Some(looking) = &mut self.looking {
+                let found = match looking {
+                    Looking::Page(page) => match page.as_mut().poll(cx) {
+                        Poll::Pending => return Poll::Pending,
+                        Poll::Ready(page) => page.ok().map(|page| self.read(page)),
+                    },
+                    Looking::Again(opened) => match opened.as_mut().poll(cx) {
+                        Poll::Pending => return Poll::Pending,
+                        Poll::Ready(opened) => opened.ok().map(|opened| {
+                            self.cursor = opened.cursor;
+                            self.told = opened.cursor;
+                            self.parts.extend(opened.parts);
+                            None
+                        }),
+                    },
+                };
+                // A log that cannot be read ends the stream: its client comes back and asks again.
+                let Some(next) = found else {
+                    self.looking = None;
+                    return Poll::Ready(self.end());
+                };
+                self.looking = next;
+                if !self.parts.is_empty() {
+                    return Poll::Ready(Some(Turn::Queued));
+                }
+                continue;
+            }
+            match self.channel.take(self.reader, self.cursor, cx.waker()) {
+                Take::Bytes { bytes, to } if join => {
+                    self.cursor = to;
+                    self.told = to;
+                    return Poll::Ready(Some(Turn::Joined(bytes)));
+                }
+                Take::Bytes { .. } => {
+                    // Between the two looks the window may have moved on; then the next turn knows.
+                    if let Some(events) = self.channel.events_after(self.cursor) {
+                        self.cursor = events.last().map_or(self.cursor, |last| last.seq);
+                        self.told = self.cursor;
+                        self.parts
+                            .extend(events.into_iter().map(|e| Part::Event(e, None)));
+                        return Poll::Ready(Some(Turn::Queued));
+                    }
+                }
+                Take::Behind => {
+                    let hub = Arc::clone(&self.hub);
+                    let interest = self.channel.interest.clone();
+                    let cursor = self.cursor;
+                    self.looking = Some(Looking::Page(Box::pin(async move {
+                        hub.engine.read(&interest, cursor, PAGE_EVENTS).await
+                    })));
+                }
+                Take::Beat => return Poll::Ready(Some(Turn::Beat)),
+                Take::Ended => return Poll::Ready(self.end()),
+                Take::Nothing => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Takes a page in, or finds that the log has overtaken the cursor.
+    fn read(&mut self, page: Page) -> Option<Looking> {
+        if self.cursor.next() < page.first {
+            let again = Arc::clone(&self.hub).reopen(self.channel.interest.clone(), self.cursor);
+            return Some(Looking::Again(Box::pin(again)));
+        }
+        self.cursor = page.scanned_to.max(self.cursor);
+        if let Some(last) = page.events.last() {
+            self.told = last.seq;
+        }
+        self.parts
+            .extend(page.events.into_iter().map(|e| Part::Event(e, None)));
+        None
+    }
+
+    /// A comment; or, when the log has gone on without anything for this reader, the newest id, so
+    /// that a quiet reader does not fall out of the log (an id without data is kept and not heard:
+    /// WHATWG HTML 9.2.6).
+    fn sign_of_life(&mut self) -> Bytes {
+        let arrived = self.hub.fanout.arrived_to();
+        // Looked at after `arrived` was read: what has arrived by then is in the window by now.
+        let nothing_new = self
+            .channel
+            .events_after(self.cursor)
+            .is_some_and(|new| new.is_empty());
+        if !nothing_new || arrived <= self.told {
+            return comment("");
+        }
+        self.cursor = arrived.max(self.cursor);
+        self.told = self.cursor;
+        let id = EventId::mint(self.hub.engine.bounds().epoch, self.cursor);
+        Bytes::from(format!("id: {id}\n\n"))
+    }
+
+    fn end(&mut self) -> Option<Turn> {
+        self.ended = true;
+        None
+    }
+}
+
+impl futures_core::Stream for Subscription {
+    type Item = Delivery;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        self.get_mut().poll_delivery(cx)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.hub.remove(self.id, &self.channel, self.reader);
+    }
+}
+
+impl std::fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subscription")
+            .field("id", &self.id)
+            .field("start", &self.start)
+            .field("cursor", &self.cursor)
+            .finish_non_exhaustive()
+    }
+}
