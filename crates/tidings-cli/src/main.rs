@@ -1,2 +1,34 @@
-//! The binary `tidings`.
-fn main() {}
+//! The binary `tidings`: a hot-reloading development server for any folder.
+
+mod cli;
+mod files;
+mod guard;
+mod listen;
+mod pages;
+mod report;
+mod say;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::say::Say;
+
+fn main() -> ExitCode {
+    // Usage errors end here, with exit code 2; `--help` and `--version` with 0.
+    let cli = Cli::parse();
+    let args = match cli.command {
+        Some(Command::Serve(args)) => args,
+        None => cli.serve,
+    };
+    let say = Say::new(args.quiet, args.json);
+    match serve::run(args, &say) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say.error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,3 +1,284 @@
-//! Hot reloading.
+//! Hot reloading: what a save means to the pages that are open.
+//!
+//! A [`Reloader`] turns changed files into events of a [`Hub`], and knows what a page that is made now
+//! must carry ([`Stamp`]): the position in the log and the timestamp of the newest change. The
+//! [`Injector`] puts the script element with it into the page, and [`CLIENT_JS`] is that script. The
+//! page subscribes from its own position, so a change between "page sent" and "stream open" is heard
+//! like any other.
+//!
+//! # The stream
+//! Plain JSON for anyone's `EventSource`:
+//! - the status, to each newcomer: `{"timestamp":1763800000000}`
+//! - a change: `{"timestamp":1763800000123,"changes":[{"path":"/css/site.css","kind":"modified"}]}`
+//!
+//! `timestamp` is milliseconds since 1970: the newest modification or inode change of any file or
+//! directory in the tree. It grows with every change and is the same after a restart of the server,
+//! unless something has changed meanwhile. `path` is the file's path below the root, with a leading
+//! slash, not percent-encoded; without a slash it is a watched path outside of the root. `kind` is
+//! `created`, `modified` or `removed`. `"rescan":true` says that anything may have changed.
+//!
+//! Two changes within one tick of the file system's clock would have the same timestamp; the later
+//! one is then moved on, and `newest` tells what the files themselves say.
+
 mod inject;
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+use crate::event::Event;
+use crate::hub::{Hub, PublishError};
+use crate::id::EventId;
+use crate::watch::{Change, ChangeKind};
+
 pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};
+
+/// The topic that changes are published under.
+pub const TOPIC: &str = "tidings:reload";
+
+/// The script that listens in the page. Serve it as JavaScript in UTF-8.
+pub const CLIENT_JS: &str = include_str!("reload/client.js");
+
+/// Publishes what has changed, and knows what a page must carry.
+#[derive(Debug)]
+pub struct Reloader {
+    hub: Hub,
+    root: PathBuf,
+    // Held while a change is published, so that a position and a timestamp always belong together.
+    // A hub in memory does not wait there.
+    clock: Mutex<Clock>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Clock {
+    timestamp: Option<u64>,
+    newest: u64,
+}
+
+/// What a page that is made now must carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The position after which everything is news to the page.
+    pub cursor: EventId,
+    /// The timestamp of the newest change; `None` while the tree has not been looked through.
+    pub timestamp: Option<u64>,
+    /// What the files themselves say, where that differs.
+    pub newest: Option<u64>,
+}
+
+/// Which page it is that gets a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PageIs<'a> {
+    /// A file: its path below the root, with a leading slash.
+    File(&'a str),
+    /// A listing of a directory: its path, with a slash at both ends.
+    Listing(&'a str),
+    /// An error page in the place of one that may yet come.
+    Missing,
+    /// Made by a program: any change may concern it.
+    Other,
+}
+
+/// What has been published.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// Its id.
+    pub id: EventId,
+    /// Its timestamp, in milliseconds since 1970.
+    pub timestamp: u64,
+    /// The paths, as they are in the event.
+    pub changes: Vec<PublishedChange>,
+}
+
+/// One changed file, as it is in the event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PublishedChange {
+    /// Its path below the root, with a leading slash; without one, outside of the root.
+    pub path: String,
+    /// `created`, `modified` or `removed`.
+    pub kind: &'static str,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    timestamp: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<&'a [PublishedChange]>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    rescan: bool,
+}
+
+impl Reloader {
+    /// A reloader for the pages below this directory, which must be the one that the watcher tells
+    /// paths below of.
+    pub fn new(hub: Hub, root: impl Into<PathBuf>) -> Reloader {
+        Reloader {
+            hub,
+            root: root.into(),
+            clock: Mutex::default(),
+        }
+    }
+
+    /// The hub that is published to.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    fn clock(&self) -> MutexGuard<'_, Clock> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a page must carry. Take it *before* the page's file is opened: what is saved after that
+    /// is then news to the page.
+    pub fn stamp(&self) -> Stamp {
+        let clock = self.clock();
+        let newest = clock.timestamp.is_some_and(|t| t != clock.newest);
+        Stamp {
+            cursor: self.hub.cursor(),
+            timestamp: clock.timestamp,
+            newest: newest.then_some(clock.newest),
+        }
+    }
+
+    /// The tree has been looked through: sets the status, and publishes what changed meanwhile.
+    ///
+    /// # Errors
+    /// [`PublishError`] where the hub does not take it.
+    pub fn ready(
+        &self,
+        newest_ms: u64,
+        changes: &[Change],
+    ) -> Result<Option<Published>, PublishError> {
+        {
+            let mut clock = self.clock();
+            clock.newest = clock.newest.max(newest_ms);
+            // Something was published before: that has set the status, and a second one would
+            // look like a change that nobody was told of.
+            if clock.timestamp.is_some() && changes.is_empty() {
+                return Ok(None);
+            }
+        }
+        self.publish(newest_ms, changes, false).map(Some)
+    }
+
+    /// Publishes a set of changes. `rescan` says that there may be more than these.
+    ///
+    /// # Errors
+    /// [`PublishError`] where the hub does not take it.
+    pub fn changed(
+        &self,
+        newest_ms: u64,
+        changes: &[Change],
+        rescan: bool,
+    ) -> Result<Published, PublishError> {
+        self.publish(newest_ms, changes, rescan)
+    }
+
+    fn publish(
+        &self,
+        newest_ms: u64,
+        changes: &[Change],
+        rescan: bool,
+    ) -> Result<Published, PublishError> {
+        let changes: Vec<_> = changes.iter().map(|change| self.published(change)).collect();
+        let mut clock = self.clock();
+        clock.newest = clock.newest.max(newest_ms);
+        let timestamp = match clock.timestamp {
+            None => clock.newest,
+            Some(last) => clock.newest.max(last + 1),
+        };
+        let newest = (timestamp != clock.newest).then_some(clock.newest);
+        let status = Told {
+            timestamp,
+            newest,
+            changes: None,
+            rescan: false,
+        };
+        let told = Told {
+            changes: (!changes.is_empty() || rescan).then_some(changes.as_slice()),
+            rescan,
+            ..status
+        };
+        let id = self.hub.publish_with_status_blocking(TOPIC, json(&told), json(&status))?;
+        clock.timestamp = Some(timestamp);
+        Ok(Published {
+            id,
+            timestamp,
+            changes,
+        })
+    }
+
+    fn published(&self, change: &Change) -> PublishedChange {
+        PublishedChange {
+            path: match change.path.strip_prefix(&self.root) {
+                Ok(below) => url_path(below),
+                Err(_) => change.path.to_string_lossy().trim_start_matches('/').to_owned(),
+            },
+            kind: match change.kind {
+                ChangeKind::Created => "created",
+                ChangeKind::Modified => "modified",
+                ChangeKind::Removed => "removed",
+            },
+        }
+    }
+}
+
+fn json(told: &Told<'_>) -> Event {
+    match Event::json(told) {
+        Ok(event) => event,
+        // Numbers, booleans and strings can always be written.
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+fn url_path(below: &Path) -> String {
+    let mut path = String::new();
+    for component in below.components() {
+        if let Component::Normal(name) = component {
+            path.push('/');
+            path.push_str(&name.to_string_lossy());
+        }
+    }
+    if path.is_empty() { "/".to_owned() } else { path }
+}
+
+/// Everything that means something in an attribute or a URL, or is not ASCII.
+const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The script element for one page, in ASCII. `client` and `stream` are the addresses of
+/// [`CLIENT_JS`] and of the stream, and must need no escaping in an attribute.
+pub fn script_element(client: &str, stream: &str, stamp: &Stamp, page: PageIs<'_>) -> String {
+    let mut html = format!(
+        r#"<script src="{client}" data-stream="{stream}" data-cursor="{}""#,
+        utf8_percent_encode(stamp.cursor.as_str(), ATTRIBUTE)
+    );
+    let mut attribute = |name: &str, value: &str| {
+        html.push_str(&format!(r#" data-{name}="{value}""#));
+    };
+    if let Some(timestamp) = stamp.timestamp {
+        attribute("timestamp", &timestamp.to_string());
+    }
+    if let Some(newest) = stamp.newest {
+        attribute("newest", &newest.to_string());
+    }
+    match page {
+        PageIs::File(path) => attribute("file", &utf8_percent_encode(path, ATTRIBUTE).to_string()),
+        PageIs::Listing(path) => {
+            attribute("listing", &utf8_percent_encode(path, ATTRIBUTE).to_string());
+        }
+        PageIs::Missing => attribute("missing", ""),
+        PageIs::Other => attribute("any", ""),
+    }
+    html.push_str("></script>");
+    html
+}

@@ -1,0 +1,168 @@
+//! The command line: what can be typed, and nothing of what it means.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::files::Compress;
+
+/// Where `--host` without a value listens: everywhere.
+const EVERYWHERE: &str = "0.0.0.0";
+
+/// Serves a folder and shows every save in every open page, at once.
+///
+/// Open the address it prints and keep the page beside your editor. Style sheets and images are
+/// swapped in place, everything else reloads the pages it concerns. Nothing is written to your files.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tidings",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  tidings                      serve this folder\n  tidings serve dist --open    serve ./dist and open it in the browser\n  tidings serve --host         let the phone on your desk see it, too\n  tidings serve app --spa      one page for all addresses\n\nEach flag can be given as a variable: --port 3000 is TIDINGS_PORT=3000."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve a folder (what `tidings` does by itself)
+    Serve(ServeArgs),
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ServeArgs {
+    /// The folder to serve
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+
+    /// Listen on exactly this port; 0 takes any free one [default: 8080, or the next free one]
+    #[arg(short, long, env = "TIDINGS_PORT")]
+    pub(crate) port: Option<u16>,
+
+    /// Fail if port 8080 is taken, instead of trying the next ones
+    #[arg(long, env = "TIDINGS_STRICT_PORT")]
+    pub(crate) strict_port: bool,
+
+    /// Listen on this address, or everywhere if none is given, so that other machines can connect
+    /// [default: this machine only]
+    #[arg(long, env = "TIDINGS_HOST", value_name = "ADDRESS", num_args = 0..=1, default_missing_value = EVERYWHERE)]
+    pub(crate) host: Option<Host>,
+
+    /// Answer requests for this host name, too; repeatable [default: localhost and IP addresses]
+    #[arg(long, env = "TIDINGS_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) allow_host: Vec<String>,
+
+    /// Open the page in the browser; a path opens that page
+    #[arg(short, long, env = "TIDINGS_OPEN", value_name = "PATH", num_args = 0..=1, default_missing_value = "/", overrides_with = "no_open")]
+    pub(crate) open: Option<String>,
+
+    /// Do not open the browser, whatever TIDINGS_OPEN says
+    #[arg(long, overrides_with = "open")]
+    pub(crate) no_open: bool,
+
+    /// Single-page application: addresses without a file get this page
+    #[arg(long, env = "TIDINGS_SPA", value_name = "FILE", num_args = 0..=1, default_missing_value = "index.html")]
+    pub(crate) spa: Option<String>,
+
+    /// Watch this file or folder as well; a change there reloads every page; repeatable
+    #[arg(short, long, env = "TIDINGS_WATCH", value_name = "PATH", value_delimiter = ',')]
+    pub(crate) watch: Vec<PathBuf>,
+
+    /// Do not watch what matches, in the syntax of .gitignore; `!GLOB` watches it after all; repeatable
+    #[arg(short, long, env = "TIDINGS_IGNORE", value_name = "GLOB", value_delimiter = ',')]
+    pub(crate) ignore: Vec<String>,
+
+    /// Watch what .gitignore files name, too
+    #[arg(long, env = "TIDINGS_NO_GITIGNORE")]
+    pub(crate) no_gitignore: bool,
+
+    /// Serve what symbolic links lead to outside of the folder
+    #[arg(long, env = "TIDINGS_FOLLOW_SYMLINKS")]
+    pub(crate) follow_symlinks: bool,
+
+    /// Do not list folders that have no index.html
+    #[arg(long, env = "TIDINGS_NO_LISTING")]
+    pub(crate) no_listing: bool,
+
+    /// When to compress: for other machines only (auto), always or never
+    #[arg(long, env = "TIDINGS_COMPRESS", value_name = "WHEN", default_value = "auto")]
+    pub(crate) compress: Compress,
+
+    /// Print the address and errors, nothing else
+    #[arg(short, long, env = "TIDINGS_QUIET")]
+    pub(crate) quiet: bool,
+
+    /// Print one JSON object per line, for programs
+    #[arg(long, env = "TIDINGS_JSON")]
+    pub(crate) json: bool,
+}
+
+/// What `--host` names: an address, or a name that stands for some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Host {
+    Address(IpAddr),
+    Name(String),
+}
+
+impl std::str::FromStr for Host {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Host, String> {
+        let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+        if let Ok(address) = bare.unwrap_or(text).parse() {
+            return Ok(Host::Address(address));
+        }
+        let is_name = !text.is_empty()
+            && text.len() < 254
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+        match is_name {
+            true => Ok(Host::Name(text.to_owned())),
+            false => Err("neither an IP address nor a host name; the port goes to --port".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn plain_and_serve_are_the_same() {
+        let plain = Cli::parse_from(["tidings", "site", "--port", "3000"]);
+        assert_eq!(plain.serve.dir, PathBuf::from("site"));
+        let Some(Command::Serve(args)) =
+            Cli::parse_from(["tidings", "serve", "site", "--port", "3000"]).command
+        else {
+            panic!("not the subcommand")
+        };
+        assert_eq!((args.dir, args.port), (PathBuf::from("site"), Some(3000)));
+    }
+
+    #[test]
+    fn a_host_is_an_address_or_a_name() {
+        for (text, expected) in [
+            ("0.0.0.0", true),
+            ("[::1]", true),
+            ("::", true),
+            ("my-machine.local", true),
+            ("127.0.0.1:80", false),
+            ("http://x", false),
+            ("", false),
+        ] {
+            assert_eq!(text.parse::<Host>().is_ok(), expected, "{text:?}");
+        }
+    }
+}

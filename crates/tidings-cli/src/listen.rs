@@ -1,0 +1,230 @@
+//! Listening: which addresses, and what becomes of a connection.
+//!
+//! Without `--host` both loopback addresses are bound, because `localhost` means either of them.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::cli::Host;
+use crate::say::Hinted;
+
+/// The first port that is tried.
+pub(crate) const DEFAULT_PORT: u16 = 8080;
+
+/// How many ports after it are tried.
+const PORTS_TRIED: u16 = 100;
+
+/// Connections that may wait to be accepted: a browser with many tabs after a restart.
+const BACKLOG: i32 = 1024;
+
+/// Unanswered bytes make a connection dead after this time: a laptop that went to sleep, a phone
+/// that left. Without it the system tries for a quarter of an hour.
+const DEAD_AFTER: Duration = Duration::from_secs(30);
+
+/// Which ports may be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ports {
+    /// This one and no other; 0 is any free one.
+    Exactly(u16),
+    /// The default one, or one of the next.
+    Near(u16),
+}
+
+/// Sockets that listen, all on one port.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    pub(crate) sockets: Vec<TcpListener>,
+    pub(crate) port: u16,
+}
+
+/// Binds what `--host` and `--port` ask for.
+pub(crate) fn bind(host: Option<&Host>, ports: Ports) -> anyhow::Result<Listeners> {
+    let addresses = addresses(host)?;
+    let (first, last) = match ports {
+        Ports::Exactly(port) => (port, port),
+        Ports::Near(port) => (port, port.saturating_add(PORTS_TRIED)),
+    };
+    let mut refused = None;
+    for port in first..=last {
+        match bind_all(&addresses, port) {
+            Ok(listeners) => return Ok(listeners),
+            Err(error) => {
+                let taken = error.kind() == io::ErrorKind::AddrInUse;
+                refused = Some(error);
+                if !taken {
+                    break;
+                }
+            }
+        }
+    }
+    let error = refused.unwrap_or_else(|| io::ErrorKind::AddrInUse.into());
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse if first == last => {
+            "another program listens there: choose another --port, or leave it away to get the next free one".to_owned()
+        }
+        io::ErrorKind::AddrInUse => format!("ports {first} to {last} are all taken: choose one with --port"),
+        io::ErrorKind::PermissionDenied => "ports below 1024 need privileges: choose a higher --port".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address: see `ip address`, or leave --host away".to_owned(),
+        _ => "choose another --host or --port".to_owned(),
+    };
+    let shown = SocketAddr::new(addresses[0], first);
+    Err(Hinted {
+        message: format!("cannot listen on {shown}: {}", reason(&error)),
+        hint,
+    }
+    .into())
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "the port is taken".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "not an address of this machine".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn addresses(host: Option<&Host>) -> anyhow::Result<Vec<IpAddr>> {
+    let both = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    match host {
+        None => Ok(both),
+        Some(Host::Name(name)) if name.eq_ignore_ascii_case("localhost") => Ok(both),
+        Some(Host::Address(address)) if address.is_unspecified() => {
+            Ok(vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()])
+        }
+        Some(Host::Address(address)) => Ok(vec![*address]),
+        Some(Host::Name(name)) => {
+            let unknown = |why: String| Hinted {
+                message: format!("cannot listen on {name:?}: {why}"),
+                hint: "give an address of this machine, or --host alone for all of them".to_owned(),
+            };
+            let found = (name.as_str(), 0).to_socket_addrs();
+            let found = found.map_err(|error| unknown(error.to_string()))?;
+            let mut found: Vec<IpAddr> = found.map(|address| address.ip()).collect();
+            found.dedup();
+            match found.is_empty() {
+                true => Err(unknown("the name has no address".to_owned()).into()),
+                false => Ok(found),
+            }
+        }
+    }
+}
+
+/// The first address must be had; further ones (IPv6, mostly) may not exist on this machine, but must
+/// not belong to another program: a browser would reach that one.
+fn bind_all(addresses: &[IpAddr], port: u16) -> io::Result<Listeners> {
+    let mut sockets = Vec::new();
+    let mut port = port;
+    for (index, address) in addresses.iter().enumerate() {
+        match bind_one(SocketAddr::new(*address, port)) {
+            Ok(socket) => {
+                port = socket.local_addr()?.port();
+                sockets.push(socket);
+            }
+            Err(error) if index == 0 || error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(Listeners { sockets, port })
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // Its IPv4 half is bound on its own.
+        socket.set_only_v6(true)?;
+    }
+    // On Windows this would let two programs share the port.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Serves every connection that comes in, for ever.
+pub(crate) async fn accept<H, F, B>(listener: tokio::net::TcpListener, handle: Arc<H>)
+where
+    H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send,
+    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(_) => {
+                // Out of file descriptors, mostly: some connection will end, then there is one.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        // An event is one small write: Nagle would hold it back. A socket that refuses works on.
+        let _ = stream.set_nodelay(true);
+        #[cfg(target_os = "linux")]
+        let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(DEAD_AFTER));
+        let handle = Arc::clone(&handle);
+        tokio::spawn(async move {
+            let service = service_fn(|request| {
+                let handle = Arc::clone(&handle);
+                async move { Ok::<_, Infallible>(handle(request, peer.ip().to_canonical()).await) }
+            });
+            // An error here is a client that went away or spoke something else: nobody's concern.
+            let _ = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(60))
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_gives_way_to_the_next_unless_it_was_asked_for() {
+        let taken = bind(None, Ports::Exactly(0)).unwrap();
+        let next = bind(None, Ports::Near(taken.port)).unwrap();
+        assert!(next.port > taken.port);
+        let error = bind(None, Ports::Exactly(taken.port)).unwrap_err();
+        let hinted = error.downcast_ref::<Hinted>().unwrap();
+        assert_eq!(
+            hinted.message,
+            format!("cannot listen on 127.0.0.1:{}: the port is taken", taken.port)
+        );
+        assert!(hinted.hint.contains("--port"));
+    }
+
+    #[test]
+    fn a_port_that_is_taken_on_one_loopback_address_only_is_taken() {
+        let Ok(six) = bind_one((Ipv6Addr::LOCALHOST, 0).into()) else {
+            eprintln!("skipped: this machine has no IPv6");
+            return;
+        };
+        let port = six.local_addr().unwrap().port();
+        assert!(bind(None, Ports::Exactly(port)).is_err());
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_a_clear_error() {
+        let host = "192.0.2.1".parse().unwrap();
+        let error = bind(Some(&host), Ports::Exactly(0)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot listen on 192.0.2.1:0: not an address of this machine"
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! One line per change: which files, how many pages showed it, and how long that took.
+//!
+//! Pages say themselves what they have done (`POST /@tidings/seen`), so the number is the truth and
+//! not the number of connections. The line is printed when nothing more is heard for a moment.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use tidings::reload::Published;
+
+use crate::say::{Line, Paint, Say};
+
+/// Pages answer within milliseconds; who takes longer is not counted.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Changes that wait for their line. A burst has few; more than this are printed without waiting.
+const WAITING: usize = 64;
+
+/// A page's word about a change.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Seen {
+    id: String,
+    did: Did,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Did {
+    Style,
+    Image,
+    Reload,
+}
+
+pub(crate) struct Report {
+    say: Arc<Say>,
+    // Held for moments; printing happens after it has been left.
+    waiting: Mutex<Vec<Waiting>>,
+}
+
+struct Waiting {
+    id: String,
+    at: Instant,
+    line: Changed,
+}
+
+/// The line.
+#[derive(Clone, Debug, Serialize)]
+struct Changed {
+    timestamp: u64,
+    changes: Vec<tidings::reload::PublishedChange>,
+    /// Pages that showed it.
+    pages: usize,
+    /// Streams that were open: 0 means that nobody looks.
+    streams: u64,
+    /// From the save to the last of the pages saying so.
+    ms: Option<u64>,
+    #[serde(skip)]
+    saved_at: SystemTime,
+}
+
+impl Report {
+    pub(crate) fn new(say: Arc<Say>) -> Report {
+        Report {
+            say,
+            waiting: Mutex::default(),
+        }
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A change has been published to this many streams.
+    pub(crate) fn published(&self, published: Published, streams: u64) {
+        let waiting = Waiting {
+            id: published.id.to_string(),
+            at: Instant::now(),
+            line: Changed {
+                timestamp: published.timestamp,
+                changes: published.changes,
+                pages: 0,
+                streams,
+                ms: None,
+                saved_at: SystemTime::now(),
+            },
+        };
+        let mut all = self.waiting();
+        all.push(waiting);
+        if all.len() > WAITING {
+            let oldest = all.remove(0);
+            drop(all);
+            self.print(&oldest.line);
+        }
+    }
+
+    /// A page says what it has done.
+    pub(crate) fn seen(&self, seen: &Seen) {
+        let mut all = self.waiting();
+        if let Some(waiting) = all.iter_mut().find(|waiting| waiting.id == seen.id) {
+            let line = &mut waiting.line;
+            line.pages += 1;
+            line.ms = line.saved_at.elapsed().ok().map(|ms| ms.as_millis() as u64);
+        }
+    }
+
+    /// Prints what has waited long enough; returns how long to wait for the next.
+    pub(crate) fn turn(&self, now: Instant) -> Duration {
+        let mut all = self.waiting();
+        let n_due = all.iter().take_while(|w| now.duration_since(w.at) >= PATIENCE).count();
+        let due: Vec<_> = all.drain(..n_due).collect();
+        let next = all.first().map_or(PATIENCE, |w| PATIENCE.saturating_sub(now.duration_since(w.at)));
+        drop(all);
+        due.iter().for_each(|waiting| self.print(&waiting.line));
+        next.max(Duration::from_millis(10))
+    }
+
+    fn print(&self, line: &Changed) {
+        self.say.happens("change", line);
+    }
+}
+
+impl Line for Changed {
+    fn plain(&self, paint: Paint) -> String {
+        let name = |path: &str| path.trim_start_matches('/').to_owned();
+        let what = match self.changes.as_slice() {
+            [] => "everything".to_owned(),
+            [one] => name(&one.path),
+            [one, other] => format!("{}, {}", name(&one.path), name(&other.path)),
+            [one, rest @ ..] => format!("{} and {} more", name(&one.path), rest.len()),
+        };
+        let whom = match (self.pages, self.streams, self.ms) {
+            (0, 0, _) => "no page is open".to_owned(),
+            (0, _, _) => "no open page uses it".to_owned(),
+            (1, _, Some(ms)) => format!("1 page, {ms} ms"),
+            (pages, _, ms) => format!("{pages} pages, {} ms", ms.unwrap_or(0)),
+        };
+        format!("{} {}", paint.bold(&what), paint.dim(&format!("-> {whom}")))
+    }
+}

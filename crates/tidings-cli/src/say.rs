@@ -1,0 +1,125 @@
+//! What the terminal is told. The only place that prints.
+//!
+//! Standard output gets the address and one line per change; standard error gets trouble. With
+//! `--json` each is one JSON object on one line. Colour only on a terminal, and never with NO_COLOR.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+
+use serde::Serialize;
+use serde_json::Value;
+
+pub(crate) struct Say {
+    quiet: bool,
+    json: bool,
+    colour: bool,
+    // Held while one line is written, so that lines of several threads do not mix.
+    out: Mutex<std::io::Stdout>,
+}
+
+/// Something that can be told either way.
+pub(crate) trait Line: Serialize {
+    /// The line for people.
+    fn plain(&self, paint: Paint) -> String;
+}
+
+/// Colours, or none.
+#[derive(Clone, Copy)]
+pub(crate) struct Paint(bool);
+
+impl Paint {
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.wrap("1", text)
+    }
+
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.wrap("2", text)
+    }
+
+    fn wrap(self, code: &str, text: &str) -> String {
+        match self.0 {
+            true => format!("\x1b[{code}m{text}\x1b[0m"),
+            false => text.to_owned(),
+        }
+    }
+}
+
+impl Say {
+    pub(crate) fn new(quiet: bool, json: bool) -> Say {
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let out = std::io::stdout();
+        Say {
+            quiet,
+            json,
+            colour: out.is_terminal() && !no_colour,
+            out: Mutex::new(out),
+        }
+    }
+
+    /// Says what everybody wants to know: where it listens.
+    pub(crate) fn important(&self, event: &str, line: &impl Line) {
+        let text = match self.json {
+            true => tagged(event, line),
+            false => line.plain(Paint(self.colour)),
+        };
+        if let Ok(mut out) = self.out.lock() {
+            // Nobody reads any more: then there is nobody to tell.
+            let _ = writeln!(out, "{text}");
+            let _ = out.flush();
+        }
+    }
+
+    /// Says what happens, unless it shall be quiet.
+    pub(crate) fn happens(&self, event: &str, line: &impl Line) {
+        if !self.quiet || self.json {
+            self.important(event, line);
+        }
+    }
+
+    /// Says what is wrong, and what can be done.
+    pub(crate) fn trouble(&self, word: &str, message: &str, hint: Option<&str>) {
+        let mut err = std::io::stderr().lock();
+        if self.json {
+            let line = serde_json::json!({"event": word, "message": message, "hint": hint});
+            let _ = writeln!(err, "{line}");
+            return;
+        }
+        let _ = writeln!(err, "{word}: {message}");
+        if let Some(hint) = hint {
+            let _ = writeln!(err, "hint: {hint}");
+        }
+    }
+
+    /// Says why the program ends.
+    pub(crate) fn error(&self, error: &anyhow::Error) {
+        let hint = error.downcast_ref::<Hinted>().map(|hinted| hinted.hint.as_str());
+        let message = match error.downcast_ref::<Hinted>() {
+            Some(hinted) => hinted.message.clone(),
+            None => format!("{error:#}"),
+        };
+        self.trouble("error", &message, hint);
+    }
+}
+
+fn tagged(event: &str, line: &impl Line) -> String {
+    let mut value = serde_json::to_value(line).unwrap_or(Value::Null);
+    if let Value::Object(fields) = &mut value {
+        fields.insert("event".to_owned(), Value::from(event));
+    }
+    value.to_string()
+}
+
+/// An error that knows a way out.
+#[derive(Debug)]
+pub(crate) struct Hinted {
+    pub(crate) message: String,
+    pub(crate) hint: String,
+}
+
+impl std::fmt::Display for Hinted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Hinted {}

@@ -1,0 +1,392 @@
+//! `tidings serve`: listens first, watches then, and answers requests meanwhile.
+//!
+//! ```text
+//! request -> guard -> /server-sent-events | /@tidings/... | a file -> answer
+//! save    -> watcher -> reloader -> hub -> every open stream
+//! ```
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use serde::Serialize;
+use tidings::http::{Endpoint, SseBody};
+use tidings::reload::{CLIENT_JS, Published, Reloader, TOPIC};
+use tidings::watch::{self, Notice, Watcher};
+use tidings::Hub;
+
+use crate::cli::{Host, ServeArgs};
+use crate::files::{self, Files};
+use crate::guard::{self, Guard};
+use crate::listen::{self, DEFAULT_PORT, Listeners, Ports};
+use crate::pages::LivePages;
+use crate::report::{Report, Seen};
+use crate::say::{Hinted, Line, Paint, Say};
+
+/// Where the stream is, for pages and for anyone else.
+pub(crate) const STREAM_PATH: &str = "/server-sent-events";
+
+/// Where the page's script is.
+pub(crate) const CLIENT_PATH: &str = "/@tidings/client.js";
+
+/// Where pages say what they have done.
+const SEEN_PATH: &str = "/@tidings/seen";
+
+/// How large such a word may be, in bytes.
+const SEEN_LIMIT: usize = 1024;
+
+/// Everything of ours begins with this; nothing of a site is looked up there.
+const OWN_PREFIX: &str = "/@tidings/";
+
+struct App {
+    guard: Guard,
+    files: Files,
+    pages: LivePages,
+    endpoint: Endpoint,
+    report: Arc<Report>,
+}
+
+/// Runs until the process is told to end.
+pub(crate) fn run(args: ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
+    let root = root_of(&args.dir)?;
+    let ports = match (args.port, args.strict_port) {
+        (Some(port), _) => Ports::Exactly(port),
+        (None, true) => Ports::Exactly(DEFAULT_PORT),
+        (None, false) => Ports::Near(DEFAULT_PORT),
+    };
+    let listeners = listen::bind(args.host.as_ref(), ports)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(2, |n| n.get().min(4)))
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let hub = Hub::memory();
+    let reloader = Arc::new(Reloader::new(hub.clone(), &root));
+    let report = Arc::new(Report::new(Arc::clone(say)));
+    let watcher = Arc::new(OnceLock::new());
+    let version = version_of(CLIENT_JS);
+    let app = Arc::new(App {
+        guard: guard_for(&args),
+        files: Files::new(files::Options {
+            root: root.clone(),
+            spa: args.spa.clone(),
+            follow_symlinks: args.follow_symlinks,
+            listing: !args.no_listing,
+            compress: args.compress,
+        }),
+        pages: LivePages::new(Arc::clone(&reloader), Arc::clone(&watcher), Arc::clone(say), &version),
+        // A developer waits for nothing: pages come back fast.
+        endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
+        report: Arc::clone(&report),
+    });
+    runtime.block_on(async {
+        let banner = Banner::new(&args, &listeners);
+        for socket in listeners.sockets {
+            let socket = tokio::net::TcpListener::from_std(socket).context("cannot listen")?;
+            let app = Arc::clone(&app);
+            let handle = Arc::new(move |request, peer| Arc::clone(&app).answer(request, peer));
+            tokio::spawn(listen::accept(socket, handle));
+        }
+        say.important("listening", &banner);
+        // The port is open, so pages are answered already. The watcher walks on a thread of its own.
+        let started = start_watching(&args, &root, &reloader, &report, say)?;
+        // Nobody else sets it.
+        let _ = watcher.set(started);
+        if let Some(path) = args.open.as_deref().filter(|_| !args.no_open) {
+            open_browser(&banner.urls[0], path, say);
+        }
+        let printing = Arc::clone(&report);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(printing.turn(Instant::now())).await;
+            }
+        });
+        stop_signal().await?;
+        // Streams end politely; who does not read is cut off when the process ends.
+        hub.close(Duration::ZERO).await;
+        Ok::<(), anyhow::Error>(())
+    })?;
+    // Not waited for: a blocked thread would hold up the prompt.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+fn root_of(dir: &PathBuf) -> anyhow::Result<PathBuf> {
+    let no_such = |why: &str, hint: &str| Hinted {
+        message: format!("cannot serve {}: {why}", dir.display()),
+        hint: hint.to_owned(),
+    };
+    let root = std::path::absolute(dir).with_context(|| format!("cannot serve {}", dir.display()))?;
+    match std::fs::metadata(&root) {
+        Ok(meta) if meta.is_dir() => Ok(root),
+        Ok(_) => Err(no_such("not a folder", "name the folder that the file is in").into()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(no_such("no such folder", "check the path, or make the folder first").into())
+        }
+        Err(error) => Err(no_such(&error.to_string(), "choose a folder that you may read").into()),
+    }
+}
+
+fn guard_for(args: &ServeArgs) -> Guard {
+    let mut names = args.allow_host.clone();
+    if let Some(Host::Name(name)) = &args.host {
+        names.push(name.clone());
+    }
+    if !is_loopback(args.host.as_ref())
+        && let Ok(name) = std::fs::read_to_string("/proc/sys/kernel/hostname")
+    {
+        let name = name.trim();
+        names.extend([name.to_owned(), format!("{name}.local")]);
+    }
+    Guard::new(names)
+}
+
+fn is_loopback(host: Option<&Host>) -> bool {
+    match host {
+        None => true,
+        Some(Host::Address(address)) => address.is_loopback(),
+        Some(Host::Name(name)) => name.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+fn start_watching(
+    args: &ServeArgs,
+    root: &PathBuf,
+    reloader: &Arc<Reloader>,
+    report: &Arc<Report>,
+    say: &Arc<Say>,
+) -> anyhow::Result<Watcher> {
+    let mut roots = vec![root.clone()];
+    roots.extend(args.watch.iter().cloned());
+    let options = watch::Options {
+        roots,
+        ignore: args.ignore.clone(),
+        gitignore: !args.no_gitignore,
+        ..watch::Options::default()
+    };
+    let (reloader, report, said) = (Arc::clone(reloader), Arc::clone(report), Arc::clone(say));
+    let publish = move |notice| {
+        let published: Option<Published> = match notice {
+            Notice::Ready { newest_ms, changes, .. } => match reloader.ready(newest_ms, &changes) {
+                Ok(published) => published.filter(|p| !p.changes.is_empty()),
+                Err(_) => None,
+            },
+            // An error means that the hub is closed: the process is about to end.
+            Notice::Changed(set) => reloader.changed(set.newest_ms, &set.changes, set.rescan).ok(),
+            Notice::Trouble(trouble) => {
+                said.trouble("warning", &trouble.to_string(), trouble.hint().as_deref());
+                None
+            }
+            _ => None,
+        };
+        if let Some(published) = published {
+            report.published(published, reloader.hub().stats().open);
+        }
+    };
+    Watcher::start(options, publish).map_err(|error| {
+        let message = error.to_string();
+        match error.hint() {
+            Some(hint) => Hinted { message, hint }.into(),
+            None => anyhow::anyhow!(message),
+        }
+    })
+}
+
+impl App {
+    async fn answer(self: Arc<App>, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        if let Err(refusal) = self.guard.check(&parts) {
+            return refusal.into_response().map(Body::File);
+        }
+        let path = parts.uri.path();
+        if path == STREAM_PATH || path.starts_with(OWN_PREFIX) {
+            if let Err(refusal) = guard::same_origin_only(&parts) {
+                return refusal.into_response().map(Body::File);
+            }
+            return match path {
+                STREAM_PATH => self.endpoint.respond(&parts).map(Body::Stream),
+                CLIENT_PATH => client_script(&parts.method),
+                SEEN_PATH => self.seen(&parts.method, body).await,
+                _ => plain(StatusCode::NOT_FOUND, "not found\n"),
+            };
+        }
+        if let Err(refusal) = guard::no_foreign_embedding(&parts) {
+            return refusal.into_response().map(Body::File);
+        }
+        let request = Request::from_parts(parts, ());
+        self.files.respond(&request, Some(peer), &self.pages).await.map(Body::File)
+    }
+
+    async fn seen(&self, method: &Method, body: Incoming) -> Response<Body> {
+        if method != Method::POST {
+            return plain(StatusCode::METHOD_NOT_ALLOWED, "only POST\n");
+        }
+        let Ok(body) = Limited::new(body, SEEN_LIMIT).collect().await else {
+            return plain(StatusCode::PAYLOAD_TOO_LARGE, "too large\n");
+        };
+        match serde_json::from_slice::<Seen>(&body.to_bytes()) {
+            Ok(seen) => {
+                self.report.seen(&seen);
+                plain(StatusCode::NO_CONTENT, "")
+            }
+            Err(_) => plain(StatusCode::BAD_REQUEST, "not understood\n"),
+        }
+    }
+}
+
+fn client_script(method: &Method) -> Response<Body> {
+    let body = match *method {
+        Method::GET => CLIENT_JS,
+        Method::HEAD => "",
+        _ => return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"),
+    };
+    let mut response = plain(StatusCode::OK, body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+    // Its address changes when it does.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=31536000, immutable"));
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::File(files::Body::whole(text)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A name for this text: another text has another name.
+fn version_of(text: &str) -> String {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// Either kind of body that we answer with.
+enum Body {
+    File(files::Body),
+    Stream(SseBody),
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        match self.get_mut() {
+            Body::File(body) => Pin::new(body).poll_frame(cx),
+            Body::Stream(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Body::File(body) => body.is_end_stream(),
+            Body::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        match self {
+            Body::File(body) => body.size_hint(),
+            Body::Stream(body) => body.size_hint(),
+        }
+    }
+}
+
+/// Where it listens.
+#[derive(Debug, Serialize)]
+struct Banner {
+    urls: Vec<String>,
+    dir: String,
+    /// Whether other machines can connect.
+    exposed: bool,
+}
+
+impl Banner {
+    fn new(args: &ServeArgs, listeners: &Listeners) -> Banner {
+        let port = listeners.port;
+        let exposed = !is_loopback(args.host.as_ref());
+        let url = |host: &str| format!("http://{host}:{port}/");
+        let address = |address: &IpAddr| match address {
+            IpAddr::V4(address) => url(&address.to_string()),
+            IpAddr::V6(address) => url(&format!("[{address}]")),
+        };
+        let urls = match &args.host {
+            None => vec![url("localhost")],
+            Some(Host::Name(name)) => vec![url(name)],
+            Some(Host::Address(any)) if any.is_unspecified() => {
+                let mut urls = vec![url("localhost")];
+                urls.extend(own_addresses().iter().map(address));
+                urls
+            }
+            Some(Host::Address(one)) => vec![address(one)],
+        };
+        Banner {
+            urls,
+            dir: args.dir.display().to_string(),
+            exposed,
+        }
+    }
+}
+
+fn own_addresses() -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let addresses = interfaces.into_iter().filter(|i| !i.is_loopback() && !i.is_link_local());
+    addresses.map(|interface| interface.ip()).collect()
+}
+
+impl Line for Banner {
+    fn plain(&self, paint: Paint) -> String {
+        let mut lines = self.urls.iter().map(|url| paint.bold(url)).collect::<Vec<_>>();
+        lines.push(paint.dim(&format!("serving {}, watching for changes; Ctrl-C ends", self.dir)));
+        if self.exposed {
+            lines.push(format!(
+                "open to the network: whoever can reach this machine can read every file in {}, except dot-files and keys",
+                self.dir
+            ));
+        }
+        lines.join("\n")
+    }
+}
+
+fn open_browser(url: &str, path: &str, say: &Say) {
+    let url = format!("{url}{}", path.trim_start_matches('/'));
+    if let Err(error) = open::that_detached(&url) {
+        say.trouble("warning", &format!("cannot open a browser: {error}"), Some(&format!("open {url} yourself")));
+    }
+}
+
+/// Resolves when somebody wants the process to end.
+async fn stop_signal() -> anyhow::Result<()> {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).context("cannot hear signals")?;
+        tokio::select! {
+            result = interrupt => result.context("cannot hear signals"),
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await.context("cannot hear signals")
+}
