@@ -1,1 +1,257 @@
-//! Watching directories.
+//! Watching directories: who saved what, as soon as it is whole.
+//!
+//! ```text
+//! the system -> native (its words) -> desk (whose is it? ignored?) -> debounce (now or together?)
+//!            -> content (is it news?) -> your callback
+//! keeper: walks, adds watches, turns the clock, minds roots that come and go
+//! ```
+//!
+//! A save that is complete (Linux tells when a writer closes a file, and a rename is complete by
+//! nature) goes out at once, on the thread that heard of it: tens of microseconds after the
+//! close. Only what may not be what it seems waits: removals, new names, files nobody closes, and
+//! bursts.
+//!
+//! What must stay true:
+//! - Never silence about a change: what the system lost, what was too much, and a root that was
+//!   replaced are said as [`ChangeSet::rescan`]. A file is spoken of at or after its last write.
+//! - Silence about no change: reading, `chmod`, `touch`, and saves of the same content.
+//! - This tower knows nothing of the rest of the crate.
+//!
+//! # Symbolic links
+//! A link to a directory is followed, unless the directory contains the link. Changes are
+//! reported under every path that leads to the file. A link to a file is reported when the link
+//! itself or the file it finally leads to changes, also outside of the roots.
+//!
+//! # Where the system has no events
+//! Network and container mounts often deliver none; then nothing is noticed. Directories beyond
+//! the system's limit are polled.
+
+mod content;
+mod debounce;
+mod desk;
+mod error;
+mod ignores;
+mod inbox;
+mod keeper;
+mod native;
+mod polling;
+mod stamp;
+mod survey;
+mod tree;
+
+pub use error::WatchError;
+
+use desk::Desk;
+use ignores::Ignores;
+use keeper::Keeper;
+use std::cell::Cell;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use tree::Tree;
+
+/// What to watch.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Directories, watched with all below them, and single files. They may be relative to the
+    /// current directory, and must exist.
+    pub roots: Vec<PathBuf>,
+    /// What not to hear of: globs as in a `.gitignore` at each root. The last that matches wins,
+    /// and `!glob` fetches back what would be ignored otherwise. Default: none.
+    pub ignore: Vec<String>,
+    /// Whether `.gitignore` files count: those in the roots, and those above them up to the top
+    /// of the repository. Default: true.
+    pub gitignore: bool,
+    /// At most this many directories of each root are watched by the system; the rest is polled,
+    /// about once a second. Default: as many as the system allows.
+    pub directory_limit: Option<usize>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            roots: Vec::new(),
+            ignore: Vec::new(),
+            gitignore: true,
+            directory_limit: None,
+        }
+    }
+}
+
+/// What the watcher has to say.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The first walk is done, and everything is watched. Saves in directories that are watched
+    /// already may be said before this.
+    Ready {
+        /// The newest modification or change time of all files and directories that are not
+        /// ignored, in milliseconds since the epoch. The same after a restart if nothing changed.
+        newest_ms: u64,
+        /// What changed between the start and the moment its directory was watched (or up to
+        /// 20 ms before the start: times of files are no finer).
+        changes: Vec<Change>,
+        /// How many directories are watched or polled.
+        directories: usize,
+    },
+    /// Something changed.
+    Changed(ChangeSet),
+    /// Something the user should know. The watching goes on as well as it can.
+    Trouble(WatchError),
+}
+
+/// Changes that are spoken of together.
+#[derive(Clone, Debug)]
+pub struct ChangeSet {
+    /// The newest time of all that is known, in milliseconds since the epoch; never less than
+    /// before.
+    pub newest_ms: u64,
+    /// Each path once.
+    pub changes: Vec<Change>,
+    /// Signs were lost, or a root was replaced: anything may have changed.
+    pub rescan: bool,
+}
+
+/// One changed path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Absolute: the root as it was given, made absolute, and the path below it. A directory
+    /// stands for everything below it: it is reported when it is removed, when it was replaced,
+    /// and when it appears empty.
+    pub path: PathBuf,
+    /// What became of it.
+    pub kind: ChangeKind,
+}
+
+/// What became of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It was not there before.
+    Created,
+    /// It is there, and different.
+    Modified,
+    /// It is no longer there.
+    Removed,
+}
+
+/// A watch that is being kept. Dropping it ends it: afterwards the callback is not called again
+/// (unless it is dropped by the callback itself, whose call is then the last).
+pub struct Watcher {
+    desk: Arc<Desk>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl Watcher {
+    /// Starts to watch, and returns at once: the walk that adds the watches happens on a thread
+    /// of its own and ends with [`Notice::Ready`].
+    ///
+    /// `on_notice` is called by the watcher's threads, never twice at the same time, and must not
+    /// take long: the system holds some 16,000 signs for us meanwhile, then they are lost (which
+    /// is said). It may call [`observed`](Self::observed).
+    ///
+    /// # Errors
+    /// A root that is not there, a glob that is none, or a system that refuses to watch at all.
+    pub fn start(
+        options: Options,
+        on_notice: impl FnMut(Notice) + Send + 'static,
+    ) -> Result<Watcher, WatchError> {
+        let started_ns = stamp::now_ns();
+        let Options {
+            roots,
+            ignore,
+            gitignore,
+            directory_limit,
+        } = options;
+        let mut trees = Vec::with_capacity(roots.len());
+        for root in roots {
+            trees.push(plant(&root, &ignore, gitignore)?);
+        }
+        let anchors: Vec<PathBuf> = trees.iter().map(keeper::anchor_of).collect();
+        let desk = Arc::new(Desk::new(trees, Box::new(on_notice)));
+        let mut natives = Vec::with_capacity(anchors.len());
+        for (root, anchor) in anchors.into_iter().enumerate() {
+            natives.push((anchor, keeper::listen(&desk, root, 0)?));
+        }
+        let keeper = Keeper::new(Arc::clone(&desk), natives, directory_limit, started_ns);
+        let keeper = thread::Builder::new()
+            .name("tidings-watch".to_owned())
+            .spawn(move || keeper.run())
+            .map_err(WatchError::System)?;
+        Ok(Watcher {
+            desk,
+            keeper: Some(keeper),
+        })
+    }
+
+    /// Tells which version of a file a reader has been given: the metadata of the *opened* file
+    /// (`fstat`), taken after its last byte was read. It lets the watcher be silent about saves
+    /// that change nothing, and never silent to a reader who saw something in between.
+    ///
+    /// `path` is written as in [`Change::path`].
+    pub fn observed(&self, path: &Path, meta: &fs::Metadata) {
+        self.desk.observed(path, meta);
+    }
+
+    /// Tells that a reader was told that there is nothing at this path. Some editors remove a
+    /// file for a moment while they save it: if it is back with the content it had, this reader
+    /// still hears of it.
+    pub fn missed(&self, path: &Path) {
+        self.desk.missed(path);
+    }
+
+    /// Whether a path (written as in [`Change::path`]) lies in no root, or is ignored.
+    pub fn ignores(&self, path: &Path) -> bool {
+        let state = lock(&self.desk.state);
+        let is_dir = path.is_dir();
+        !state
+            .roots
+            .iter()
+            .any(|rooted| path == rooted.tree.root || rooted.tree.speaks_of(path, is_dir))
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.desk.inbox.stop();
+        // Within the callback, the thread to wait for may be this one, or wait for this one.
+        if TELLING.get() {
+            return;
+        }
+        if let Some(keeper) = self.keeper.take() {
+            // A callback that panicked on that thread has been reported there.
+            let _ = keeper.join();
+        }
+        self.desk.close();
+    }
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watcher").finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    /// Whether this thread is within a callback of some watcher.
+    static TELLING: Cell<bool> = const { Cell::new(false) };
+}
+
+fn plant(root: &Path, ignore: &[String], gitignore: bool) -> Result<Tree, WatchError> {
+    let no_root = |source| WatchError::NoRoot {
+        path: root.to_owned(),
+        source,
+    };
+    let path = std::path::absolute(root).map_err(no_root)?;
+    // Without a slash at its end, as the system will name it.
+    let path: PathBuf = path.components().collect();
+    let is_file = !fs::metadata(&path).map_err(no_root)?.is_dir();
+    let ignores = Ignores::new(&path, ignore, gitignore)?;
+    Ok(Tree::new(path, is_file, ignores))
+}
+
+/// A callback that panicked leaves our data whole: it is ours before and after the call.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

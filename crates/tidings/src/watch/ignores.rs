@@ -1,0 +1,369 @@
+//! Which paths nobody wants to hear of.
+//!
+//! Three layers, the last that has an opinion wins: what we ignore by ourselves (dot-files,
+//! `node_modules`, the temporaries of editors), the `.gitignore` files, the globs of the options.
+//! As in git, what lies below an ignored directory is ignored and cannot be fetched back.
+//!
+//! What must stay true: **the root itself is never ignored**. Serving `dist` while the
+//! repository says `dist/` is the normal case, so a pattern that would swallow the root or all
+//! that is in it does not count.
+
+use super::error::WatchError;
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// The name of git's file of patterns.
+pub(super) const GITIGNORE: &str = ".gitignore";
+
+/// A name no pattern means; one that matches it matches everything.
+const PROBE: &str = "tidings-7f3a90c1-probe.zzz";
+
+/// The rules for what is below one root.
+#[derive(Clone, Debug)]
+pub(super) struct Ignores {
+    root: PathBuf,
+    gitignore: bool,
+    globs: Gitignore,
+    /// `.git/info/exclude` and the `.gitignore` files above the root, outermost first.
+    above: Vec<Gitignore>,
+    /// The `.gitignore` files at and below the root, by their directory.
+    below: HashMap<PathBuf, Gitignore>,
+}
+
+impl Ignores {
+    /// `root` is absolute. Reads the `.gitignore` files above it; those at and below it come by
+    /// [`load`](Self::load).
+    pub(super) fn new(
+        root: &Path,
+        globs: &[String],
+        gitignore: bool,
+    ) -> Result<Ignores, WatchError> {
+        let mut builder = GitignoreBuilder::new(root);
+        for glob in globs {
+            builder
+                .add_line(None, glob)
+                .map_err(|error| WatchError::Pattern {
+                    glob: glob.clone(),
+                    reason: error.to_string(),
+                })?;
+        }
+        let globs = builder.build().map_err(|error| WatchError::Pattern {
+            glob: globs.join(" "),
+            reason: error.to_string(),
+        })?;
+        let above = if gitignore {
+            rules_above(root)
+        } else {
+            Vec::new()
+        };
+        Ok(Ignores {
+            root: root.to_owned(),
+            gitignore,
+            globs,
+            above,
+            below: HashMap::new(),
+        })
+    }
+
+    /// Whether a change of this file changes the rules.
+    pub(super) fn is_rules(&self, path: &Path) -> bool {
+        self.gitignore && path.file_name() == Some(OsStr::new(GITIGNORE))
+    }
+
+    /// Reads (again) the `.gitignore` of a directory at or below the root.
+    pub(super) fn load(&mut self, directory: &Path) {
+        if !self.gitignore {
+            return;
+        }
+        let rules = read_rules(&directory.join(GITIGNORE), directory, &self.root);
+        if rules.is_empty() {
+            self.below.remove(directory);
+        } else {
+            self.below.insert(directory.to_owned(), rules);
+        }
+    }
+
+    /// Whether a path below the root is ignored, by itself or by a directory above it.
+    pub(super) fn ignored(&self, path: &Path, is_dir: bool) -> bool {
+        let Ok(relative) = path.strip_prefix(&self.root) else {
+            return true;
+        };
+        let mut at = self.root.clone();
+        let mut components = relative.components().peekable();
+        while let Some(component) = components.next() {
+            at.push(component);
+            if self.ignored_entry(&at, is_dir || components.peek().is_some()) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether an entry of a directory that is not ignored itself is ignored.
+    pub(super) fn ignored_entry(&self, path: &Path, is_dir: bool) -> bool {
+        let by_git = || {
+            let nearest_first = path
+                .ancestors()
+                .skip(1)
+                .take_while(|directory| directory.starts_with(&self.root))
+                .filter_map(|directory| self.below.get(directory));
+            let below = (!self.below.is_empty()).then_some(nearest_first);
+            below
+                .into_iter()
+                .flatten()
+                .chain(self.above.iter().rev())
+                .find_map(|rules| opinion(rules.matched(path, is_dir)))
+        };
+        opinion(self.globs.matched(path, is_dir))
+            .or_else(by_git)
+            .unwrap_or_else(|| path.file_name().is_some_and(ignored_by_default))
+    }
+}
+
+fn opinion(matched: Match<&Glob>) -> Option<bool> {
+    match matched {
+        Match::None => None,
+        Match::Ignore(_) => Some(true),
+        Match::Whitelist(_) => Some(false),
+    }
+}
+
+/// Dot-files, dependencies, and what editors put beside a file while they save it.
+fn ignored_by_default(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    let dotted = name.starts_with(b".") && name != b".well-known";
+    let emacs = name.len() > 1 && name.starts_with(b"#") && name.ends_with(b"#");
+    dotted
+        || emacs
+        || name == b"node_modules"
+        || name == b"__pycache__"
+        || [
+            b"~".as_slice(),
+            b".swp",
+            b".swx",
+            b".tmp",
+            b".crswap",
+            b"___jb_tmp___",
+            b"___jb_old___",
+        ]
+        .iter()
+        .any(|suffix| name.ends_with(suffix))
+        || is_vim_probe(name)
+}
+
+/// Vim tries whether it may create files in a directory: `4913`, and where that exists, 123 more
+/// (fileio: `buf_write`).
+fn is_vim_probe(name: &[u8]) -> bool {
+    name.len() <= 5
+        && name.iter().all(u8::is_ascii_digit)
+        && std::str::from_utf8(name)
+            .ok()
+            .and_then(|name| name.parse::<u32>().ok())
+            .is_some_and(|number| number >= 4913 && (number - 4913) % 123 == 0)
+}
+
+/// The rules of the repository that the root lies in, from its top down to just above the root.
+fn rules_above(root: &Path) -> Vec<Gitignore> {
+    let Some(top) = root.ancestors().find(|at| at.join(".git").exists()) else {
+        return Vec::new();
+    };
+    let mut between: Vec<&Path> = root
+        .ancestors()
+        .skip(1)
+        .take_while(|at| at.starts_with(top))
+        .collect();
+    between.reverse();
+    let exclude = read_rules(&top.join(".git/info/exclude"), top, root);
+    std::iter::once(exclude)
+        .chain(
+            between
+                .into_iter()
+                .map(|at| read_rules(&at.join(GITIGNORE), at, root)),
+        )
+        .filter(|rules| !rules.is_empty())
+        .collect()
+}
+
+/// Reads one file of patterns that are relative to `directory`. Like git, what cannot be read
+/// or understood is passed over.
+fn read_rules(file: &Path, directory: &Path, root: &Path) -> Gitignore {
+    let Ok(text) = std::fs::read(file) else {
+        return Gitignore::empty();
+    };
+    let text = String::from_utf8_lossy(&text);
+    let mut builder = GitignoreBuilder::new(directory);
+    for line in text.trim_start_matches('\u{feff}').lines() {
+        if !(root.starts_with(directory) && swallows(line, directory, root)) {
+            // A line that is no pattern is skipped, as git does.
+            let _ = builder.add_line(None, line);
+        }
+    }
+    builder.build().unwrap_or_else(|_| Gitignore::empty())
+}
+
+/// Whether a line ignores the root, a directory above it, or whatever is in it.
+fn swallows(line: &str, directory: &Path, root: &Path) -> bool {
+    let mut builder = GitignoreBuilder::new(directory);
+    if builder.add_line(None, line).is_err() {
+        return true;
+    }
+    let Ok(rule) = builder.build() else {
+        return true;
+    };
+    let probe = root.join(PROBE);
+    root.ancestors()
+        .take_while(|at| *at != directory && at.starts_with(directory))
+        .any(|at| rule.matched(at, true).is_ignore())
+        || rule.matched(&probe, false).is_ignore()
+        || rule.matched(&probe, true).is_ignore()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn write(path: &Path, text: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn rules(root: &Path, globs: &[&str]) -> Ignores {
+        let globs: Vec<String> = globs.iter().map(|glob| (*glob).to_owned()).collect();
+        let mut ignores = Ignores::new(root, &globs, true).unwrap();
+        ignores.load(root);
+        ignores
+    }
+
+    #[track_caller]
+    fn check(ignores: &Ignores, ignored: &[&str], kept: &[&str]) {
+        for name in ignored {
+            assert!(ignores.ignored(&ignores.root.join(name), false), "{name}");
+        }
+        for name in kept {
+            assert!(!ignores.ignored(&ignores.root.join(name), false), "{name}");
+        }
+    }
+
+    #[test]
+    fn temporaries_of_editors_are_ignored() {
+        check(
+            &rules(Path::new("/nowhere/site"), &[]),
+            &[
+                ".git/index",
+                "node_modules/x/y.js",
+                ".env",
+                "a/.DS_Store",
+                "index.html~",
+                ".index.html.swp",
+                "index.swx",
+                "4913",
+                "5036",
+                "#index.html#",
+                ".#index.html",
+                "a.html___jb_tmp___",
+                "a.html___jb_old___",
+                "a.html.crswap",
+                "a.tmp",
+                "__pycache__/a.pyc",
+            ],
+            &[
+                "index.html",
+                ".well-known/acme",
+                "4914",
+                "2026",
+                "49130000",
+                "#",
+                "a/b/c.css",
+                "a~b",
+                "my node_modules.txt",
+            ],
+        );
+    }
+
+    #[test]
+    fn globs_of_the_options_win() {
+        check(
+            &rules(
+                Path::new("/nowhere/site"),
+                &["*.log", "/drafts/", "!.env", "!keep.tmp"],
+            ),
+            &["a.log", "b/a.log", "drafts/x", ".other"],
+            &[".env", "keep.tmp", "a/drafts/x"],
+        );
+    }
+
+    #[test]
+    fn a_glob_that_is_none_is_named() {
+        let error = Ignores::new(Path::new("/x"), &["a[".to_owned(), "{b".to_owned()], true);
+        assert!(matches!(error, Err(WatchError::Pattern { glob, .. }) if glob == "{b"));
+    }
+
+    #[test]
+    fn gitignores_from_the_top_of_the_repository_down_count_and_the_nearest_wins() {
+        let repo = tempfile::tempdir().unwrap();
+        let site = repo.path().join("web/site");
+        fs::create_dir_all(repo.path().join(".git/info")).unwrap();
+        write(&repo.path().join(".git/info/exclude"), "secret.txt\n");
+        write(
+            &repo.path().join(".gitignore"),
+            "*.map\n/web/site/out/\n*.gen\n",
+        );
+        write(&repo.path().join("web/.gitignore"), "!*.gen\n");
+        write(&site.join(".gitignore"), "build/\n");
+        write(&site.join("a/.gitignore"), "!x.map\n");
+        let mut ignores = rules(&site, &[]);
+        ignores.load(&site.join("a"));
+        check(
+            &ignores,
+            &[
+                "secret.txt",
+                "x.map",
+                "out/x",
+                "build/x",
+                "a/build/x",
+                "a/y.map",
+            ],
+            &["a/x.map", "x.gen", "index.html"],
+        );
+    }
+
+    #[test]
+    fn a_pattern_that_ignores_the_root_does_not_count() {
+        for pattern in ["dist/", "/dist", "dist/*", "dist/**", "*", "**/dist/**"] {
+            let repo = tempfile::tempdir().unwrap();
+            let dist = repo.path().join("dist");
+            fs::create_dir_all(repo.path().join(".git")).unwrap();
+            write(
+                &repo.path().join(".gitignore"),
+                &format!("{pattern}\n*.map\n"),
+            );
+            write(&dist.join(".gitignore"), "*\n");
+            check(&rules(&dist, &[]), &["x.map"], &["index.html", "a/b.css"]);
+        }
+    }
+
+    #[test]
+    fn a_changed_gitignore_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(GITIGNORE);
+        write(&file, "*.a\n");
+        let mut ignores = rules(dir.path(), &[]);
+        check(&ignores, &["x.a"], &["x.b"]);
+        write(&file, "*.b\n");
+        ignores.load(dir.path());
+        check(&ignores, &["x.b"], &["x.a"]);
+    }
+
+    #[test]
+    fn without_gitignore_its_patterns_do_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        write(&dir.path().join(GITIGNORE), "*.a\n");
+        let mut ignores = Ignores::new(dir.path(), &[], false).unwrap();
+        ignores.load(dir.path());
+        check(&ignores, &[], &["x.a"]);
+    }
+}

@@ -1,0 +1,126 @@
+//! What the keeper is asked to do, by whoever hears or reads.
+//!
+//! The lock is held for a moment only and never together with a slow thing; the keeper is the
+//! only one that waits. The inbox is bounded: where more is asked than it holds, the root as a
+//! whole is looked at again.
+
+use super::lock;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+const JOB_LIMIT: usize = 4_096;
+
+/// One thing to do. Roots are named by their number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    /// Something happened to a directory (or what may be one): see what is there now.
+    Look { root: usize, path: PathBuf },
+    /// Something happened to the root itself.
+    Root { root: usize },
+    /// Signs were lost: find what there is, and say that anything may have changed.
+    Rescan { root: usize },
+    /// The `.gitignore` of a directory changed.
+    Rules { root: usize, directory: PathBuf },
+    /// A reader holds a version that was never announced.
+    Announce { path: PathBuf },
+}
+
+/// What ends the keeper's waiting.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Job(Job),
+    /// The time is up, or somebody asks to look at the clock again.
+    Clock,
+    Stop,
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    jobs: VecDeque<Job>,
+    clock: bool,
+    stopped: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    content: Mutex<Content>,
+    filled: Condvar,
+}
+
+impl Inbox {
+    pub(super) fn ask(&self, job: Job) {
+        let mut content = lock(&self.content);
+        if content.jobs.back() == Some(&job) {
+            return;
+        }
+        let root = match job {
+            Job::Look { root, .. }
+            | Job::Root { root }
+            | Job::Rescan { root }
+            | Job::Rules { root, .. } => root,
+            Job::Announce { .. } => 0,
+        };
+        if content.jobs.len() >= JOB_LIMIT {
+            let rescan = Job::Rescan { root };
+            content
+                .jobs
+                .retain(|job| !matches!(job, Job::Look { root: of, .. } if *of == root));
+            if !content.jobs.contains(&rescan) {
+                content.jobs.push_back(rescan);
+            }
+        } else {
+            content.jobs.push_back(job);
+        }
+        self.filled.notify_one();
+    }
+
+    /// Asks the keeper to look at the clock: something is due sooner than it knew.
+    pub(super) fn ring(&self) {
+        lock(&self.content).clock = true;
+        self.filled.notify_one();
+    }
+
+    pub(super) fn stop(&self) {
+        lock(&self.content).stopped = true;
+        self.filled.notify_one();
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        lock(&self.content).stopped
+    }
+
+    /// Waits for a job, a ring, the end, or `until`.
+    pub(super) fn wait(&self, until: Option<Instant>) -> Call {
+        let mut content = lock(&self.content);
+        loop {
+            if content.stopped {
+                return Call::Stop;
+            }
+            if std::mem::take(&mut content.clock) {
+                return Call::Clock;
+            }
+            if let Some(job) = content.jobs.pop_front() {
+                return Call::Job(job);
+            }
+            content = match until {
+                None => self
+                    .filled
+                    .wait(content)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Call::Clock;
+                    }
+                    self.filled
+                        .wait_timeout(content, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+    }
+}
