@@ -1,2 +1,7 @@
 //! The binary `tidings`.
+#![allow(dead_code, reason = "not wired up yet")]
+
+mod files;
+mod guard;
+
 fn main() {}
