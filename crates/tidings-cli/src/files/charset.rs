@@ -4,7 +4,7 @@
 //! script may push it out of them, so what the prescan would have found in the document as it is
 //! on disk must go into the `Content-Type`, which the browser believes first.
 
-use super::media::is_utf8_prefix;
+use super::media::is_utf8;
 
 /// What the prescan looks at (WHATWG HTML 13.2.3.2).
 const PRESCAN_BYTES: usize = 1024;
@@ -42,7 +42,7 @@ impl Charset {
                 Charset::Utf8
             }
             Some(label) => Charset::Declared(label),
-            None if is_utf8_prefix(&first[..first.len().min(LOOK_BYTES)]) => Charset::Utf8,
+            None if is_utf8(first, LOOK_BYTES) => Charset::Utf8,
             None => Charset::Unknown,
         }
     }

@@ -26,6 +26,8 @@ pub(crate) enum Media {
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const BINARY: &str = "application/octet-stream";
+/// How much of a file is looked at where its name says nothing.
+const SNIFF_BYTES: usize = 1024;
 
 impl Media {
     pub(crate) fn of(name: &OsStr) -> Media {
@@ -85,7 +87,7 @@ impl Media {
     /// How much of the file `content_type` wants to see.
     pub(crate) fn sniff_bytes(&self) -> usize {
         match self {
-            Media::Unknown { .. } => 1024,
+            Media::Unknown { .. } => SNIFF_BYTES,
             _ => 0,
         }
     }
@@ -96,7 +98,7 @@ impl Media {
             Media::Html => "text/html",
             Media::Xhtml => "application/xhtml+xml",
             Media::Known { value, .. } => value,
-            Media::Unknown { .. } if looks_like_text(&first[..first.len().min(1024)]) => PLAIN,
+            Media::Unknown { .. } if looks_like_text(first) => PLAIN,
             Media::Unknown { binary } => binary,
         }
     }
@@ -112,16 +114,18 @@ fn is_text(essence: &str) -> bool {
         )
 }
 
-/// UTF-8 without NUL. A sequence that is cut off by the end is no fault.
-pub(crate) fn looks_like_text(first: &[u8]) -> bool {
-    !first.contains(&0) && is_utf8_prefix(first)
+/// UTF-8 without NUL.
+fn looks_like_text(first: &[u8]) -> bool {
+    let look = &first[..first.len().min(SNIFF_BYTES)];
+    !look.contains(&0) && is_utf8(first, SNIFF_BYTES)
 }
 
-/// Whether more bytes could make this UTF-8.
-pub(crate) fn is_utf8_prefix(bytes: &[u8]) -> bool {
-    match std::str::from_utf8(bytes) {
+/// Whether the first `look_bytes` are UTF-8, where the end of the look may cut a sequence off but
+/// the end of the file may not.
+pub(crate) fn is_utf8(first: &[u8], look_bytes: usize) -> bool {
+    match std::str::from_utf8(&first[..first.len().min(look_bytes)]) {
         Ok(_) => true,
-        Err(error) => error.error_len().is_none(),
+        Err(error) => error.error_len().is_none() && first.len() >= look_bytes,
     }
 }
 
@@ -172,6 +176,7 @@ mod tests {
         );
         assert_eq!(sniffed("data", b"a\x00b"), BINARY);
         assert_eq!(sniffed("data", b"\xff\xfe"), BINARY);
+        assert_eq!(sniffed("data", b"cut off \xc3"), BINARY);
         assert_eq!(sniffed("a.unheardof", b"\x89"), BINARY);
         assert_eq!(sniffed("a.ts", b"const a: number = 1"), PLAIN);
         assert_eq!(sniffed("a.ts", b"G\x00\x11"), "video/mp2t");
