@@ -1,0 +1,477 @@
+//! A folder, served: which file answers a request, and what the answer looks like.
+//!
+//! ```text
+//! request -> resolve (pure) -> lookup -> snippet -> lookup again -> open -> read, inject, compress
+//! ```
+//!
+//! What must stay true:
+//!
+//! - There is one way from a URL to a file: `resolve::parse_target`, then `open::Root`.
+//! - The snippet carries the moment up to which the page knows of changes, so it is taken *before*
+//!   the file is opened, and before it is decided which file (or whether none) answers. A change
+//!   after it is one that the page will hear of.
+//! - Private files, files outside the root and files that are not there get the same answer.
+//! - Nothing is cached without asking (`no-cache`), and what is sent again has changed.
+
+mod body;
+mod charset;
+mod compress;
+mod listing;
+mod lookup;
+mod media;
+mod missing;
+mod navigation;
+mod open;
+mod range;
+mod resolve;
+mod serve;
+mod shell;
+mod stand_in;
+#[cfg(test)]
+mod tests;
+mod validator;
+
+use std::fs::Metadata;
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
+    IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
+
+pub(crate) use body::Body;
+pub(crate) use compress::Compress;
+pub(crate) use navigation::is_navigation;
+
+use compress::Coding;
+use lookup::Found;
+use media::Media;
+use open::Root;
+use resolve::{BadTarget, RelPath};
+use serve::{Job, set, set_body};
+
+/// How often the answer may change while we look before we take it as it is.
+const ATTEMPTS: usize = 4;
+/// Up to here a file is read on the spot: from the page cache that takes less time than the hop to
+/// a thread that may block.
+const INLINE_BYTES: u64 = 64 * 1024;
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
+
+/// What is served, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// As given, absolute. It need not exist all the time, and may be a symlink.
+    pub(crate) root: PathBuf,
+    /// The file that answers navigations to what does not exist, below the root: `index.html`.
+    pub(crate) spa: Option<String>,
+    /// Serve what symlinks lead to outside the root.
+    pub(crate) follow_symlinks: bool,
+    /// List directories that have no index.
+    pub(crate) listing: bool,
+    pub(crate) compress: Compress,
+}
+
+/// What the caller does to HTML documents.
+pub(crate) trait Pages: Send + Sync {
+    /// What to put into a page. Called for every HTML document that answers a navigation, before
+    /// the file is opened; a second time if meanwhile another file became the answer.
+    fn snippet(&self, page: &Page<'_>) -> Snippet;
+    /// A file was opened to be served, of any type: its canonical path, and its state at opening.
+    fn observed(&self, path: &Path, meta: &Metadata);
+    /// A document that answered a navigation was not injected.
+    fn left_alone(&self, url_path: &str, reason: &str);
+}
+
+/// A page that can carry a snippet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page<'a> {
+    /// The file's own path below the root as a URL path, decoded: `/docs/index.html`.
+    File {
+        url_path: &'a str,
+    },
+    Listing {
+        url_path: &'a str,
+    },
+    NotFound,
+}
+
+/// What goes into a page.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snippet {
+    /// A script element, in ASCII.
+    pub(crate) html: Bytes,
+    /// Goes into the `ETag`: differs where `html` differs.
+    pub(crate) tag: String,
+}
+
+/// A folder that is served. Cheap to share in an `Arc`.
+#[derive(Debug)]
+pub(crate) struct Files {
+    options: Options,
+    spa: Option<RelPath>,
+    /// Replaced in tests: a file's tag settles with time.
+    clock: fn() -> SystemTime,
+}
+
+/// What a request says, without its body.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    peer: Option<IpAddr>,
+    navigation: bool,
+    /// `Range` is defined for GET alone (RFC 9110 14.2).
+    range: Option<range::Asked>,
+}
+
+/// What answers a request.
+#[derive(Debug, PartialEq, Eq)]
+enum Choice {
+    File {
+        path: RelPath,
+        len: u64,
+        status: StatusCode,
+    },
+    Listing(RelPath),
+    /// To the same path with the slash that it lacks.
+    Redirect(RelPath),
+    Missing,
+}
+
+impl Files {
+    pub(crate) fn new(options: Options) -> Files {
+        Files {
+            spa: options.spa.as_deref().and_then(RelPath::plain),
+            options,
+            clock: SystemTime::now,
+        }
+    }
+
+    pub(crate) fn respond<'a, B>(
+        &'a self,
+        request: &'a Request<B>,
+        peer: Option<IpAddr>,
+        pages: &'a dyn Pages,
+    ) -> impl Future<Output = Response<Body>> + Send + 'a {
+        let method = request.method();
+        let headers = request.headers();
+        let range = headers.get(RANGE).filter(|_| method == Method::GET);
+        let asked = Asked {
+            uri: request.uri(),
+            headers,
+            peer,
+            navigation: is_navigation(headers),
+            range: range.and_then(|range| range::Asked::parse(range.as_bytes())),
+        };
+        async move {
+            let mut response = match *method {
+                Method::GET | Method::HEAD => match self.answer(asked, pages).await {
+                    Ok(response) => response,
+                    Err(error) => missing::unreadable(asked.uri.path(), &error),
+                },
+                Method::OPTIONS => empty(StatusCode::NO_CONTENT, ALLOW, METHODS),
+                _ => empty(StatusCode::METHOD_NOT_ALLOWED, ALLOW, METHODS),
+            };
+            let headers = response.headers_mut();
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            // Ports of one machine are one site: what runs on another port may use our files.
+            let policy = HeaderName::from_static("cross-origin-resource-policy");
+            headers.insert(policy, HeaderValue::from_static("same-site"));
+            if *method == Method::HEAD {
+                *response.body_mut() = Body::empty();
+            }
+            response
+        }
+    }
+
+    async fn answer(&self, asked: Asked<'_>, pages: &dyn Pages) -> io::Result<Response<Body>> {
+        let target = match resolve::parse_target(asked.uri.path()) {
+            Ok(target) if target.is_untidy() => return Ok(redirect(&target, asked.uri)),
+            Ok(target) => Some(target),
+            Err(BadTarget::Refused(_)) => None,
+            Err(BadTarget::Malformed(why)) => return Ok(missing::malformed(why)),
+        };
+        for _ in 0..ATTEMPTS {
+            let (root, choice, snippet) =
+                self.choose_with_snippet(target.as_ref(), asked, pages)?;
+            let response = match (root, choice) {
+                (_, Choice::Redirect(path)) => Some(redirect(&path, asked.uri)),
+                (_, Choice::Missing) | (None, _) => Some(missing::missing(
+                    asked.uri.path(),
+                    snippet.as_ref(),
+                    asked.navigation,
+                )),
+                (Some(root), Choice::Listing(path)) => {
+                    self.listing(root, path, snippet.as_ref()).await?
+                }
+                (Some(root), Choice::File { path, len, status }) => {
+                    self.file(root, path, len, status, snippet, asked, pages)
+                        .await?
+                }
+            };
+            // `None`: it was there a moment ago, and is not now.
+            if let Some(response) = response {
+                return Ok(response);
+            }
+        }
+        Err(io::Error::other("it comes and goes too quickly"))
+    }
+
+    /// Decides what answers, and takes the snippet for it, if it is a page.
+    ///
+    /// The first look only tells which page to take the snippet for. The one that counts comes
+    /// after the snippet, because what happens between the two would be known to nobody.
+    fn choose_with_snippet(
+        &self,
+        target: Option<&RelPath>,
+        asked: Asked<'_>,
+        pages: &dyn Pages,
+    ) -> io::Result<(Option<Root>, Choice, Option<Snippet>)> {
+        let (mut root, mut choice) = self.choose(target, asked.navigation)?;
+        if !asked.navigation {
+            return Ok((root, choice, None));
+        }
+        let mut snippet = choice.snippet(asked, pages);
+        for _ in 0..ATTEMPTS {
+            let (root_now, choice_now) = self.choose(target, true)?;
+            let settled = choice_now.is_same_page(&choice);
+            (root, choice) = (root_now, choice_now);
+            if settled {
+                break;
+            }
+            snippet = choice.snippet(asked, pages);
+        }
+        Ok((root, choice, snippet))
+    }
+
+    fn choose(
+        &self,
+        target: Option<&RelPath>,
+        navigation: bool,
+    ) -> io::Result<(Option<Root>, Choice)> {
+        let Some(root) = Root::now(&self.options.root, self.options.follow_symlinks)? else {
+            return Ok((None, Choice::Missing));
+        };
+        let choice = self.choose_below(&root, target, navigation)?;
+        Ok((Some(root), choice))
+    }
+
+    fn choose_below(
+        &self,
+        root: &Root,
+        target: Option<&RelPath>,
+        navigation: bool,
+    ) -> io::Result<Choice> {
+        let found = match target {
+            Some(target) => (lookup::find(root, target)?, target),
+            None => (Found::Nothing, &RelPath::default()),
+        };
+        match found {
+            (Found::File { path, len }, _) => {
+                return Ok(Choice::File {
+                    path,
+                    len,
+                    status: StatusCode::OK,
+                });
+            }
+            (Found::Section, target) => return Ok(Choice::Redirect(target.with_slash())),
+            _ => {}
+        }
+        // An app's route comes before the listing of a directory that happens to have its name.
+        if navigation
+            && let Some(spa) = &self.spa
+            && let Found::File { path, len } = lookup::find(root, spa)?
+        {
+            return Ok(Choice::File {
+                path,
+                len,
+                status: StatusCode::OK,
+            });
+        }
+        match found {
+            (Found::Directory, target) if self.options.listing && target.has_slash() => {
+                return Ok(Choice::Listing(target.clone()));
+            }
+            (Found::Directory, target) if self.options.listing => {
+                return Ok(Choice::Redirect(target.with_slash()));
+            }
+            _ => {}
+        }
+        if navigation
+            && let Some(path) = RelPath::plain("404.html")
+            && let Found::File { path, len } = lookup::find(root, &path)?
+        {
+            return Ok(Choice::File {
+                path,
+                len,
+                status: StatusCode::NOT_FOUND,
+            });
+        }
+        Ok(Choice::Missing)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one decision, used once"
+    )]
+    async fn file(
+        &self,
+        root: Root,
+        path: RelPath,
+        len: u64,
+        status: StatusCode,
+        snippet: Option<Snippet>,
+        asked: Asked<'_>,
+        pages: &dyn Pages,
+    ) -> io::Result<Option<Response<Body>>> {
+        let media = Media::of(path.name().unwrap_or_default());
+        let url_path = path.decoded();
+        let header = |name: HeaderName| {
+            asked
+                .headers
+                .get(name)
+                .map(|value| value.as_bytes().to_vec())
+        };
+        let wants_script = asked.navigation && status == StatusCode::OK;
+        let cannot_carry = (wants_script && media == Media::Xhtml)
+            .then_some("it is XHTML, which the rules of HTML would break");
+        let compress = self.options.compress.applies_to(asked.peer);
+        let job = Job {
+            root,
+            path,
+            media,
+            status,
+            snippet,
+            none_match: joined(asked.headers, IF_NONE_MATCH),
+            range: asked.range.filter(|_| status == StatusCode::OK),
+            if_range: header(IF_RANGE),
+            coding: compress.then(|| Coding::accepted(asked.headers)).flatten(),
+            may_compress: self.options.compress != Compress::Never,
+            now: (self.clock)(),
+        };
+        let served = match len {
+            0..=INLINE_BYTES => job.run()?,
+            _ => off(move || job.run()).await?,
+        };
+        Ok(served.map(|served| {
+            pages.observed(&served.path, &served.meta);
+            if let Some(why) = served.left_alone.or(cannot_carry) {
+                pages.left_alone(&url_path, why);
+            }
+            served.response
+        }))
+    }
+
+    async fn listing(
+        &self,
+        root: Root,
+        path: RelPath,
+        snippet: Option<&Snippet>,
+    ) -> io::Result<Option<Response<Body>>> {
+        let script = snippet.map(Snippet::text).unwrap_or_default();
+        let page = off(move || listing::page(&root, &path, &script)).await?;
+        Ok(page.map(|page| our_page(StatusCode::OK, page)))
+    }
+}
+
+impl Choice {
+    /// The same answer, though a file may have grown.
+    fn is_same_page(&self, other: &Choice) -> bool {
+        match (self, other) {
+            (
+                Choice::File { path, status, .. },
+                Choice::File {
+                    path: other,
+                    status: other_status,
+                    ..
+                },
+            ) => path == other && status == other_status,
+            (this, other) => this == other,
+        }
+    }
+
+    fn snippet(&self, asked: Asked<'_>, pages: &dyn Pages) -> Option<Snippet> {
+        match self {
+            Choice::File { path, status, .. } => {
+                // A part is a part of the file as it is on disk.
+                if asked.range.is_some() || Media::of(path.name()?) != Media::Html {
+                    return None;
+                }
+                let url_path = &path.decoded();
+                Some(pages.snippet(&match *status {
+                    StatusCode::OK => Page::File { url_path },
+                    _ => Page::NotFound,
+                }))
+            }
+            Choice::Listing(path) => Some(pages.snippet(&Page::Listing {
+                url_path: &path.decoded(),
+            })),
+            Choice::Missing => Some(pages.snippet(&Page::NotFound)),
+            Choice::Redirect(_) => None,
+        }
+    }
+}
+
+impl Snippet {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.html).into_owned()
+    }
+}
+
+/// Runs what takes long on a thread that may block.
+async fn off<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
+}
+
+/// All values of a list header, as one list (RFC 9110 5.2).
+fn joined(headers: &HeaderMap, name: HeaderName) -> Option<Vec<u8>> {
+    let values: Vec<_> = headers
+        .get_all(name)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    (!values.is_empty()).then(|| values.join(&b','))
+}
+
+/// 307, because browsers keep a 301 for a `localhost:8000` that is another project tomorrow.
+fn redirect(to: &RelPath, from: &Uri) -> Response<Body> {
+    let mut location = to.to_url();
+    if let Some(query) = from.query() {
+        location.push('?');
+        location.extend(utf8_percent_encode(query, CONTROLS));
+    }
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    set(&mut response, LOCATION, &location);
+    set_body(&mut response, Body::empty());
+    response
+}
+
+fn empty(status: StatusCode, name: HeaderName, value: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(name, value);
+    response
+}
+
+fn our_page(status: StatusCode, html: String) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    set(&mut response, CONTENT_TYPE, "text/html; charset=utf-8");
+    set(&mut response, CONTENT_SECURITY_POLICY, shell::POLICY);
+    set(&mut response, VARY, "Sec-Fetch-Dest, Accept");
+    set_body(&mut response, Body::whole(html));
+    response
+}

@@ -1,0 +1,62 @@
+//! Which file answers a path: the file itself, the index of a directory, or `a.html` for `/a`.
+//!
+//! The order for `/a`, without a trailing slash:
+//! 1. the file `a`;
+//! 2. the file `a.html`, also when there is a directory `a`: the page about a section lies beside
+//!    its folder as often as in it, and the folder's own index still has its own URL, `/a/`;
+//! 3. the directory `a`, by a redirect to `/a/`, so that relative links in its index work.
+
+use std::ffi::OsStr;
+use std::io;
+
+use super::open::{Kind, Root};
+use super::resolve::RelPath;
+
+const INDEXES: [&str; 2] = ["index.html", "index.htm"];
+
+/// What answers a path.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    File {
+        path: RelPath,
+        len: u64,
+    },
+    /// A directory that has an index, asked for without its slash.
+    Section,
+    /// A directory without an index, asked for with or without its slash.
+    Directory,
+    Nothing,
+}
+
+pub(crate) fn find(root: &Root, path: &RelPath) -> io::Result<Found> {
+    let kind = root.probe(path)?;
+    if let Some(Kind::File { len }) = kind {
+        // `/a.html/` is no directory, and its relative links would be wrong.
+        return Ok(match path.has_slash() {
+            true => Found::Nothing,
+            false => Found::File {
+                path: path.clone(),
+                len,
+            },
+        });
+    }
+    if !path.has_slash()
+        && let Some(page) = path.with_html()
+        && let Some(Kind::File { len }) = root.probe(&page)?
+    {
+        return Ok(Found::File { path: page, len });
+    }
+    if kind.is_none() {
+        return Ok(Found::Nothing);
+    }
+    for name in INDEXES {
+        let index = path.child(OsStr::new(name));
+        if let Some(Kind::File { len }) = root.probe(&index)? {
+            return Ok(match path.has_slash() {
+                true => Found::File { path: index, len },
+                false => Found::Section,
+            });
+        }
+    }
+    Ok(Found::Directory)
+}

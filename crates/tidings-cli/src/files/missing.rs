@@ -1,0 +1,69 @@
+//! Answers where there is nothing to serve.
+//!
+//! The page for people carries the script, so that it reloads as soon as the file is there: a
+//! generator that wipes its output must not strand the tab. What is private, outside the root or
+//! not there at all looks the same.
+
+use std::io;
+
+use http::header::{CONTENT_TYPE, VARY};
+use http::{Response, StatusCode};
+use percent_encoding::percent_decode_str;
+
+use super::body::Body;
+use super::serve::{set, set_body};
+use super::shell::{self, escape};
+use super::{Snippet, our_page};
+
+/// `path` is the path of the request as it came.
+pub(super) fn missing(path: &str, snippet: Option<&Snippet>, navigation: bool) -> Response<Body> {
+    let shown = readable(path);
+    if !navigation {
+        let mut response = text(StatusCode::NOT_FOUND, &format!("not found: {shown}\n"));
+        set(&mut response, VARY, "Sec-Fetch-Dest, Accept");
+        return response;
+    }
+    let script = snippet.map(Snippet::text).unwrap_or_default();
+    let content = format!(
+        "<h1>Not found</h1>\n<p><code>{}</code></p>\n<p class=\"dim\">{}</p>",
+        escape(&shown),
+        match script.is_empty() {
+            true => "There is no such file.",
+            false => "There is no such file yet. This page reloads when there is.",
+        }
+    );
+    our_page(
+        StatusCode::NOT_FOUND,
+        shell::page("Not found", &script, &content),
+    )
+}
+
+pub(super) fn malformed(why: &str) -> Response<Body> {
+    text(StatusCode::BAD_REQUEST, &format!("bad request: {why}\n"))
+}
+
+/// It is there, or may be, but the file system says no.
+pub(super) fn unreadable(path: &str, error: &io::Error) -> Response<Body> {
+    let status = match error.kind() {
+        io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    text(
+        status,
+        &format!("cannot read {}: {error}\n", readable(path)),
+    )
+}
+
+fn text(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    set(&mut response, CONTENT_TYPE, "text/plain; charset=utf-8");
+    set_body(&mut response, Body::whole(text.to_owned()));
+    response
+}
+
+/// Decoded for reading, without what could disturb a terminal.
+fn readable(path: &str) -> String {
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    decoded.chars().filter(|char| !char.is_control()).collect()
+}

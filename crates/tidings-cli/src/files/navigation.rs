@@ -1,0 +1,85 @@
+//! Whether a request is for a page that will be shown, and not for a piece of one.
+//!
+//! Only such an answer may carry the script: a fragment that htmx or Turbo fetches, a template
+//! that a script reads or a file that `curl` downloads must arrive as it is on disk.
+
+use http::header::{ACCEPT, HeaderMap};
+
+/// What libraries send with the requests they make for fragments. They matter only to browsers
+/// and origins without fetch metadata.
+const FRAGMENT_MARKS: [&str; 4] = ["x-requested-with", "hx-request", "turbo-frame", "x-pjax"];
+
+pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
+    // Fetch Metadata 2.1: the destination says what the answer is for. Sent by every current
+    // browser, but only to trustworthy origins: https, and http on loopback.
+    if let Some(destination) = headers.get("sec-fetch-dest") {
+        return matches!(
+            destination.as_bytes(),
+            b"document" | b"iframe" | b"frame" | b"fencedframe"
+        );
+    }
+    if FRAGMENT_MARKS
+        .iter()
+        .any(|mark| headers.contains_key(*mark))
+    {
+        return false;
+    }
+    // Plain http to a machine in the local network: all there is to go by is what is accepted.
+    // `fetch()` and `curl` say `*/*`.
+    headers.get_all(ACCEPT).iter().any(|accept| {
+        let accept = accept.as_bytes().to_ascii_lowercase();
+        accept
+            .split(|&byte| byte == b',')
+            .filter_map(|range| range.split(|&byte| byte == b';').next())
+            .any(|range| range.trim_ascii() == b"text/html")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderName, HeaderValue};
+
+    fn check(headers: &[(&'static str, &'static str)], expected: bool) {
+        let map = headers.iter().map(|(name, value)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        });
+        assert_eq!(is_navigation(&map.collect()), expected, "{headers:?}");
+    }
+
+    const BROWSER: (&str, &str) = (
+        "accept",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    );
+
+    #[test]
+    fn the_destination_decides_where_it_is_sent() {
+        for destination in ["document", "iframe", "frame", "fencedframe"] {
+            check(&[("sec-fetch-dest", destination)], true);
+        }
+        for destination in [
+            "empty", "script", "style", "image", "object", "embed", "worker", "",
+        ] {
+            check(&[("sec-fetch-dest", destination), BROWSER], false);
+        }
+    }
+
+    #[test]
+    fn without_a_destination_text_html_must_be_asked_for() {
+        check(&[BROWSER], true);
+        check(&[("accept", "Text/HTML")], true);
+        check(&[("accept", "*/*")], false);
+        check(&[("accept", "text/htmlx, application/json")], false);
+        check(&[], false);
+    }
+
+    #[test]
+    fn a_fragment_is_no_navigation() {
+        for mark in FRAGMENT_MARKS {
+            check(&[BROWSER, (mark, "true")], false);
+        }
+    }
+}

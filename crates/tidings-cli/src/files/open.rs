@@ -1,0 +1,173 @@
+//! Looking at and opening what lies below the root, and nothing else.
+//!
+//! A path is checked *after* the file was opened, and on the file that was opened: its canonical
+//! path must be inside the root, must not be private, and must still lead to the same inode. A
+//! check before would be about whatever lay there at that time. What must stay true:
+//!
+//! - nothing but regular files is ever opened: a FIFO would hang, a device may act;
+//! - containment is decided by path components (`public-secret` is not in `public`);
+//! - the root may vanish, come back or be a switched symlink between any two requests, so it is
+//!   made canonical once per request and never remembered.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::resolve::{self, RelPath};
+
+/// How often a file may be replaced between opening it and looking at its path.
+const ATTEMPTS: usize = 8;
+
+/// The root, as it is during one request.
+#[derive(Clone, Debug)]
+pub(crate) struct Root {
+    path: PathBuf,
+    follow_symlinks: bool,
+}
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File { len: u64 },
+    Directory,
+}
+
+/// A file below the root that may be served.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) file: File,
+    pub(crate) meta: Metadata,
+    /// Its canonical path.
+    pub(crate) path: PathBuf,
+}
+
+impl Root {
+    /// Looks where the root is now. `None` if it is not there.
+    pub(crate) fn now(given: &Path, follow_symlinks: bool) -> io::Result<Option<Root>> {
+        Ok(there(fs::canonicalize(given))?.map(|path| Root {
+            path,
+            follow_symlinks,
+        }))
+    }
+
+    /// What `path` leads to, if it may be served.
+    pub(crate) fn probe(&self, path: &RelPath) -> io::Result<Option<Kind>> {
+        if path.is_private() {
+            return Ok(None);
+        }
+        let asked = path.below(&self.path);
+        let Some(meta) = there(fs::metadata(&asked))? else {
+            return Ok(None);
+        };
+        let kind = match meta.file_type() {
+            kind if kind.is_file() => Kind::File { len: meta.len() },
+            kind if kind.is_dir() => Kind::Directory,
+            _ => return Ok(None),
+        };
+        let real = there(fs::canonicalize(&asked))?;
+        Ok(real.filter(|real| self.admits(real)).map(|_| kind))
+    }
+
+    /// Opens a file, if it may be served.
+    pub(crate) fn open(&self, path: &RelPath) -> io::Result<Option<Opened>> {
+        if path.is_private() {
+            return Ok(None);
+        }
+        let asked = path.below(&self.path);
+        for _ in 0..ATTEMPTS {
+            match there(fs::metadata(&asked))? {
+                Some(meta) if meta.is_file() => {}
+                _ => return Ok(None),
+            }
+            let Some(file) = there(open_regular(&asked))? else {
+                return Ok(None);
+            };
+            let meta = file.metadata()?;
+            if !meta.is_file() {
+                return Ok(None);
+            }
+            let Some(real) = there(fs::canonicalize(&asked))? else {
+                continue;
+            };
+            let Some(at_path) = there(fs::symlink_metadata(&real))? else {
+                continue;
+            };
+            // Editors save by renaming a new file over the old one: then this is not the file
+            // whose path we know, and we look again.
+            if !same_file(&meta, &at_path) {
+                continue;
+            }
+            return Ok(self.admits(&real).then_some(Opened {
+                file,
+                meta,
+                path: real,
+            }));
+        }
+        Err(io::Error::other("the file is being replaced too quickly"))
+    }
+
+    /// The canonical path of a directory, if it may be listed.
+    pub(crate) fn directory(&self, path: &RelPath) -> io::Result<Option<PathBuf>> {
+        match self.probe(path)? {
+            Some(Kind::Directory) => there(fs::canonicalize(path.below(&self.path))),
+            _ => Ok(None),
+        }
+    }
+
+    fn admits(&self, real: &Path) -> bool {
+        match real.strip_prefix(&self.path) {
+            Ok(relative) => !resolve::is_private_real(relative),
+            Err(_) if self.follow_symlinks => {
+                // The user's own directories may be hidden ones, those that a link leads into
+                // may not: only what root and target have in common is beyond suspicion.
+                let common = real.components().zip(self.path.components());
+                let common = common.take_while(|(a, b)| a == b).count();
+                !resolve::is_private_real(&real.components().skip(common).collect::<PathBuf>())
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+/// The answers of the file system that mean "there is no such file" become `None`.
+fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    use io::ErrorKind as Kind;
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => match error.kind() {
+            Kind::NotFound | Kind::NotADirectory | Kind::InvalidFilename | Kind::InvalidInput => {
+                Ok(None)
+            }
+            // A symlink that leads to itself. (`ErrorKind::FilesystemLoop` is not stable.)
+            #[cfg(unix)]
+            _ if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO)) => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+fn open_regular(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    // Should a FIFO have taken the file's place since we looked: opening one without O_NONBLOCK
+    // waits for a writer. Regular files do not care.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        libc::O_NONBLOCK | libc::O_NOCTTY,
+    );
+    options.open(path)
+}
+
+#[cfg(unix)]
+fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    a.dev() == b.dev() && a.ino() == b.ino()
+}
+
+/// Without inodes: what tells files apart nearly as well.
+#[cfg(not(unix))]
+fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    let facts = |meta: &Metadata| (meta.len(), meta.created().ok(), meta.file_type());
+    facts(a) == facts(b)
+}

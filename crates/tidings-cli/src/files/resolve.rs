@@ -1,0 +1,284 @@
+//! What a request target asks for: a path below the root, or nothing.
+//!
+//! Every route to a file goes through `parse_target`, and there is no second one: nearly every
+//! published hole in a development server was a second way to write a path. What must stay true:
+//!
+//! - a target is percent-decoded exactly once, segment by segment, after it was split;
+//! - a segment that came out can be joined to a directory and names one entry *in* it: it is not
+//!   empty, not `.` or `..`, and holds no separator, no NUL and no control character;
+//! - what is private (`is_private`) is refused by the name that was asked for here, and by the
+//!   name that was really opened in `open.rs`.
+//!
+//! This file is pure and imports nothing of this crate, so that a fuzz target can include it.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path, PathBuf};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+
+/// What stays as it is in a segment of a URL that we write: RFC 3986's unreserved characters and
+/// those delimiters that mean nothing in a path, in HTML or to a shell.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b'=')
+    .remove(b'@');
+
+/// A path below the root, as asked for: names only, none of them special.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RelPath {
+    segments: Vec<OsString>,
+    /// The target ended in `/`: only a directory can be meant.
+    slash: bool,
+    /// The target had empty segments (`/a//b`), which this path no longer has.
+    untidy: bool,
+}
+
+/// Why a target names nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadTarget {
+    /// Not a path at all: the client is broken, 400.
+    Malformed(&'static str),
+    /// A path that no file of ours can have: 404, like any other that does not exist.
+    Refused(&'static str),
+}
+
+/// Reads the path of a request target (without the query).
+pub(crate) fn parse_target(path: &str) -> Result<RelPath, BadTarget> {
+    let Some(path) = path.strip_prefix('/') else {
+        return Err(BadTarget::Malformed("the path does not begin with a slash"));
+    };
+    let mut parsed = RelPath::default();
+    let mut refused = None;
+    let mut raw_segments = path.split('/').peekable();
+    while let Some(raw) = raw_segments.next() {
+        if raw.is_empty() {
+            match raw_segments.peek() {
+                Some(_) => parsed.untidy = true,
+                None => parsed.slash = true,
+            }
+            continue;
+        }
+        let name = decode(raw)?;
+        match check_name(&name).and_then(|()| os_name(name)) {
+            Ok(name) => parsed.segments.push(name),
+            // Not returned yet: a malformed sequence further on makes it a 400.
+            Err(why) => refused = refused.or(Some(why)),
+        }
+    }
+    match refused {
+        Some(why) => Err(BadTarget::Refused(why)),
+        None => Ok(parsed),
+    }
+}
+
+/// Percent-decodes one segment, once.
+fn decode(raw: &str) -> Result<Vec<u8>, BadTarget> {
+    let mut bytes = raw.bytes();
+    let mut name = Vec::with_capacity(raw.len());
+    while let Some(byte) = bytes.next() {
+        name.push(match byte {
+            b'%' => {
+                let mut digit = || bytes.next().and_then(|digit| (digit as char).to_digit(16));
+                match (digit(), digit()) {
+                    (Some(high), Some(low)) => (high * 16 + low) as u8,
+                    _ => return Err(BadTarget::Malformed("`%` without two hex digits")),
+                }
+            }
+            b'#' | b'?' => return Err(BadTarget::Malformed("not only a path")),
+            byte => byte,
+        });
+    }
+    Ok(name)
+}
+
+fn check_name(name: &[u8]) -> Result<(), &'static str> {
+    if name == b"." || name == b".." {
+        return Err("a dot segment");
+    }
+    for &byte in name {
+        match byte {
+            b'/' | b'\\' => return Err("a separator inside a name"),
+            0..=0x1f | 0x7f => return Err("a control character"),
+            // NTFS: `::$DATA` names the same file again, `C:` another place altogether.
+            b':' | b'*' | b'?' | b'"' | b'<' | b'>' | b'|' if cfg!(windows) => {
+                return Err("a character that names cannot have");
+            }
+            _ => {}
+        }
+    }
+    // Windows drops these, so that `secret.pem.` opens `secret.pem`.
+    if cfg!(windows) && (name.ends_with(b".") || name.ends_with(b" ")) {
+        return Err("a name that ends in a dot or a space");
+    }
+    if cfg!(windows) && is_device(name) {
+        return Err("the name of a device");
+    }
+    Ok(())
+}
+
+/// Windows: `con`, `nul.txt` and their like are devices in every directory.
+fn is_device(name: &[u8]) -> bool {
+    let stem = name.split(|&byte| byte == b'.').next().unwrap_or(name);
+    let stem = stem.trim_ascii_end().to_ascii_lowercase();
+    matches!(
+        &*stem,
+        b"con" | b"prn" | b"aux" | b"nul" | b"conin$" | b"conout$"
+    ) || (stem.len() == 4
+        && (stem.starts_with(b"com") || stem.starts_with(b"lpt"))
+        && stem[3].is_ascii_digit())
+}
+
+#[cfg(unix)]
+fn os_name(name: Vec<u8>) -> Result<OsString, &'static str> {
+    Ok(std::os::unix::ffi::OsStringExt::from_vec(name))
+}
+
+#[cfg(not(unix))]
+fn os_name(name: Vec<u8>) -> Result<OsString, &'static str> {
+    String::from_utf8(name)
+        .map(OsString::from)
+        .map_err(|_| "not UTF-8")
+}
+
+impl RelPath {
+    /// A file named on the command line or by ourselves: plain names, nothing to decode.
+    pub(crate) fn plain(path: &str) -> Option<RelPath> {
+        let mut segments = Vec::new();
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            check_name(name.as_bytes()).ok()?;
+            segments.push(OsString::from(name));
+        }
+        (!segments.is_empty()).then_some(RelPath {
+            segments,
+            ..RelPath::default()
+        })
+    }
+
+    pub(crate) fn segments(&self) -> &[OsString] {
+        &self.segments
+    }
+
+    pub(crate) fn name(&self) -> Option<&OsStr> {
+        self.segments.last().map(OsString::as_os_str)
+    }
+
+    pub(crate) fn has_slash(&self) -> bool {
+        self.slash
+    }
+
+    pub(crate) fn is_untidy(&self) -> bool {
+        self.untidy
+    }
+
+    pub(crate) fn below(&self, root: &Path) -> PathBuf {
+        let mut path = root.to_path_buf();
+        path.extend(&self.segments);
+        path
+    }
+
+    /// The entry `name` of this directory.
+    pub(crate) fn child(&self, name: &OsStr) -> RelPath {
+        let mut child = RelPath {
+            segments: self.segments.clone(),
+            ..RelPath::default()
+        };
+        child.segments.push(name.to_os_string());
+        child
+    }
+
+    /// This path with `.html` after it, for clean URLs.
+    pub(crate) fn with_html(&self) -> Option<RelPath> {
+        let mut page = self.clone();
+        page.segments.last_mut()?.push(".html");
+        Some(page)
+    }
+
+    /// The same path, as that of a directory.
+    pub(crate) fn with_slash(&self) -> RelPath {
+        RelPath {
+            slash: true,
+            ..self.clone()
+        }
+    }
+
+    /// As a URL path, percent-encoded. It begins with exactly one slash, so that it can never
+    /// mean another host, as `//evil.example/` would.
+    pub(crate) fn to_url(&self) -> String {
+        self.written(percent_encode)
+    }
+
+    /// As a URL path for people and for matching: decoded, and lossy where it is not UTF-8.
+    pub(crate) fn decoded(&self) -> String {
+        self.written(|name| name.to_string_lossy().into_owned())
+    }
+
+    fn written(&self, name_of: impl Fn(&OsStr) -> String) -> String {
+        let mut url = String::from("/");
+        for (index, name) in self.segments.iter().enumerate() {
+            if index > 0 {
+                url.push('/');
+            }
+            url.push_str(&name_of(name));
+        }
+        if self.slash && !self.segments.is_empty() {
+            url.push('/');
+        }
+        url
+    }
+
+    /// Whether the path, as asked for, is one that is never served.
+    pub(crate) fn is_private(&self) -> bool {
+        self.segments.iter().any(|name| is_private(name))
+    }
+}
+
+/// One segment of a URL, percent-encoded.
+pub(crate) fn percent_encode(name: &OsStr) -> String {
+    percent_encoding::percent_encode(name.as_encoded_bytes(), SEGMENT).to_string()
+}
+
+/// Whether a name is one that is never served: hidden, or key material. Without regard to case,
+/// because some file systems have none.
+pub(crate) fn is_private(name: &OsStr) -> bool {
+    let name = name.to_string_lossy().to_ascii_lowercase();
+    if name.starts_with('.') {
+        // RFC 8615: the one hidden directory that is meant for the world.
+        return name != ".well-known";
+    }
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    matches!(
+        extension,
+        "pem" | "key" | "p12" | "pfx" | "jks" | "keystore" | "env"
+    ) || ["id_rsa", "id_ed25519", "id_ecdsa", "id_dsa"]
+        .iter()
+        .any(|key| name.starts_with(key))
+}
+
+/// The same for a path with its symlinks resolved, relative to the root.
+///
+/// pnpm, bun and deno keep packages in `node_modules/.pnpm` and the like and link to them by
+/// plain names: such a store, directly in a `node_modules`, is no secret once a link led there.
+pub(crate) fn is_private_real(real: &Path) -> bool {
+    let mut parent = OsStr::new("");
+    let mut components = real.components().peekable();
+    while let Some(component) = components.next() {
+        let Component::Normal(name) = component else {
+            continue;
+        };
+        let store = parent == "node_modules" && components.peek().is_some();
+        if is_private(name) && !(store && name.as_encoded_bytes().starts_with(b".")) {
+            return true;
+        }
+        parent = name;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+//! One file, opened, becomes one response.
+//!
+//! This is the blocking half: it opens, looks, reads and compresses, and is told everything it
+//! needs to know about the request beforehand. The order is decided by what must stay true:
+//!
+//! - the tag is made from the opened file before anything is read, so that content can only be
+//!   newer than its tag, never older;
+//! - the snippet was taken before the file is opened (by the caller);
+//! - a promised length is the length of what is already in memory plus what `Body` will enforce.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
+    VARY,
+};
+use http::{HeaderValue, Response, StatusCode};
+
+use super::Snippet;
+use super::body::Body;
+use super::charset::{self, Charset};
+use super::compress::{self, Coding};
+use super::media::Media;
+use super::open::{Opened, Root};
+use super::range::Asked;
+use super::resolve::RelPath;
+use super::stand_in::{Injector, Outcome};
+use super::validator::Validator;
+
+/// Documents up to this size are injected in memory; of larger ones only the beginning is.
+const DOCUMENT_BYTES: u64 = 8 * 1024 * 1024;
+/// Other files up to this size are read at once.
+const SMALL_BYTES: u64 = 256 * 1024;
+/// How much of a large document the injector is shown. It decides long before.
+const PROLOGUE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A file to serve, and all that the request says about how.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) root: Root,
+    pub(crate) path: RelPath,
+    pub(crate) media: Media,
+    /// 200, or 404 for the site's own page about what is missing.
+    pub(crate) status: StatusCode,
+    /// To be put into the document; only for HTML.
+    pub(crate) snippet: Option<Snippet>,
+    pub(crate) none_match: Option<Vec<u8>>,
+    pub(crate) range: Option<Asked>,
+    pub(crate) if_range: Option<Vec<u8>>,
+    pub(crate) coding: Option<Coding>,
+    /// Whether another client might get a compressed answer.
+    pub(crate) may_compress: bool,
+    pub(crate) now: SystemTime,
+}
+
+/// The response, and what the caller wants to know about the file.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) response: Response<Body>,
+    pub(crate) path: PathBuf,
+    pub(crate) meta: Metadata,
+    pub(crate) left_alone: Option<&'static str>,
+}
+
+/// What will be sent of a file, before it is compressed.
+struct Content {
+    chunks: Vec<Bytes>,
+    rest: Option<(File, u64)>,
+    content_type: String,
+    left_alone: Option<&'static str>,
+}
+
+impl Job {
+    /// `None`: there is no such file (any more).
+    pub(crate) fn run(self) -> io::Result<Option<Served>> {
+        let Some(opened) = self.root.open(&self.path)? else {
+            return Ok(None);
+        };
+        let Opened { file, meta, path } = opened;
+        let (response, left_alone) = self.respond(file, &meta)?;
+        Ok(Some(Served {
+            response,
+            path,
+            meta,
+            left_alone,
+        }))
+    }
+
+    fn respond(
+        self,
+        file: File,
+        meta: &Metadata,
+    ) -> io::Result<(Response<Body>, Option<&'static str>)> {
+        let worth = self.media.is_compressible() && compress::is_worth(meta.len());
+        let coding = self.coding.filter(|_| worth && self.range.is_none());
+        let mut validator = Validator::of(meta, self.now);
+        if let Some(snippet) = &self.snippet {
+            validator = validator.with(&snippet.tag);
+        }
+        if let Some(coding) = coding {
+            validator = validator.with(coding.mark());
+        }
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status;
+        if let Some(vary) = vary(&self.media, worth && self.may_compress) {
+            set(&mut response, VARY, vary);
+        }
+        if self.status == StatusCode::OK {
+            response.headers_mut().insert(ETAG, validator.to_header());
+            // RFC 9110 13.2.2: `If-None-Match` comes before `Range`.
+            if self
+                .none_match
+                .as_ref()
+                .is_some_and(|known| validator.is_known(known))
+            {
+                *response.status_mut() = StatusCode::NOT_MODIFIED;
+                return Ok((response, None));
+            }
+        }
+        let range = self.range.filter(|_| match &self.if_range {
+            Some(state) => validator.is_same(state),
+            None => true,
+        });
+        let raw = self.snippet.is_none() && coding.is_none() && self.status == StatusCode::OK;
+        if raw {
+            set(&mut response, ACCEPT_RANGES, "bytes");
+        }
+        if let Some(range) = range {
+            self.part(range, file, meta.len(), &mut response)?;
+            return Ok((response, None));
+        }
+        let content = self.content(file, meta.len(), coding.is_some())?;
+        set(&mut response, CONTENT_TYPE, &content.content_type);
+        let body = match (coding, content.rest) {
+            (Some(coding), None) => {
+                set(&mut response, CONTENT_ENCODING, coding.token());
+                Body::whole(coding.encode(&content.chunks)?)
+            }
+            (_, None) => Body::chunks(content.chunks),
+            (_, Some((file, bytes))) => Body::chunks(content.chunks).then_file(file, bytes),
+        };
+        set_body(&mut response, body);
+        Ok((response, content.left_alone))
+    }
+
+    /// RFC 9110 15.3.7 and 15.5.17. Always from the file as it is on disk.
+    fn part(
+        &self,
+        range: Asked,
+        mut file: File,
+        len: u64,
+        response: &mut Response<Body>,
+    ) -> io::Result<()> {
+        let Some((start, length)) = range.within(len) else {
+            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+            set(response, CONTENT_RANGE, &format!("bytes */{len}"));
+            set_body(response, Body::empty());
+            return Ok(());
+        };
+        let first = head(&mut file, self.look_bytes())?;
+        set(response, CONTENT_TYPE, &self.content_type(&first));
+        file.seek(SeekFrom::Start(start))?;
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        let end = start + length - 1;
+        set(
+            response,
+            CONTENT_RANGE,
+            &format!("bytes {start}-{end}/{len}"),
+        );
+        set_body(response, Body::empty().then_file(file, length));
+        Ok(())
+    }
+
+    fn content(&self, mut file: File, len: u64, whole: bool) -> io::Result<Content> {
+        if let Some(snippet) = &self.snippet {
+            return self.injected(snippet, file, len);
+        }
+        let at_once = if whole { DOCUMENT_BYTES } else { SMALL_BYTES };
+        if len <= at_once {
+            let bytes = read_whole(&mut file, len)?;
+            return Ok(Content {
+                content_type: self.content_type(&bytes),
+                chunks: vec![bytes.into()],
+                rest: None,
+                left_alone: None,
+            });
+        }
+        let first = head(&mut file, self.look_bytes())?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(Content {
+            content_type: self.content_type(&first),
+            chunks: Vec::new(),
+            rest: Some((file, len)),
+            left_alone: None,
+        })
+    }
+
+    fn injected(&self, snippet: &Snippet, mut file: File, len: u64) -> io::Result<Content> {
+        let mut injector = Injector::new(snippet.html.clone());
+        let first_bytes = if len <= DOCUMENT_BYTES {
+            len
+        } else {
+            charset::LOOK_BYTES as u64
+        };
+        let first = Bytes::from(read_whole(&mut file, first_bytes)?);
+        let charset = Charset::of(&first);
+        let mut content = Content {
+            chunks: Vec::new(),
+            rest: None,
+            content_type: charset.content_type(),
+            left_alone: None,
+        };
+        let mut read_bytes = first.len() as u64;
+        if let Charset::Utf16(_) = charset {
+            content.left_alone = Some("it is UTF-16, and the script is ASCII");
+            content.chunks.push(first);
+        } else {
+            injector.push(first, &mut content.chunks);
+            while injector.outcome().is_none() && read_bytes < len.min(PROLOGUE_BYTES) {
+                let chunk = read_whole(&mut file, charset::LOOK_BYTES as u64)?;
+                if chunk.is_empty() {
+                    break;
+                }
+                read_bytes += chunk.len() as u64;
+                injector.push(chunk.into(), &mut content.chunks);
+            }
+            injector.finish(&mut content.chunks);
+            if let Some(Outcome::LeftAlone(why)) = injector.outcome() {
+                content.left_alone = Some(why);
+            }
+        }
+        // If the file grew or shrank since it was opened: what is in memory counts as it is, and
+        // only what is still to be read has been promised by the length at opening.
+        if len > DOCUMENT_BYTES {
+            content.rest = len
+                .checked_sub(read_bytes)
+                .filter(|rest| *rest > 0)
+                .map(|rest| (file, rest));
+        }
+        Ok(content)
+    }
+
+    fn look_bytes(&self) -> usize {
+        match self.media {
+            Media::Html => charset::LOOK_BYTES,
+            _ => self.media.sniff_bytes(),
+        }
+    }
+
+    fn content_type(&self, first: &[u8]) -> String {
+        match self.media {
+            Media::Html => Charset::of(first).content_type(),
+            _ => self.media.content_type(first).to_owned(),
+        }
+    }
+}
+
+/// What else the answer depends on, for whoever caches it.
+fn vary(media: &Media, encoding: bool) -> Option<&'static str> {
+    match (media, encoding) {
+        (Media::Html, true) => Some("Sec-Fetch-Dest, Accept, Accept-Encoding"),
+        (Media::Html, false) => Some("Sec-Fetch-Dest, Accept"),
+        (_, true) => Some("Accept-Encoding"),
+        (_, false) => None,
+    }
+}
+
+/// Reads `expected` bytes, or fewer if the file ends before.
+fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
+    // One more than expected, so that the read that finds the end needs no larger buffer.
+    let mut bytes = Vec::with_capacity(expected as usize + 1);
+    file.take(expected).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The first bytes of a file. Leaves it standing behind them.
+fn head(file: &mut File, bytes: usize) -> io::Result<Vec<u8>> {
+    match bytes {
+        0 => Ok(Vec::new()),
+        bytes => read_whole(file, bytes as u64),
+    }
+}
+
+/// Sets a header to a value that is known to be fit for one. If it is not after all, the header is
+/// left out: a missing header is the smaller fault.
+pub(crate) fn set(response: &mut Response<Body>, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// Sets the body together with its length, which an answer to HEAD keeps.
+pub(crate) fn set_body(response: &mut Response<Body>, body: Body) {
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from(body.len_bytes()));
+    *response.body_mut() = body;
+}

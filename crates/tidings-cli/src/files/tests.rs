@@ -1,0 +1,200 @@
+//! `Files::respond`, driven on folders made for each claim.
+
+mod conditions;
+mod confinement;
+mod documents;
+mod our_pages;
+mod paths;
+mod wire;
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http_body_util::BodyExt;
+use tempfile::TempDir;
+
+use super::*;
+
+const SCRIPT: &str = "<script src=\"/s\"></script>";
+
+/// What a browser sends when somebody follows a link.
+const NAVIGATION: [(&str, &str); 2] = [
+    ("sec-fetch-dest", "document"),
+    ("sec-fetch-mode", "navigate"),
+];
+
+struct Site {
+    dir: TempDir,
+    files: Files,
+    pages: Recorder,
+    peer: Option<IpAddr>,
+}
+
+/// Writes down what it is told. Each call of `snippet` first does what a test wants to happen then.
+#[derive(Default)]
+struct Recorder {
+    told: Mutex<Vec<String>>,
+    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Pages for Recorder {
+    fn snippet(&self, page: &Page<'_>) -> Snippet {
+        if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
+            meanwhile();
+        }
+        self.told.lock().unwrap().push(match page {
+            Page::File { url_path } => format!("file {url_path}"),
+            Page::Listing { url_path } => format!("listing {url_path}"),
+            Page::NotFound => "not found".to_owned(),
+        });
+        Snippet {
+            html: SCRIPT.into(),
+            tag: "t1".into(),
+        }
+    }
+
+    fn observed(&self, path: &Path, meta: &Metadata) {
+        assert!(meta.is_file());
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        self.told.lock().unwrap().push(format!("observed {name}"));
+    }
+
+    fn left_alone(&self, url_path: &str, reason: &str) {
+        assert!(!reason.is_empty());
+        self.told
+            .lock()
+            .unwrap()
+            .push(format!("left alone {url_path}"));
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Site {
+    fn new(files: &[(&str, &str)]) -> Site {
+        Site::with(files, |_| {})
+    }
+
+    fn with(files: &[(&str, &str)], change: impl FnOnce(&mut Options)) -> Site {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        std::fs::create_dir(&root).unwrap();
+        let mut options = Options {
+            root,
+            spa: None,
+            follow_symlinks: false,
+            listing: true,
+            compress: Compress::Auto,
+        };
+        change(&mut options);
+        let mut site = Site {
+            dir,
+            files: Files::new(options),
+            pages: Recorder::default(),
+            peer: "127.0.0.1".parse().ok(),
+        };
+        // A file that a test has just written is not young.
+        site.files.clock = || SystemTime::now() + Duration::from_secs(3600);
+        for (path, content) in files {
+            site.write(path, content);
+        }
+        site
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join("root").join(path)
+    }
+
+    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    async fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, HeaderValue::from_str(value).unwrap());
+        }
+        let request = request.body(()).unwrap();
+        let (parts, body) = self
+            .files
+            .respond(&request, self.peer, &self.pages)
+            .await
+            .into_parts();
+        for name in [
+            "cache-control",
+            "x-content-type-options",
+            "cross-origin-resource-policy",
+        ] {
+            assert!(parts.headers.contains_key(name), "{target} lacks {name}");
+        }
+        assert!(!parts.headers.contains_key("access-control-allow-origin"));
+        let promised = http_body::Body::size_hint(&body).exact().unwrap();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        assert_eq!(body.len() as u64, promised);
+        if method == "GET"
+            && let Some(length) = parts.headers.get("content-length")
+        {
+            assert_eq!(length.to_str().unwrap(), body.len().to_string());
+        }
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    async fn get(&self, target: &str) -> Answer {
+        self.ask("GET", target, &[]).await
+    }
+
+    async fn get_with(&self, target: &str, headers: &[(&str, &str)]) -> Answer {
+        self.ask("GET", target, headers).await
+    }
+
+    async fn navigate(&self, target: &str) -> Answer {
+        self.ask("GET", target, &NAVIGATION).await
+    }
+
+    /// What was told since the last time.
+    fn told(&self) -> Vec<String> {
+        std::mem::take(&mut *self.pages.told.lock().unwrap())
+    }
+
+    async fn status(&self, target: &str, expected: u16) {
+        assert_eq!(self.get(target).await.status, expected, "{target}");
+    }
+
+    async fn body(&self, target: &str, expected: &str) {
+        let answer = self.get(target).await;
+        assert_eq!((answer.status, answer.text()), (200, expected), "{target}");
+    }
+
+    async fn location(&self, target: &str, expected: &str) {
+        let answer = self.get(target).await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (307, expected),
+            "{target}"
+        );
+    }
+}

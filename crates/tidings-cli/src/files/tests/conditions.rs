@@ -1,0 +1,199 @@
+//! Tags, parts and codings of files that are sent as they are.
+
+use super::*;
+use std::io::Read;
+
+#[tokio::test]
+async fn a_known_state_is_not_sent_again() {
+    let site = Site::new(&[("a.css", "a{}")]);
+    let first = site.get("/a.css").await;
+    let tag = first.header("etag");
+    assert!(tag.starts_with('"') && first.header("last-modified").is_empty());
+    for known in [
+        tag.to_owned(),
+        format!("W/{tag}"),
+        format!("\"x\", {tag}"),
+        "*".to_owned(),
+    ] {
+        let again = site.get_with("/a.css", &[("if-none-match", &known)]).await;
+        assert_eq!(
+            (again.status, again.text(), again.header("etag")),
+            (304, "", tag)
+        );
+        assert_eq!(again.header("cache-control"), "no-cache");
+    }
+    assert_eq!(
+        site.get_with("/a.css", &[("if-none-match", "\"x\"")])
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn same_size_and_pinned_time_do_not_hide_a_change() {
+    let site = Site::new(&[("a.css", "a{}")]);
+    let pin = |content: &str| {
+        site.write("a.css", content);
+        let file = std::fs::File::options()
+            .write(true)
+            .open(site.path("a.css"))
+            .unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
+            .unwrap();
+    };
+    pin("a{}");
+    let tag = site.get("/a.css").await.header("etag").to_owned();
+    // The kernel's clock for file times ticks at least every 10 ms.
+    tokio::time::sleep(Duration::from_millis(15)).await;
+    pin("b{}");
+    let answer = site.get_with("/a.css", &[("if-none-match", &tag)]).await;
+    assert_eq!((answer.status, answer.text()), (200, "b{}"));
+}
+
+#[tokio::test]
+async fn a_young_file_is_never_confirmed() {
+    let mut site = Site::new(&[("a.css", "a{}")]);
+    site.files.clock = SystemTime::now;
+    let mut confirmed_young = false;
+    for _ in 0..50 {
+        site.write("a.css", "a{}");
+        let tag = site.get("/a.css").await.header("etag").to_owned();
+        let again = site.get_with("/a.css", &[("if-none-match", &tag)]).await;
+        confirmed_young |= tag.contains("-new") && again.status == 304;
+    }
+    assert!(!confirmed_young);
+}
+
+#[tokio::test]
+async fn single_ranges_are_answered_in_part() {
+    let site = Site::new(&[("a.txt", "0123456789")]);
+    for (range, part, content_range) in [
+        ("bytes=2-4", "234", "bytes 2-4/10"),
+        ("bytes=7-", "789", "bytes 7-9/10"),
+        ("bytes=-2", "89", "bytes 8-9/10"),
+        ("bytes=0-99", "0123456789", "bytes 0-9/10"),
+    ] {
+        let answer = site.get_with("/a.txt", &[("range", range)]).await;
+        assert_eq!(
+            (answer.status, answer.text(), answer.header("content-range")),
+            (206, part, content_range)
+        );
+        assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+    }
+    let answer = site.get_with("/a.txt", &[("range", "bytes=10-")]).await;
+    assert_eq!(
+        (answer.status, answer.header("content-range")),
+        (416, "bytes */10")
+    );
+    let answer = site.get_with("/a.txt", &[("range", "bytes=0-1,3-4")]).await;
+    assert_eq!((answer.status, answer.text()), (200, "0123456789"));
+    assert_eq!(answer.header("accept-ranges"), "bytes");
+}
+
+#[tokio::test]
+async fn a_range_of_another_state_is_answered_whole() {
+    let site = Site::new(&[("a.txt", "0123456789")]);
+    let tag = site.get("/a.txt").await.header("etag").to_owned();
+    for (state, status) in [
+        (tag.clone(), 206),
+        (format!("W/{tag}"), 200),
+        ("\"x\"".to_owned(), 200),
+        ("Sat, 01 Jan 2000 00:00:00 GMT".to_owned(), 200),
+    ] {
+        let answer = site
+            .get_with("/a.txt", &[("range", "bytes=1-2"), ("if-range", &state)])
+            .await;
+        assert_eq!(answer.status, status, "{state}");
+    }
+    // RFC 9110 13.2.2: `If-None-Match` comes first.
+    let answer = site
+        .get_with("/a.txt", &[("range", "bytes=1-2"), ("if-none-match", &tag)])
+        .await;
+    assert_eq!(answer.status, 304);
+}
+
+#[tokio::test]
+async fn large_files_arrive_whole_and_in_part() {
+    let site = Site::new(&[]);
+    let content: Vec<u8> = (0..1_000_003u32).map(|at| (at % 251) as u8).collect();
+    site.write("a.mp4", &content);
+    assert!(site.get("/a.mp4").await.body == content);
+    let answer = site
+        .get_with("/a.mp4", &[("range", "bytes=70000-900000")])
+        .await;
+    assert!(answer.body == content[70_000..=900_000]);
+    assert_eq!(answer.header("content-type"), "video/mp4");
+    // Unknown by name: looked into, and still sent from the beginning.
+    site.write("data", &content);
+    assert!(site.get("/data").await.body == content);
+}
+
+#[tokio::test]
+async fn text_is_compressed_for_other_machines() {
+    let text = "So it goes. ".repeat(20_000);
+    let mut site = Site::new(&[
+        ("a.txt", &text),
+        ("tiny.txt", "x"),
+        ("a.png", &text),
+        ("index.html", &text),
+    ]);
+    let all = [("accept-encoding", "gzip, br")];
+    let local = site.get_with("/a.txt", &all).await;
+    assert_eq!(
+        (local.header("content-encoding"), local.header("vary")),
+        ("", "Accept-Encoding")
+    );
+    site.peer = "192.168.1.7".parse().ok();
+    let br = site.get_with("/a.txt", &all).await;
+    assert_eq!(
+        (br.header("content-encoding"), br.header("vary")),
+        ("br", "Accept-Encoding")
+    );
+    assert!(br.body.len() < 2000 && br.header("accept-ranges").is_empty());
+    let gzip = site
+        .get_with("/a.txt", &[("accept-encoding", "gzip, br;q=0")])
+        .await;
+    assert_eq!(gzip.header("content-encoding"), "gzip");
+    let mut plain = String::new();
+    flate2::read::GzDecoder::new(&*gzip.body)
+        .read_to_string(&mut plain)
+        .unwrap();
+    assert!(plain == text);
+    let tags: std::collections::HashSet<_> = [&local, &br, &gzip]
+        .map(|answer| answer.header("etag"))
+        .into();
+    assert_eq!(tags.len(), 3);
+    let again = site
+        .get_with("/a.txt", &[all[0], ("if-none-match", br.header("etag"))])
+        .await;
+    assert_eq!(
+        (again.status, again.header("vary")),
+        (304, "Accept-Encoding")
+    );
+    for (target, headers) in [
+        ("/tiny.txt", &all[..]),
+        ("/a.png", &all),
+        ("/a.txt", &[all[0], ("range", "bytes=0-5000")]),
+        ("/a.txt", &[]),
+    ] {
+        assert_eq!(
+            site.get_with(target, headers)
+                .await
+                .header("content-encoding"),
+            "",
+            "{target}"
+        );
+    }
+    let page = site.get_with("/", &[all[0], NAVIGATION[0]]).await;
+    let mut plain = String::new();
+    brotli::Decompressor::new(&*page.body, 4096)
+        .read_to_string(&mut plain)
+        .unwrap();
+    assert!(plain == format!("{SCRIPT}{text}"));
+    assert!(page.header("etag").ends_with("-t1-br\""));
+    assert_eq!(
+        page.header("vary"),
+        "Sec-Fetch-Dest, Accept, Accept-Encoding"
+    );
+}

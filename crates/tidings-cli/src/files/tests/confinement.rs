@@ -1,0 +1,310 @@
+//! Nothing outside the root, and nothing private in it.
+
+use super::*;
+
+#[cfg(unix)]
+use std::os::unix::fs::symlink;
+
+#[cfg(unix)]
+#[tokio::test]
+async fn links_are_followed_inside_the_root_only() {
+    let mut site = Site::new(&[
+        ("real/a.txt", "inside"),
+        (".hidden/b.txt", "hidden"),
+        ("node_modules/.pnpm/c@1/c.js", "c"),
+    ]);
+    let outside = site.dir.path().join("root-secret");
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::write(outside.join("s.txt"), "outside").unwrap();
+    std::fs::write(outside.join("id_rsa"), "key").unwrap();
+    symlink(site.path("real/a.txt"), site.path("in.txt")).unwrap();
+    symlink("real", site.path("in")).unwrap();
+    symlink(outside.join("s.txt"), site.path("out.txt")).unwrap();
+    symlink("../root-secret", site.path("out")).unwrap();
+    symlink(".hidden/b.txt", site.path("b.txt")).unwrap();
+    symlink(".pnpm/c@1", site.path("node_modules/c")).unwrap();
+    symlink("loop", site.path("loop")).unwrap();
+    symlink(outside.join("id_rsa"), site.path("plain.txt")).unwrap();
+    site.body("/in.txt", "inside").await;
+    site.body("/in/a.txt", "inside").await;
+    site.body("/node_modules/c/c.js", "c").await;
+    for target in [
+        "/out.txt",
+        "/out",
+        "/out/",
+        "/out/s.txt",
+        "/b.txt",
+        "/loop",
+        "/plain.txt",
+        "/node_modules/.pnpm/c@1/c.js",
+    ] {
+        site.status(target, 404).await;
+    }
+    let listing = site.navigate("/").await;
+    assert!(listing.text().contains(">in.txt<") && listing.text().contains(">in/<"));
+    for hidden in ["out", "b.txt", "loop", "plain.txt"] {
+        assert!(
+            !listing.text().contains(&format!("href=\"{hidden}")),
+            "{hidden}"
+        );
+    }
+    site.files.options.follow_symlinks = true;
+    site.body("/out.txt", "outside").await;
+    site.body("/out/s.txt", "outside").await;
+    for target in ["/b.txt", "/loop", "/plain.txt", "/out/id_rsa"] {
+        site.status(target, 404).await;
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_index_that_leads_outside_is_none() {
+    let site = Site::new(&[("d/index.htm", "htm"), ("e/x", "")]);
+    let secret = site.dir.path().join("secret.html");
+    std::fs::write(&secret, "secret").unwrap();
+    symlink(&secret, site.path("d/index.html")).unwrap();
+    symlink(&secret, site.path("e/index.html")).unwrap();
+    symlink(&secret, site.path("page.html")).unwrap();
+    symlink(&secret, site.path("404.html")).unwrap();
+    site.body("/d/", "htm").await;
+    assert!(site.get("/e/").await.text().contains("href=\"x\""));
+    site.status("/page", 404).await;
+    assert!(!site.navigate("/nothing").await.text().contains("secret"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_fifo_does_not_hang_the_server() {
+    let site = Site::new(&[]);
+    let made = std::process::Command::new("mkfifo")
+        .arg(site.path("pipe.html"))
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        return;
+    }
+    symlink("/dev/zero", site.path("zero")).unwrap();
+    for target in ["/pipe.html", "/pipe", "/zero"] {
+        site.status(target, 404).await;
+        assert_eq!(site.navigate(target).await.status, 404);
+    }
+    assert!(!site.navigate("/").await.text().contains("pipe"));
+}
+
+/// Another process replaces and switches as fast as it can; what is served is always from inside.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_that_is_switched_while_it_is_opened_leads_nowhere_else() {
+    let site = Site::new(&[("a.txt", "inside")]);
+    let secret = site.dir.path().join("secret.txt");
+    std::fs::write(&secret, "secret").unwrap();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let switching = std::thread::spawn({
+        let (link, temporary, inside, stop) = (
+            site.path("x.txt"),
+            site.path("t"),
+            site.path("a.txt"),
+            stop.clone(),
+        );
+        move || {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                for target in [&secret, &inside] {
+                    symlink(target, &temporary).unwrap();
+                    std::fs::rename(&temporary, &link).unwrap();
+                }
+            }
+        }
+    });
+    let mut inside = 0;
+    for _ in 0..3000 {
+        let answer = site.get("/x.txt").await;
+        assert!(!answer.text().contains("secret"), "{answer:?}");
+        inside += usize::from(answer.text() == "inside");
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    switching.join().unwrap();
+    assert!(inside > 0);
+}
+
+/// Editors save by renaming over: somebody who asks just then gets the old or the new file.
+#[tokio::test]
+async fn a_file_that_is_replaced_all_the_time_is_always_there() {
+    let site = Site::new(&[("a.txt", "content")]);
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let saving = std::thread::spawn({
+        let (file, temporary, stop) = (site.path("a.txt"), site.path("t"), stop.clone());
+        move || {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                std::fs::write(&temporary, "content").unwrap();
+                std::fs::rename(&temporary, &file).unwrap();
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        }
+    });
+    for _ in 0..2000 {
+        site.body("/a.txt", "content").await;
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    saving.join().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_file_stays_open() {
+    let site = Site::new(&[("index.html", "<head>")]);
+    site.write("large.bin", vec![7; 3 << 20]);
+    for round in 0..2000 {
+        site.navigate("/").await;
+        if round % 10 == 0 {
+            let request = Request::builder().uri("/large.bin").body(()).unwrap();
+            let mut response = site.files.respond(&request, None, &site.pages).await;
+            if round % 20 == 0 {
+                // Dropped in the middle, as when the browser goes away.
+                response.body_mut().frame().await.unwrap().unwrap();
+            }
+        }
+    }
+    // A read that was under way when its body was dropped may still have to end.
+    for _ in 0..100 {
+        let root = site.path("").canonicalize().unwrap();
+        let links = std::fs::read_dir("/proc/self/fd").unwrap();
+        let open = links.filter_map(|link| std::fs::read_link(link.ok()?.path()).ok());
+        if open.filter(|path| path.starts_with(&root)).count() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("files stay open");
+}
+
+mod any_target {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Pieces of targets, good and bad.
+    fn segment() -> impl Strategy<Value = String> {
+        const FIXED: &[&str] = &[
+            "",
+            ".",
+            "..",
+            "%2e",
+            "%2E%2e",
+            "..%2f",
+            "%2f",
+            "%5c",
+            "..%5c",
+            "%00",
+            "%c0%ae%c0%ae",
+            "%252e%252e",
+            "%uff0e",
+            "....",
+            "..;",
+            "a.txt",
+            "a",
+            "index.html",
+            "d",
+            "d e",
+            "d%20e",
+            "page",
+            "out",
+            "out.txt",
+            "in",
+            "hidden",
+            "key.txt",
+            ".env",
+            "%2eenv",
+            ".git",
+            "config",
+            "id_rsa",
+            "server.pem",
+            "server.PEM",
+            "secret.txt",
+            "root",
+            "root-secret",
+            "etc",
+            "passwd",
+            "proc",
+            "self",
+            "ü",
+            "%C3%BC",
+            "%FF",
+            "C:",
+            "a.txt%20",
+            "a.txt.",
+            ".well-known",
+            "~",
+            "*",
+        ];
+        prop_oneof![
+            8 => proptest::sample::select(FIXED).prop_map(str::to_owned),
+            1 => "(%[0-9a-fA-F]{2}|[a-z.]){1,6}",
+            1 => "[!-~]{0,5}",
+        ]
+    }
+
+    fn site() -> Site {
+        let site = Site::new(&[
+            ("a.txt", "fine"),
+            ("index.html", "fine"),
+            ("page.html", "fine"),
+            ("d/a.txt", "fine"),
+            ("d e/index.html", "fine"),
+            (".env", "SECRET"),
+            ("d/.env", "SECRET"),
+            (".git/config", "SECRET"),
+            ("server.pem", "SECRET"),
+            ("d/id_rsa", "SECRET"),
+            (".well-known/a.txt", "fine"),
+        ]);
+        let outside = site.dir.path().join("root-secret");
+        std::fs::create_dir(&outside).unwrap();
+        for path in [
+            site.dir.path().join("secret.txt"),
+            outside.join("a.txt"),
+            outside.join("index.html"),
+        ] {
+            std::fs::write(path, "SECRET").unwrap();
+        }
+        #[cfg(unix)]
+        for (target, link) in [
+            ("../root-secret", "out"),
+            ("../secret.txt", "out.txt"),
+            ("d", "in"),
+            (".git", "hidden"),
+            ("server.pem", "key.txt"),
+            ("/", "root"),
+        ] {
+            symlink(target, site.path(link)).unwrap();
+        }
+        site
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+        #[test]
+        fn whatever_is_answered_is_an_allowed_file_below_the_root(
+            targets in proptest::collection::vec((proptest::collection::vec(segment(), 1..6), any::<bool>()), 100)
+        ) {
+            let site = site();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            for (segments, navigation) in targets {
+                let target = format!("/{}", segments.join("/"));
+                let Ok(uri) = target.parse::<Uri>() else { continue };
+                let headers = if navigation { &NAVIGATION[..] } else { &[] };
+                let answer = runtime.block_on(site.get_with(&uri.to_string(), headers));
+                let text = String::from_utf8_lossy(&answer.body);
+                prop_assert!(!text.contains("SECRET") && !text.contains("root:"), "{target}: {text}");
+                match answer.status {
+                    200 => prop_assert!(
+                        text.ends_with("fine") || answer.headers.contains_key("content-security-policy"),
+                        "{target}: {text}"
+                    ),
+                    307 => {
+                        let location = answer.header("location");
+                        prop_assert!(location.starts_with('/') && !location.starts_with("//") && !location.starts_with("/\\"), "{location}");
+                    }
+                    status => prop_assert!(status == 404 || status == 400, "{target}: {status}"),
+                }
+            }
+        }
+    }
+}

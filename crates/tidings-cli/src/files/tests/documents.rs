@@ -1,0 +1,231 @@
+//! HTML: which documents get the script, and what that does to the rest of the answer.
+
+use super::*;
+
+const PAGE: &str = "<!doctype html><head><title>a</title><p>b";
+
+fn injected() -> String {
+    PAGE.replace("<head>", &format!("<head>{SCRIPT}"))
+}
+
+#[tokio::test]
+async fn a_navigation_gets_the_script_and_nothing_else_does() {
+    let site = Site::new(&[("index.html", PAGE)]);
+    let answer = site.navigate("/").await;
+    assert_eq!(answer.text(), injected());
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(
+        answer.header("vary"),
+        "Sec-Fetch-Dest, Accept, Accept-Encoding".trim_end_matches(", Accept-Encoding")
+    );
+    assert_eq!(site.told(), ["file /index.html", "observed index.html"]);
+    site.body("/", PAGE).await;
+    assert_eq!(site.told(), ["observed index.html"]);
+    let fragment = site
+        .get_with("/", &[("accept", "text/html"), ("hx-request", "true")])
+        .await;
+    assert_eq!(fragment.text(), PAGE);
+    assert_eq!(fragment.header("vary"), answer.header("vary"));
+    let lan = site.get_with("/", &[("accept", "text/html,*/*")]).await;
+    assert_eq!(lan.text(), injected());
+}
+
+#[tokio::test]
+async fn the_path_that_pages_are_told_is_that_of_the_file() {
+    let site = Site::new(&[("d e/index.html", PAGE), ("über.html", PAGE)]);
+    site.navigate("/d%20e/").await;
+    site.navigate("/%C3%BCber").await;
+    assert_eq!(
+        site.told(),
+        [
+            "file /d e/index.html",
+            "observed index.html",
+            "file /über.html",
+            "observed über.html"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn head_has_the_headers_of_get() {
+    let site = Site::with(
+        &[
+            ("index.html", PAGE),
+            ("big.html", &PAGE.repeat(100)),
+            ("a.bin", "x"),
+        ],
+        |options| {
+            options.compress = Compress::Always;
+        },
+    );
+    site.write("large.bin", vec![0; 1 << 20]);
+    for target in ["/", "/big.html", "/a.bin", "/large.bin", "/missing"] {
+        for headers in [&NAVIGATION[..], &[("accept-encoding", "br")], &[]] {
+            let head = site.ask("HEAD", target, headers).await;
+            let get = site.ask("GET", target, headers).await;
+            assert!(head.body.is_empty());
+            assert_eq!(
+                (head.status, head.headers),
+                (get.status, get.headers),
+                "{target} {headers:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_part_is_of_the_file_as_it_is_on_disk() {
+    let site = Site::new(&[("index.html", PAGE)]);
+    let range = [NAVIGATION[0], ("range", "bytes=0-14")];
+    let answer = site.get_with("/", &range).await;
+    assert_eq!((answer.status, answer.text()), (206, &PAGE[..15]));
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(site.told(), ["observed index.html"]);
+    // The tag of the injected page is another one, so its part is not continued with raw bytes.
+    let tag = site.navigate("/").await.header("etag").to_owned();
+    let answer = site
+        .get_with(
+            "/",
+            &[NAVIGATION[0], ("range", "bytes=5-"), ("if-range", &tag)],
+        )
+        .await;
+    assert_eq!((answer.status, answer.text()), (200, PAGE));
+    // HEAD knows no ranges.
+    let head = site.ask("HEAD", "/", &range).await;
+    assert_eq!(
+        (head.status, head.header("content-length")),
+        (200, &*injected().len().to_string())
+    );
+}
+
+#[tokio::test]
+async fn the_tag_tells_the_injected_page_from_the_file() {
+    let site = Site::new(&[("index.html", PAGE)]);
+    let raw = site.get("/").await.header("etag").to_owned();
+    let page = site.navigate("/").await.header("etag").to_owned();
+    assert_ne!(raw, page);
+    assert!(page.ends_with("-t1\""));
+    let known = |tag: &str| {
+        [NAVIGATION[0], NAVIGATION[1], ("if-none-match", tag)]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+    };
+    for (tag, expected) in [(&page, 304), (&raw, 200)] {
+        let headers = known(tag);
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(a, b)| (a.as_str(), b.as_str()))
+            .collect();
+        assert_eq!(site.get_with("/", &headers).await.status, expected);
+    }
+}
+
+#[tokio::test]
+async fn the_charset_is_said_before_the_script_pushes_it_away() {
+    let site = Site::new(&[("declared.html", "<head><meta charset=shift_jis>")]);
+    site.write("latin1.html", b"<head>\xe9");
+    site.write("bom16.html", b"\xff\xfe<\0h\0e\0a\0d\0>\0");
+    for (target, expected) in [
+        ("/declared", "text/html; charset=shift_jis"),
+        ("/latin1", "text/html"),
+        ("/bom16", "text/html; charset=utf-16le"),
+    ] {
+        assert_eq!(site.navigate(target).await.header("content-type"), expected);
+        assert_eq!(site.get(target).await.header("content-type"), expected);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_carry_a_script_is_left_alone_and_said_so() {
+    let site = Site::new(&[
+        ("a.xhtml", "<html/>"),
+        ("b.html", "data-left-alone"),
+        ("c.svg", "<svg/>"),
+        ("d.txt", "<head>"),
+    ]);
+    site.write("e.html", b"\xfe\xff\0<\0p");
+    for (target, told) in [
+        ("/a.xhtml", &["observed a.xhtml", "left alone /a.xhtml"][..]),
+        (
+            "/b.html",
+            &["file /b.html", "observed b.html", "left alone /b.html"],
+        ),
+        ("/c.svg", &["observed c.svg"]),
+        ("/d.txt", &["observed d.txt"]),
+        (
+            "/e.html",
+            &["file /e.html", "observed e.html", "left alone /e.html"],
+        ),
+    ] {
+        let answer = site.navigate(target).await;
+        assert_eq!(answer.body, site.get(target).await.body, "{target}");
+        let mut expected = told.to_vec();
+        expected.push(
+            told.iter()
+                .find(|told| told.starts_with("observed"))
+                .unwrap(),
+        );
+        assert_eq!(site.told(), expected, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_document_is_streamed_behind_its_injected_beginning() {
+    let site = Site::new(&[]);
+    let rest = "<p>So it goes.\n".repeat(700_000);
+    site.write("large.html", format!("{PAGE}{rest}"));
+    let answer = site.navigate("/large.html").await;
+    assert!(answer.text() == format!("{}{rest}", injected()));
+    // The injector that never finds a place decides at its limit, and nothing is lost.
+    site.write("large.html", &rest);
+    assert!(site.navigate("/large.html").await.text() == format!("{SCRIPT}{rest}"));
+    assert!(site.get("/large.html").await.text() == rest);
+    site.write("large.html", format!("data-left-alone{rest}"));
+    assert!(site.navigate("/large.html").await.text() == format!("data-left-alone{rest}"));
+}
+
+#[tokio::test]
+async fn an_empty_document_is_still_a_page() {
+    let site = Site::new(&[("index.html", "")]);
+    assert_eq!(site.navigate("/").await.text(), SCRIPT);
+}
+
+fn meanwhile(site: &Site, act: impl FnOnce() + Send + 'static) {
+    *site.pages.meanwhile.lock().unwrap() = Some(Box::new(act));
+}
+
+/// The snippet stands for a moment. What changes right after it must not be missing from it *and*
+/// from the page's future.
+#[tokio::test]
+async fn what_changes_after_the_snippet_is_in_the_page() {
+    let site = Site::new(&[("index.html", "old")]);
+    let file = site.path("index.html");
+    meanwhile(&site, move || std::fs::write(file, "new").unwrap());
+    assert!(site.navigate("/").await.text().ends_with("new"));
+}
+
+#[tokio::test]
+async fn what_appears_after_the_snippet_is_served() {
+    let site = Site::new(&[("a/x", "")]);
+    for (target, file, expected) in [
+        ("/late", "late.html", "file /late.html"),
+        ("/a/", "a/index.html", "file /a/index.html"),
+    ] {
+        let path = site.path(file);
+        meanwhile(&site, move || std::fs::write(path, "late").unwrap());
+        let answer = site.navigate(target).await;
+        assert_eq!(
+            (answer.status, answer.text()),
+            (200, &*format!("{SCRIPT}late"))
+        );
+        assert_eq!(site.told()[1], expected);
+    }
+}
+
+#[tokio::test]
+async fn what_vanishes_after_the_snippet_is_missing() {
+    let site = Site::new(&[("index.html", "old"), ("b.html", "")]);
+    let file = site.path("b.html");
+    meanwhile(&site, move || std::fs::remove_file(file).unwrap());
+    assert_eq!(site.navigate("/b").await.status, 404);
+    assert_eq!(site.told(), ["file /b.html", "not found"]);
+}

@@ -1,0 +1,191 @@
+//! `ETag`, and the conditions that refer to it (RFC 9110 8.8.3 and 13.1).
+//!
+//! A tag is made of what the file system knows of a file's state, so that a 304 needs no reading.
+//! What must stay true: two states of a file that a browser can have seen never share a tag.
+//!
+//! Modification times alone cannot promise that: a file that is written twice within one tick of
+//! the file system's clock keeps its time, and with a server that answers milliseconds after a save
+//! somebody will have seen the first state. So while a file is that young its tag is marked as
+//! unsettled: it is never confirmed by a 304, and the settled tag that follows is another one.
+//! `Last-Modified` is not sent at all: with its resolution of one second it lies most of the time.
+
+use std::fs::Metadata;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+
+/// Longer than a tick of any kernel's clock (10 ms at 100 Hz).
+const TICK: Duration = Duration::from_millis(20);
+/// For file systems that keep whole seconds (HFS+, some network ones) or even ones (FAT).
+const COARSE_TICK: Duration = Duration::from_secs(3);
+
+/// The tag of one state of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Validator {
+    opaque: String,
+    settled: bool,
+}
+
+impl Validator {
+    pub(crate) fn of(meta: &Metadata, now: SystemTime) -> Validator {
+        let modified = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        let state = State::of(meta, modified);
+        let age = |time: SystemTime| {
+            now.duration_since(time)
+                .unwrap_or_else(|early| early.duration())
+        };
+        let tick = match nanoseconds(modified) % 1_000_000_000 {
+            0 => COARSE_TICK,
+            _ => TICK,
+        };
+        let settled =
+            age(modified) >= tick && state.changed.is_none_or(|changed| age(changed) >= TICK);
+        let mut opaque = format!("{:x}-{:x}", nanoseconds(modified), meta.len());
+        if let Some(changed) = state.changed {
+            // Tools that pin modification times (reproducible builds, `cp -p`) cannot pin this.
+            opaque.push_str(&format!("-{:x}-{:x}", state.inode, nanoseconds(changed)));
+        }
+        if !settled {
+            opaque.push_str("-new");
+        }
+        Validator { opaque, settled }
+    }
+
+    /// For a representation that is made from the file: injected, compressed.
+    pub(crate) fn with(mut self, part: &str) -> Validator {
+        self.opaque.push('-');
+        // RFC 9110 8.8.3: no quotes, no spaces, no controls.
+        let allowed = |char: &char| char.is_ascii_graphic() && *char != '"';
+        self.opaque.extend(part.chars().filter(allowed));
+        self
+    }
+
+    pub(crate) fn to_header(&self) -> HeaderValue {
+        HeaderValue::try_from(format!("\"{}\"", self.opaque))
+            .unwrap_or(HeaderValue::from_static("\"\""))
+    }
+
+    /// `If-None-Match`: whether the client has this state already. Weak comparison (13.1.2).
+    pub(crate) fn is_known(&self, if_none_match: &[u8]) -> bool {
+        self.settled
+            && (if_none_match.trim_ascii() == b"*"
+                || tags(if_none_match).any(|tag| tag == self.opaque.as_bytes()))
+    }
+
+    /// `If-Range`: whether the client's part is a part of this state. Strong comparison (13.1.5),
+    /// so neither a weak tag nor a date will do.
+    pub(crate) fn is_same(&self, if_range: &[u8]) -> bool {
+        let if_range = if_range.trim_ascii();
+        self.settled
+            && if_range
+                .strip_prefix(b"\"")
+                .and_then(|tag| tag.strip_suffix(b"\""))
+                == Some(self.opaque.as_bytes())
+    }
+}
+
+struct State {
+    inode: u64,
+    changed: Option<SystemTime>,
+}
+
+impl State {
+    #[cfg(unix)]
+    fn of(meta: &Metadata, _modified: SystemTime) -> State {
+        use std::os::unix::fs::MetadataExt;
+        let seconds = u64::try_from(meta.ctime()).unwrap_or(0);
+        let nanoseconds = u32::try_from(meta.ctime_nsec()).unwrap_or(0);
+        State {
+            inode: meta.ino(),
+            changed: SystemTime::UNIX_EPOCH
+                .checked_add(Duration::new(seconds, nanoseconds.min(999_999_999))),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn of(_meta: &Metadata, _modified: SystemTime) -> State {
+        State {
+            inode: 0,
+            changed: None,
+        }
+    }
+}
+
+/// Since the epoch; times before it are as good as any other number.
+fn nanoseconds(time: SystemTime) -> u128 {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => after.as_nanos(),
+        Err(before) => u128::MAX - before.duration().as_nanos(),
+    }
+}
+
+/// The opaque parts of a list of entity tags. A comma may stand inside the quotes.
+fn tags(mut list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let start = list.iter().position(|&byte| byte == b'"')? + 1;
+        let length = list[start..].iter().position(|&byte| byte == b'"')?;
+        let tag = &list[start..start + length];
+        list = &list[start + length + 1..];
+        Some(tag)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn validator() -> Validator {
+        Validator {
+            opaque: "a-b,c".into(),
+            settled: true,
+        }
+    }
+
+    #[test]
+    fn none_match_compares_weakly_and_reads_lists() {
+        for value in [
+            "\"a-b,c\"",
+            "W/\"a-b,c\"",
+            "\"x\", W/\"a-b,c\" , \"y\"",
+            "*",
+            " * ",
+        ] {
+            assert!(validator().is_known(value.as_bytes()), "{value}");
+        }
+        for value in ["", "\"a-b\"", "a-b,c", "\"x\",\"y\"", "\"a-b,c", "\"\""] {
+            assert!(!validator().is_known(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn range_compares_strongly() {
+        assert!(validator().is_same(b"\"a-b,c\""));
+        for value in [
+            "W/\"a-b,c\"",
+            "Sat, 01 Jan 2000 00:00:00 GMT",
+            "\"a\"",
+            "a-b,c",
+            "\"",
+        ] {
+            assert!(!validator().is_same(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_may_change_within_its_tick_is_never_confirmed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let meta = file.as_file().metadata().unwrap();
+        let modified = meta.modified().unwrap();
+        let young = Validator::of(&meta, modified + Duration::from_millis(1));
+        let settled = Validator::of(&meta, modified + Duration::from_secs(10));
+        assert!(!young.is_known(young.to_header().as_bytes()));
+        assert!(!young.is_same(young.to_header().as_bytes()));
+        assert!(settled.is_known(settled.to_header().as_bytes()));
+        assert!(!settled.is_known(young.to_header().as_bytes()));
+    }
+
+    #[test]
+    fn a_part_cannot_break_out_of_the_quotes() {
+        assert_eq!(validator().with("x\"\r\ny z").to_header(), "\"a-b,c-xyz\"");
+    }
+}
