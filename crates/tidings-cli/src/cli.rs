@@ -54,7 +54,12 @@ pub(crate) struct ServeArgs {
     pub(crate) host: Option<Host>,
 
     /// Answer requests for this host name, too; repeatable [default: localhost and IP addresses]
-    #[arg(long, env = "TIDINGS_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "TIDINGS_ALLOW_HOST",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
     pub(crate) allow_host: Vec<String>,
 
     /// Open the page in the browser; a path opens that page
@@ -70,11 +75,23 @@ pub(crate) struct ServeArgs {
     pub(crate) spa: Option<String>,
 
     /// Watch this file or folder as well; a change there reloads every page; repeatable
-    #[arg(short, long, env = "TIDINGS_WATCH", value_name = "PATH", value_delimiter = ',')]
+    #[arg(
+        short,
+        long,
+        env = "TIDINGS_WATCH",
+        value_name = "PATH",
+        value_delimiter = ','
+    )]
     pub(crate) watch: Vec<PathBuf>,
 
     /// Do not watch what matches, in the syntax of .gitignore; `!GLOB` watches it after all; repeatable
-    #[arg(short, long, env = "TIDINGS_IGNORE", value_name = "GLOB", value_delimiter = ',')]
+    #[arg(
+        short,
+        long,
+        env = "TIDINGS_IGNORE",
+        value_name = "GLOB",
+        value_delimiter = ','
+    )]
     pub(crate) ignore: Vec<String>,
 
     /// Watch what .gitignore files name, too
@@ -90,7 +107,12 @@ pub(crate) struct ServeArgs {
     pub(crate) no_listing: bool,
 
     /// When to compress: for other machines only (auto), always or never
-    #[arg(long, env = "TIDINGS_COMPRESS", value_name = "WHEN", default_value = "auto")]
+    #[arg(
+        long,
+        env = "TIDINGS_COMPRESS",
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
     pub(crate) compress: Compress,
 
     /// Print the address and errors, nothing else
@@ -124,7 +146,9 @@ impl std::str::FromStr for Host {
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
         match is_name {
             true => Ok(Host::Name(text.to_owned())),
-            false => Err("neither an IP address nor a host name; the port goes to --port".to_owned()),
+            false => {
+                Err("neither an IP address nor a host name; the port goes to --port".to_owned())
+            }
         }
     }
 }

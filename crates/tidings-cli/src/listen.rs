@@ -99,9 +99,10 @@ fn addresses(host: Option<&Host>) -> anyhow::Result<Vec<IpAddr>> {
     match host {
         None => Ok(both),
         Some(Host::Name(name)) if name.eq_ignore_ascii_case("localhost") => Ok(both),
-        Some(Host::Address(address)) if address.is_unspecified() => {
-            Ok(vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()])
-        }
+        Some(Host::Address(address)) if address.is_unspecified() => Ok(vec![
+            Ipv4Addr::UNSPECIFIED.into(),
+            Ipv6Addr::UNSPECIFIED.into(),
+        ]),
         Some(Host::Address(address)) => Ok(vec![*address]),
         Some(Host::Name(name)) => {
             let unknown = |why: String| Hinted {
@@ -131,7 +132,9 @@ fn bind_all(addresses: &[IpAddr], port: u16) -> io::Result<Listeners> {
                 port = socket.local_addr()?.port();
                 sockets.push(socket);
             }
-            Err(error) if index == 0 || error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+            Err(error) if index == 0 || error.kind() == io::ErrorKind::AddrInUse => {
+                return Err(error);
+            }
             Err(_) => {}
         }
     }
@@ -139,7 +142,11 @@ fn bind_all(addresses: &[IpAddr], port: u16) -> io::Result<Listeners> {
 }
 
 fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     if address.is_ipv6() {
         // Its IPv4 half is bound on its own.
         socket.set_only_v6(true)?;
@@ -203,7 +210,10 @@ mod tests {
         let hinted = error.downcast_ref::<Hinted>().unwrap();
         assert_eq!(
             hinted.message,
-            format!("cannot listen on 127.0.0.1:{}: the port is taken", taken.port)
+            format!(
+                "cannot listen on 127.0.0.1:{}: the port is taken",
+                taken.port
+            )
         );
         assert!(hinted.hint.contains("--port"));
     }

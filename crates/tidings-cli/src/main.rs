@@ -10,6 +10,7 @@ mod say;
 mod serve;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(args)) => args,
         None => cli.serve,
     };
-    let say = Say::new(args.quiet, args.json);
+    let say = Arc::new(Say::new(args.quiet, args.json));
     match serve::run(args, &say) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

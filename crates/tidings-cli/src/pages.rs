@@ -73,7 +73,10 @@ impl Pages for LivePages {
             said.len() < REMEMBERED && said.insert((url_path.to_owned(), reason.to_owned()))
         };
         if news {
-            let line = LeftAlone { path: url_path, reason };
+            let line = LeftAlone {
+                path: url_path,
+                reason,
+            };
             self.say.happens("left-alone", &line);
         }
     }
@@ -88,6 +91,9 @@ struct LeftAlone<'a> {
 impl Line for LeftAlone<'_> {
     fn plain(&self, paint: Paint) -> String {
         let path = self.path.trim_start_matches('/');
-        format!("{path} {}", paint.dim(&format!("does not reload: {}", self.reason)))
+        format!(
+            "{path} {}",
+            paint.dim(&format!("does not reload: {}", self.reason))
+        )
     }
 }

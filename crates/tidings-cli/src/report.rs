@@ -107,9 +107,14 @@ impl Report {
     /// Prints what has waited long enough; returns how long to wait for the next.
     pub(crate) fn turn(&self, now: Instant) -> Duration {
         let mut all = self.waiting();
-        let n_due = all.iter().take_while(|w| now.duration_since(w.at) >= PATIENCE).count();
+        let n_due = all
+            .iter()
+            .take_while(|w| now.duration_since(w.at) >= PATIENCE)
+            .count();
         let due: Vec<_> = all.drain(..n_due).collect();
-        let next = all.first().map_or(PATIENCE, |w| PATIENCE.saturating_sub(now.duration_since(w.at)));
+        let next = all.first().map_or(PATIENCE, |w| {
+            PATIENCE.saturating_sub(now.duration_since(w.at))
+        });
         drop(all);
         due.iter().for_each(|waiting| self.print(&waiting.line));
         next.max(Duration::from_millis(10))

@@ -92,7 +92,9 @@ impl Say {
 
     /// Says why the program ends.
     pub(crate) fn error(&self, error: &anyhow::Error) {
-        let hint = error.downcast_ref::<Hinted>().map(|hinted| hinted.hint.as_str());
+        let hint = error
+            .downcast_ref::<Hinted>()
+            .map(|hinted| hinted.hint.as_str());
         let message = match error.downcast_ref::<Hinted>() {
             Some(hinted) => hinted.message.clone(),
             None => format!("{error:#}"),

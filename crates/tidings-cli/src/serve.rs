@@ -20,10 +20,10 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde::Serialize;
+use tidings::Hub;
 use tidings::http::{Endpoint, SseBody};
 use tidings::reload::{CLIENT_JS, Published, Reloader, TOPIC};
 use tidings::watch::{self, Notice, Watcher};
-use tidings::Hub;
 
 use crate::cli::{Host, ServeArgs};
 use crate::files::{self, Files};
@@ -84,7 +84,12 @@ pub(crate) fn run(args: ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
             listing: !args.no_listing,
             compress: args.compress,
         }),
-        pages: LivePages::new(Arc::clone(&reloader), Arc::clone(&watcher), Arc::clone(say), &version),
+        pages: LivePages::new(
+            Arc::clone(&reloader),
+            Arc::clone(&watcher),
+            Arc::clone(say),
+            &version,
+        ),
         // A developer waits for nothing: pages come back fast.
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
         report: Arc::clone(&report),
@@ -126,7 +131,8 @@ fn root_of(dir: &PathBuf) -> anyhow::Result<PathBuf> {
         message: format!("cannot serve {}: {why}", dir.display()),
         hint: hint.to_owned(),
     };
-    let root = std::path::absolute(dir).with_context(|| format!("cannot serve {}", dir.display()))?;
+    let root =
+        std::path::absolute(dir).with_context(|| format!("cannot serve {}", dir.display()))?;
     match std::fs::metadata(&root) {
         Ok(meta) if meta.is_dir() => Ok(root),
         Ok(_) => Err(no_such("not a folder", "name the folder that the file is in").into()),
@@ -177,12 +183,16 @@ fn start_watching(
     let (reloader, report, said) = (Arc::clone(reloader), Arc::clone(report), Arc::clone(say));
     let publish = move |notice| {
         let published: Option<Published> = match notice {
-            Notice::Ready { newest_ms, changes, .. } => match reloader.ready(newest_ms, &changes) {
+            Notice::Ready {
+                newest_ms, changes, ..
+            } => match reloader.ready(newest_ms, &changes) {
                 Ok(published) => published.filter(|p| !p.changes.is_empty()),
                 Err(_) => None,
             },
             // An error means that the hub is closed: the process is about to end.
-            Notice::Changed(set) => reloader.changed(set.newest_ms, &set.changes, set.rescan).ok(),
+            Notice::Changed(set) => reloader
+                .changed(set.newest_ms, &set.changes, set.rescan)
+                .ok(),
             Notice::Trouble(trouble) => {
                 said.trouble("warning", &trouble.to_string(), trouble.hint().as_deref());
                 None
@@ -224,7 +234,10 @@ impl App {
             return refusal.into_response().map(Body::File);
         }
         let request = Request::from_parts(parts, ());
-        self.files.respond(&request, Some(peer), &self.pages).await.map(Body::File)
+        self.files
+            .respond(&request, Some(peer), &self.pages)
+            .await
+            .map(Body::File)
     }
 
     async fn seen(&self, method: &Method, body: Incoming) -> Response<Body> {
@@ -252,9 +265,15 @@ fn client_script(method: &Method) -> Response<Body> {
     };
     let mut response = plain(StatusCode::OK, body);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/javascript; charset=utf-8"),
+    );
     // Its address changes when it does.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=31536000, immutable"));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("max-age=31536000, immutable"),
+    );
     response
 }
 
@@ -262,7 +281,10 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::File(files::Body::whole(text)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -350,14 +372,23 @@ impl Banner {
 
 fn own_addresses() -> Vec<IpAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let addresses = interfaces.into_iter().filter(|i| !i.is_loopback() && !i.is_link_local());
+    let addresses = interfaces
+        .into_iter()
+        .filter(|i| !i.is_loopback() && !i.is_link_local());
     addresses.map(|interface| interface.ip()).collect()
 }
 
 impl Line for Banner {
     fn plain(&self, paint: Paint) -> String {
-        let mut lines = self.urls.iter().map(|url| paint.bold(url)).collect::<Vec<_>>();
-        lines.push(paint.dim(&format!("serving {}, watching for changes; Ctrl-C ends", self.dir)));
+        let mut lines = self
+            .urls
+            .iter()
+            .map(|url| paint.bold(url))
+            .collect::<Vec<_>>();
+        lines.push(paint.dim(&format!(
+            "serving {}, watching for changes; Ctrl-C ends",
+            self.dir
+        )));
         if self.exposed {
             lines.push(format!(
                 "open to the network: whoever can reach this machine can read every file in {}, except dot-files and keys",
@@ -371,7 +402,11 @@ impl Line for Banner {
 fn open_browser(url: &str, path: &str, say: &Say) {
     let url = format!("{url}{}", path.trim_start_matches('/'));
     if let Err(error) = open::that_detached(&url) {
-        say.trouble("warning", &format!("cannot open a browser: {error}"), Some(&format!("open {url} yourself")));
+        say.trouble(
+            "warning",
+            &format!("cannot open a browser: {error}"),
+            Some(&format!("open {url} yourself")),
+        );
     }
 }
 

@@ -185,7 +185,10 @@ impl Reloader {
         changes: &[Change],
         rescan: bool,
     ) -> Result<Published, PublishError> {
-        let changes: Vec<_> = changes.iter().map(|change| self.published(change)).collect();
+        let changes: Vec<_> = changes
+            .iter()
+            .map(|change| self.published(change))
+            .collect();
         let mut clock = self.clock();
         clock.newest = clock.newest.max(newest_ms);
         let timestamp = match clock.timestamp {
@@ -204,7 +207,9 @@ impl Reloader {
             rescan,
             ..status
         };
-        let id = self.hub.publish_with_status_blocking(TOPIC, json(&told), json(&status))?;
+        let id = self
+            .hub
+            .publish_with_status_blocking(TOPIC, json(&told), json(&status))?;
         clock.timestamp = Some(timestamp);
         Ok(Published {
             id,
@@ -217,7 +222,11 @@ impl Reloader {
         PublishedChange {
             path: match change.path.strip_prefix(&self.root) {
                 Ok(below) => url_path(below),
-                Err(_) => change.path.to_string_lossy().trim_start_matches('/').to_owned(),
+                Err(_) => change
+                    .path
+                    .to_string_lossy()
+                    .trim_start_matches('/')
+                    .to_owned(),
             },
             kind: match change.kind {
                 ChangeKind::Created => "created",
@@ -244,7 +253,11 @@ fn url_path(below: &Path) -> String {
             path.push_str(&name.to_string_lossy());
         }
     }
-    if path.is_empty() { "/".to_owned() } else { path }
+    if path.is_empty() {
+        "/".to_owned()
+    } else {
+        path
+    }
 }
 
 /// Everything that means something in an attribute or a URL, or is not ASCII.

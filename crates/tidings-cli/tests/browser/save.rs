@@ -1,0 +1,178 @@
+//! A save, and the page shows it.
+
+use crate::site::{COUNT_LOADS, page, page_with};
+use crate::{Browser, Site};
+
+#[test]
+fn a_saved_page_is_shown() {
+    let site = Site::serve(&[("index.html", &page("one"))]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    tab.until_text("one");
+    site.save("index.html", page("two"));
+    tab.until_text("two");
+    site.save_by_rename("index.html", page("three"));
+    tab.until_text("three");
+}
+
+#[test]
+fn one_save_is_one_reload() {
+    let body = |text: &str| page_with(COUNT_LOADS, text);
+    let site = Site::serve(&[("index.html", &body("0"))]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    for n in 1..=5 {
+        match n % 2 {
+            0 => site.save("index.html", body(&n.to_string())),
+            _ => site.save_by_rename("index.html", body(&n.to_string())),
+        }
+        tab.until_text(&n.to_string());
+        // The stream is open again: the next save is heard live.
+        tab.until("document.readyState === 'complete'");
+    }
+    assert_eq!(tab.eval("Number(sessionStorage.loads)"), 6);
+}
+
+#[test]
+fn a_save_without_a_change_does_nothing() {
+    let site = Site::serve(&[("index.html", &page("one")), ("b.html", &page("b"))]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    // The first save is told whatever it holds, if the watcher had not read the file yet.
+    site.save("index.html", page("two"));
+    tab.until_text("two");
+    tab.mark();
+    site.save("index.html", page("two"));
+    site.save("index.html", page("two"));
+    // A later change of another file that this page uses shows that all before it has been heard.
+    let mut other = browser.open(&site.url("/b.html"));
+    site.save("b.html", page("c"));
+    other.until_text("c");
+    assert!(tab.is_same());
+}
+
+#[test]
+fn only_the_page_that_is_concerned_reacts() {
+    let site = Site::serve(&[
+        ("a.html", &page_with("<script src=a.js></script>", "a")),
+        ("b.html", &page("b")),
+        ("a.js", "window.a = 1"),
+        ("unused.js", "1"),
+    ]);
+    let mut browser = Browser::start();
+    let mut a = browser.open(&site.url("/a"));
+    let mut b = browser.open(&site.url("/b.html"));
+    a.mark();
+    b.mark();
+    site.save("unused.js", "2");
+    site.save("b.html", page("b2"));
+    b.until_text("b2");
+    assert!(a.is_same(), "neither file is part of a");
+    b.mark();
+    site.save("a.js", "window.a = 2");
+    a.until("window.a === 2");
+    assert!(b.is_same(), "a.js is not part of b");
+}
+
+#[test]
+fn scripts_modules_and_fetched_files_are_part_of_a_page() {
+    let site = Site::serve(&[
+        (
+            "index.html",
+            &page_with(
+                "<script type=module>import {v} from './m/entry.js'; window.v = v; \
+                 window.d = await (await fetch('data.json')).json()</script>",
+                "",
+            ),
+        ),
+        ("m/entry.js", "export {v} from './inner.js'"),
+        ("m/inner.js", "export const v = 1"),
+        ("data.json", "1"),
+    ]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    tab.until("window.v === 1 && window.d === 1");
+    site.save("m/inner.js", "export const v = 2");
+    tab.until("window.v === 2 && window.d === 1");
+    site.save("data.json", "2");
+    tab.until("window.v === 2 && window.d === 2");
+}
+
+#[test]
+fn a_404_heals_when_the_file_appears() {
+    let site = Site::serve(&[("index.html", &page("home"))]);
+    let mut browser = Browser::start();
+    let mut clean = browser.open(&site.url("/later"));
+    let mut nested = browser.open(&site.url("/new/folder/"));
+    clean.mark();
+    site.save("other.html", page("other"));
+    site.save("later.html", page("here"));
+    clean.until_text("here");
+    site.save("new/folder/index.html", page("deep"));
+    nested.until_text("deep");
+}
+
+#[test]
+fn a_listing_shows_what_comes_and_goes() {
+    let site = Site::serve(&[("docs/one.txt", "1"), ("docs/sub/x.txt", "x")]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/docs/"));
+    let shows = |name: &str| format!("document.body.innerText.includes({name:?})");
+    tab.until(&shows("one.txt"));
+    site.save("docs/two & <three>.txt", "2");
+    tab.until(&shows("two & <three>.txt"));
+    site.remove("docs/one.txt");
+    tab.until(&format!("!{}", shows("one.txt")));
+    site.save("docs/index.html", page("index"));
+    tab.until_text("index");
+}
+
+#[test]
+fn scroll_is_kept() {
+    let body = |text: &str| page(&format!("<div style='height: 9000px'>{text}</div>"));
+    let site = Site::serve(&[("index.html", &body("one"))]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    tab.eval("scrollTo(0, 4321)");
+    tab.until("scrollY === 4321");
+    site.save("index.html", body("two"));
+    tab.until_text("two");
+    tab.until("scrollY === 4321");
+}
+
+#[test]
+fn a_watched_path_outside_reloads_every_page() {
+    let outside = Site::new(&[("template.txt", "1")]);
+    let mut site = Site::new(&[("index.html", &page_with(COUNT_LOADS, "x"))]);
+    site.start(&["--watch", outside.root().to_str().unwrap()]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    outside.save("template.txt", "2");
+    tab.until("Number(sessionStorage.loads) === 2");
+}
+
+#[test]
+fn ignored_files_are_not_heard_of() {
+    let mut site = Site::new(&[
+        (
+            "index.html",
+            &page_with(
+                "<script src=gen/x.js></script><script src=y.js></script>",
+                "x",
+            ),
+        ),
+        ("gen/x.js", "window.x = 1"),
+        ("y.js", "window.y = 1"),
+    ]);
+    site.start(&["--ignore", "gen/"]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    tab.mark();
+    site.save("gen/x.js", "window.x = 2");
+    let mut other = browser.open(&site.url("/none"));
+    site.save("none.html", page("there"));
+    other.until_text("there");
+    assert!(tab.is_same());
+    site.save("y.js", "window.y = 2");
+    tab.until("window.y === 2 && window.x === 2");
+}
