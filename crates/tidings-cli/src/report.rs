@@ -51,6 +51,8 @@ struct Changed {
     changes: Vec<tidings::reload::PublishedChange>,
     /// Pages that showed it.
     pages: usize,
+    /// Of these, those that needed no reload.
+    swapped: usize,
     /// Streams that were open: 0 means that nobody looks.
     streams: u64,
     /// From the save to the last of the pages saying so.
@@ -80,6 +82,7 @@ impl Report {
                 timestamp: published.timestamp,
                 changes: published.changes,
                 pages: 0,
+                swapped: 0,
                 streams,
                 ms: None,
                 saved_at: SystemTime::now(),
@@ -100,6 +103,7 @@ impl Report {
         if let Some(waiting) = all.iter_mut().find(|waiting| waiting.id == seen.id) {
             let line = &mut waiting.line;
             line.pages += 1;
+            line.swapped += usize::from(seen.did != Did::Reload);
             line.ms = line.saved_at.elapsed().ok().map(|ms| ms.as_millis() as u64);
         }
     }

@@ -186,7 +186,11 @@ fn start_watching(
             Notice::Ready {
                 newest_ms, changes, ..
             } => match reloader.ready(newest_ms, &changes) {
-                Ok(published) => published.filter(|p| !p.changes.is_empty()),
+                // Saves just before the start: only worth a word to pages that are open already.
+                Ok(published) => {
+                    let open = reloader.hub().stats().open > 0;
+                    published.filter(|p| open && !p.changes.is_empty())
+                }
                 Err(_) => None,
             },
             // An error means that the hub is closed: the process is about to end.

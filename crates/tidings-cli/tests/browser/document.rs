@@ -160,13 +160,10 @@ fn a_policy_that_forbids_connecting_still_lets_a_page_come_back() {
 }
 
 #[test]
-fn the_script_says_nothing_and_leaves_nothing_in_the_page() {
-    let site = Site::serve(&[("index.html", &page("x"))]);
+fn the_script_leaves_nothing_in_the_page() {
+    let site = Site::serve(&[("index.html", &page("x")), ("plain.txt", "x")]);
     let mut browser = Browser::start();
-    let mut tab = browser.blank();
-    tab.call("Runtime.enable", serde_json::json!({}));
-    tab.call("Log.enable", serde_json::json!({}));
-    tab.go("about:blank");
+    let mut tab = browser.open(&site.url("/plain.txt"));
     let before = tab.eval("Object.keys(window).sort().join()");
     tab.go(&site.url("/"));
     assert_eq!(tab.eval("Object.keys(window).sort().join()"), before);

@@ -20,12 +20,16 @@ fn a_change_while_the_server_is_down_is_caught() {
 #[test]
 fn a_restart_without_a_change_reloads_nothing() {
     let index = page_with("<link rel=stylesheet href=a.css>", "<h1>x</h1>");
-    let mut site = Site::serve(&[("index.html", &index), ("a.css", "h1 { color: red }")]);
+    let mut site = Site::new(&[("index.html", &index), ("a.css", "h1 { color: red }")]);
+    for n in 0..4 {
+        site.save(&format!("unused{n}.txt"), "x");
+    }
+    site.start(&[]);
     let mut browser = Browser::start();
     let mut tab = browser.open(&site.url("/"));
     // Also after saves that came so fast that their timestamps had to be moved on.
     for n in 0..4 {
-        site.save(&format!("unused{n}.txt"), "x");
+        site.save(&format!("unused{n}.txt"), "y");
     }
     site.save("a.css", "h1 { color: green }");
     tab.until("getComputedStyle(document.querySelector('h1')).color === 'rgb(0, 128, 0)'");

@@ -72,25 +72,22 @@ fn a_sandboxed_frame_is_shown_by_its_page() {
 }
 
 #[test]
-fn pages_share_one_stream() {
-    let site = Site::serve(&[
-        (
-            "index.html",
-            &page_with("<link rel=stylesheet href=a.css>", "<h1>x</h1>"),
-        ),
-        ("a.css", ""),
-    ]);
+fn pages_share_one_stream_and_each_tells_what_it_did() {
+    let index = page_with("<link rel=stylesheet href=a.css>", "<h1>x</h1>");
+    let site = Site::serve(&[("index.html", &index), ("a.css", "")]);
     let mut browser = Browser::start();
     let mut tabs: Vec<_> = (0..3).map(|_| browser.open(&site.url("/"))).collect();
-    site.save("a.css", "h1 { color: red }");
-    let red = "getComputedStyle(document.querySelector('h1')).color === 'rgb(255, 0, 0)'";
-    tabs.iter_mut().for_each(|tab| tab.until(red));
-    let streams = |tab: &mut crate::Page| {
-        tab.eval("performance.getEntriesByType('resource').filter(e => e.name.includes('/server-sent-events')).length")
-    };
-    // A stream that is open is not in the list yet, so count at the server's side: /proc knows.
-    let _ = streams;
-    let locks =
-        tabs[0].eval("navigator.locks.query().then(l => [l.held.length, l.pending.length].join())");
-    assert_eq!(locks, "1,2");
+    let locks = "navigator.locks.query().then(l => [l.held.length, l.pending.length].join())";
+    tabs[0].until(&format!("{locks}.then(l => l === '1,2')"));
+    // The streams that the pages opened at first are closed when they have found each other.
+    for n in 0.. {
+        site.save("a.css", format!("h1 {{ width: {n}px }}"));
+        let line = site.line("change");
+        assert_eq!(line["pages"], 3, "{line}");
+        assert_eq!(line["swapped"], 3, "{line}");
+        if line["streams"] == 1 {
+            break;
+        }
+        assert!(n < 20, "still {line}");
+    }
 }

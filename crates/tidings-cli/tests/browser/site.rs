@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -12,6 +14,7 @@ pub struct Site {
     server: Option<Child>,
     port: u16,
     flags: Vec<String>,
+    lines: Option<Receiver<Value>>,
 }
 
 impl Site {
@@ -22,6 +25,7 @@ impl Site {
             server: None,
             port: 0,
             flags: Vec::new(),
+            lines: None,
         };
         for (path, text) in files {
             site.save(path, text);
@@ -59,8 +63,25 @@ impl Site {
             .1
             .parse()
             .unwrap();
-        std::thread::spawn(move || lines.for_each(drop));
+        let (told, heard) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let _ = told.send(serde_json::from_str(&line).unwrap());
+            }
+        });
+        self.lines = Some(heard);
         self.server = Some(child);
+    }
+
+    /// The next line of this kind that the server prints.
+    pub fn line(&self, event: &str) -> Value {
+        let lines = self.lines.as_ref().unwrap();
+        loop {
+            let line = lines.recv_timeout(Duration::from_secs(30)).unwrap();
+            if line["event"] == event {
+                return line;
+            }
+        }
     }
 
     /// Kills the server, as a crash would.

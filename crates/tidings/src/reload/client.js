@@ -345,20 +345,20 @@
     hear(message)
   }
 
-  const connect = () => {
+  const connect = (after = at) => {
     clearTimeout(retry)
     stream?.close()
-    from = at
+    from = after
     history = []
     const url = new URL(streamUrl)
-    url.searchParams.set('last_event_id', at)
+    url.searchParams.set('last_event_id', after)
     const again = () => {
       // Never left to the browser: some give up after some kinds of failure.
       stream?.close()
       stream = null
       pause = Math.min(2000, pause * 1.5 + 200)
       clearTimeout(retry)
-      retry = setTimeout(connect, pause * (0.75 + Math.random() / 2))
+      retry = setTimeout(() => connect(), pause * (0.75 + Math.random() / 2))
     }
     if (forbidden) {
       try {
@@ -385,76 +385,93 @@
 
   // ---- sharing it ----------------------------------------------------------------------------------
 
+  let following = false // another page has the stream, and has told this one what it had missed
+
   const ask = () => {
     clearTimeout(waiting)
     channel.postMessage({ want: at, by: me })
     // Nobody answers: then this page has a stream of its own.
-    waiting = setTimeout(alone, 2000)
+    waiting = setTimeout(() => stream || connect(), 2000)
   }
-
-  const alone = () => {
-    leave()
-    connect()
-  }
-
-  let heard = false // whether the leader has told this page what it had missed
 
   const onChannel = ({ data }) => {
     if (data.lead && !release) {
-      heard = false
+      following = false
       ask()
     } else if (data.want && release) {
       // Another page has come. It gets what it has missed, then hears what all hear.
       if (!sameLog(data.want, from)) return channel.postMessage({ to: data.by, alone: true })
       if (positionOf(data.want) < positionOf(from)) {
-        const mine = at
-        at = data.want
-        connect()
-        at = mine
+        connect(data.want)
         return channel.postMessage({ to: data.by, messages: [] })
       }
       const messages = history.filter(({ id }) => positionOf(id) > positionOf(data.want))
       channel.postMessage({ to: data.by, messages })
     } else if (data.to === me && !release) {
       clearTimeout(waiting)
-      if (data.alone) return alone()
-      heard = true
+      if (data.alone) {
+        leaveLobby()
+        return stream || connect()
+      }
+      following = true
+      clearTimeout(retry)
+      stream?.close()
+      stream = null
       data.messages.forEach(hear)
-    } else if (data.told && heard && !release) {
+    } else if (data.told && following) {
       hear(data.told)
     }
   }
 
-  const join = () => {
-    if (channel || stream) return
-    // Only secure origins have locks: elsewhere (a phone on the network) each page has its own stream.
-    if (!navigator.locks) return connect()
+  const enterLobby = () => {
+    // Only secure origins have locks: elsewhere (a phone on the network) each page keeps its own
+    // stream. So does a page with a policy, which may not be able to open another one later.
+    const policy = document.querySelector('meta[http-equiv="content-security-policy" i]')
+    if (!navigator.locks || policy || channel || left) return
     const lobby = (channel = new BroadcastChannel('tidings'))
     const leaving = new AbortController()
-    const left = new Promise((done) => (lobby.leave = done))
-    left.then(() => leaving.abort())
+    const gone = new Promise((done) => (lobby.leave = done))
+    gone.then(() => leaving.abort())
     lobby.onmessage = onChannel
-    heard = false
     navigator.locks
       .request('tidings', { signal: leaving.signal }, () => {
         if (channel !== lobby) return
         release = lobby.leave
+        following = false
         clearTimeout(waiting)
-        connect()
+        if (!stream) connect()
         lobby.postMessage({ lead: true })
-        return left
+        return gone
       })
       .catch(() => {})
     ask()
   }
 
-  const leave = () => {
-    clearTimeout(retry)
+  const leaveLobby = () => {
     clearTimeout(waiting)
-    stream?.close()
     channel?.close()
     channel?.leave()
-    stream = channel = release = null
+    channel = release = null
+    following = false
+  }
+
+  let left = true
+
+  const join = () => {
+    if (!left) return
+    left = false
+    // At once, before the rest of the page is read: a policy in it counts from there on.
+    connect()
+    if (document.readyState === 'loading') addEventListener('DOMContentLoaded', enterLobby, { once: true })
+    else enterLobby()
+  }
+
+  const leave = () => {
+    left = true
+    clearTimeout(retry)
+    stream?.close()
+    stream = null
+    leaveLobby()
   }
 
   addEventListener('pagehide', leave)
@@ -463,7 +480,7 @@
   document.addEventListener('resume', join)
   const wake = () => {
     // Back from sleep or from no network: do not sit out a pause.
-    if (document.visibilityState === 'visible' && retry && !stream && (release || !navigator.locks)) connect()
+    if (document.visibilityState === 'visible' && !left && !stream && !following) connect()
   }
   addEventListener('online', wake)
   document.addEventListener('visibilitychange', wake)
