@@ -33,13 +33,13 @@ impl Injector {
             return;
         }
         self.held.extend_from_slice(&chunk);
-        if self.held.starts_with(b"data-left-alone") {
-            self.outcome = Some(Outcome::LeftAlone("it says so"));
-            out.push(self.held.split().freeze());
-        } else if let Some(at) = self.held.windows(6).position(|window| window == b"<head>") {
+        if let Some(at) = self.held.windows(6).position(|window| window == b"<head>") {
             self.insert(at + 6, out);
-        } else if self.held.len() > LIMIT {
+        } else if !self.held.trim_ascii().is_empty() {
             self.insert(0, out);
+        } else if self.held.len() > LIMIT {
+            self.outcome = Some(Outcome::LeftAlone("its first MiB is white space"));
+            out.push(self.held.split().freeze());
         }
     }
 
