@@ -15,6 +15,7 @@
 
 mod body;
 mod charset;
+mod choose;
 mod compress;
 mod listing;
 mod lookup;
@@ -49,8 +50,8 @@ pub(crate) use body::Body;
 pub(crate) use compress::Compress;
 pub(crate) use navigation::is_navigation;
 
+use choose::Choice;
 use compress::Coding;
-use lookup::Found;
 use media::Media;
 use open::Root;
 use resolve::{BadTarget, RelPath};
@@ -129,20 +130,6 @@ struct Asked<'a> {
     navigation: bool,
     /// `Range` is defined for GET alone (RFC 9110 14.2).
     range: Option<range::Asked>,
-}
-
-/// What answers a request.
-#[derive(Debug, PartialEq, Eq)]
-enum Choice {
-    File {
-        path: RelPath,
-        len: u64,
-        status: StatusCode,
-    },
-    Listing(RelPath),
-    /// To the same path with the slash that it lacks.
-    Redirect(RelPath),
-    Missing,
 }
 
 impl Files {
@@ -225,99 +212,6 @@ impl Files {
         Err(io::Error::other("it comes and goes too quickly"))
     }
 
-    /// Decides what answers, and takes the snippet for it, if it is a page.
-    ///
-    /// The first look only tells which page to take the snippet for. The one that counts comes
-    /// after the snippet, because what happens between the two would be known to nobody.
-    fn choose_with_snippet(
-        &self,
-        target: Option<&RelPath>,
-        asked: Asked<'_>,
-        pages: &dyn Pages,
-    ) -> io::Result<(Option<Root>, Choice, Option<Snippet>)> {
-        let (mut root, mut choice) = self.choose(target, asked.navigation)?;
-        if !asked.navigation {
-            return Ok((root, choice, None));
-        }
-        let mut snippet = choice.snippet(asked, pages);
-        for _ in 0..ATTEMPTS {
-            let (root_now, choice_now) = self.choose(target, true)?;
-            let settled = choice_now.is_same_page(&choice);
-            (root, choice) = (root_now, choice_now);
-            if settled {
-                break;
-            }
-            snippet = choice.snippet(asked, pages);
-        }
-        Ok((root, choice, snippet))
-    }
-
-    fn choose(
-        &self,
-        target: Option<&RelPath>,
-        navigation: bool,
-    ) -> io::Result<(Option<Root>, Choice)> {
-        let Some(root) = Root::now(&self.options.root, self.options.follow_symlinks)? else {
-            return Ok((None, Choice::Missing));
-        };
-        let choice = self.choose_below(&root, target, navigation)?;
-        Ok((Some(root), choice))
-    }
-
-    fn choose_below(
-        &self,
-        root: &Root,
-        target: Option<&RelPath>,
-        navigation: bool,
-    ) -> io::Result<Choice> {
-        let found = match target {
-            Some(target) => (lookup::find(root, target)?, target),
-            None => (Found::Nothing, &RelPath::default()),
-        };
-        match found {
-            (Found::File { path, len }, _) => {
-                return Ok(Choice::File {
-                    path,
-                    len,
-                    status: StatusCode::OK,
-                });
-            }
-            (Found::Section, target) => return Ok(Choice::Redirect(target.with_slash())),
-            _ => {}
-        }
-        // An app's route comes before the listing of a directory that happens to have its name.
-        if navigation
-            && let Some(spa) = &self.spa
-            && let Found::File { path, len } = lookup::find(root, spa)?
-        {
-            return Ok(Choice::File {
-                path,
-                len,
-                status: StatusCode::OK,
-            });
-        }
-        match found {
-            (Found::Directory, target) if self.options.listing && target.has_slash() => {
-                return Ok(Choice::Listing(target.clone()));
-            }
-            (Found::Directory, target) if self.options.listing => {
-                return Ok(Choice::Redirect(target.with_slash()));
-            }
-            _ => {}
-        }
-        if navigation
-            && let Some(path) = RelPath::plain("404.html")
-            && let Found::File { path, len } = lookup::find(root, &path)?
-        {
-            return Ok(Choice::File {
-                path,
-                len,
-                status: StatusCode::NOT_FOUND,
-            });
-        }
-        Ok(Choice::Missing)
-    }
-
     #[expect(
         clippy::too_many_arguments,
         reason = "the parts of one decision, used once"
@@ -379,44 +273,6 @@ impl Files {
         let script = snippet.map(Snippet::text).unwrap_or_default();
         let page = off(move || listing::page(&root, &path, &script)).await?;
         Ok(page.map(|page| our_page(StatusCode::OK, page)))
-    }
-}
-
-impl Choice {
-    /// The same answer, though a file may have grown.
-    fn is_same_page(&self, other: &Choice) -> bool {
-        match (self, other) {
-            (
-                Choice::File { path, status, .. },
-                Choice::File {
-                    path: other,
-                    status: other_status,
-                    ..
-                },
-            ) => path == other && status == other_status,
-            (this, other) => this == other,
-        }
-    }
-
-    fn snippet(&self, asked: Asked<'_>, pages: &dyn Pages) -> Option<Snippet> {
-        match self {
-            Choice::File { path, status, .. } => {
-                // A part is a part of the file as it is on disk.
-                if asked.range.is_some() || Media::of(path.name()?) != Media::Html {
-                    return None;
-                }
-                let url_path = &path.decoded();
-                Some(pages.snippet(&match *status {
-                    StatusCode::OK => Page::File { url_path },
-                    _ => Page::NotFound,
-                }))
-            }
-            Choice::Listing(path) => Some(pages.snippet(&Page::Listing {
-                url_path: &path.decoded(),
-            })),
-            Choice::Missing => Some(pages.snippet(&Page::NotFound)),
-            Choice::Redirect(_) => None,
-        }
     }
 }
 
