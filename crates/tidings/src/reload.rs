@@ -1,2 +1,3 @@
 //! Hot reloading.
-pub mod inject;
+mod inject;
+pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};
