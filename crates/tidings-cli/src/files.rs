@@ -27,7 +27,6 @@ mod range;
 mod resolve;
 mod serve;
 mod shell;
-mod stand_in;
 #[cfg(test)]
 mod tests;
 mod validator;

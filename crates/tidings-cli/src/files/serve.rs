@@ -28,8 +28,8 @@ use super::media::Media;
 use super::open::{Opened, Root};
 use super::range::Asked;
 use super::resolve::RelPath;
-use super::stand_in::{Injector, Outcome};
 use super::validator::Validator;
+use tidings::reload::{Injector, Outcome};
 
 /// Documents up to this size are injected in memory; of larger ones only the beginning is.
 const DOCUMENT_BYTES: u64 = 8 * 1024 * 1024;
