@@ -83,8 +83,14 @@ pub(crate) trait Pages: Send + Sync {
     /// What to put into a page. Called for every HTML document that answers a navigation, before
     /// the file is opened; a second time if meanwhile another file became the answer.
     fn snippet(&self, page: &Page<'_>) -> Snippet;
-    /// A file was opened to be served, of any type: its canonical path, and its state at opening.
+    /// A file was served, of any type, and this was its state, taken from the opened file after
+    /// its last byte was read. If it did not stand still, the state before reading is told as well.
+    /// (What is too large to be held in memory is told as it was when it was opened.) The path is
+    /// the root as given and what was asked for below it: links in it are not resolved.
     fn observed(&self, path: &Path, meta: &Metadata);
+    /// Somebody was told that this file is not there, or was given something else because it is
+    /// not. The path is written as in `observed`.
+    fn missed(&self, _path: &Path) {}
     /// A document that answered a navigation was not injected.
     fn left_alone(&self, url_path: &str, reason: &str);
 }
@@ -188,6 +194,7 @@ impl Files {
         for _ in 0..ATTEMPTS {
             let (root, choice, snippet) =
                 self.choose_with_snippet(target.as_ref(), asked, pages)?;
+            self.tell_missed(target.as_ref(), &choice, pages);
             let response = match (root, choice) {
                 (_, Choice::Redirect(path)) => Some(redirect(&path, asked.uri)),
                 (_, Choice::Missing) | (None, _) => Some(missing::missing(
@@ -211,6 +218,22 @@ impl Files {
         Err(io::Error::other("it comes and goes too quickly"))
     }
 
+    /// Says which files would have answered, had they been there.
+    fn tell_missed(&self, target: Option<&RelPath>, choice: &Choice, pages: &dyn Pages) {
+        let Some(target) = target.filter(|target| !target.is_private()) else {
+            return;
+        };
+        let candidates = lookup::candidates(target);
+        let found = match choice {
+            Choice::File { path, .. } => candidates.iter().position(|candidate| candidate == path),
+            Choice::Redirect(_) => Some(0),
+            Choice::Listing(_) | Choice::Missing => None,
+        };
+        for candidate in &candidates[..found.unwrap_or(candidates.len())] {
+            pages.missed(&candidate.below(&self.options.root));
+        }
+    }
+
     #[expect(
         clippy::too_many_arguments,
         reason = "the parts of one decision, used once"
@@ -227,6 +250,7 @@ impl Files {
     ) -> io::Result<Option<Response<Body>>> {
         let media = Media::of(path.name().unwrap_or_default());
         let url_path = path.decoded();
+        let on_disk = path.below(&self.options.root);
         let header = |name: HeaderName| {
             asked
                 .headers
@@ -255,7 +279,12 @@ impl Files {
             _ => off(move || job.run()).await?,
         };
         Ok(served.map(|served| {
-            pages.observed(&served.path, &served.meta);
+            if let Some(after) = &served.after {
+                pages.observed(&on_disk, after);
+            }
+            if served.moved || served.after.is_none() {
+                pages.observed(&on_disk, &served.before);
+            }
             if let Some(why) = served.left_alone.or(cannot_carry) {
                 pages.left_alone(&url_path, why);
             }

@@ -37,8 +37,6 @@ pub(crate) enum Kind {
 pub(crate) struct Opened {
     pub(crate) file: File,
     pub(crate) meta: Metadata,
-    /// Its canonical path.
-    pub(crate) path: PathBuf,
 }
 
 impl Root {
@@ -107,11 +105,7 @@ impl Root {
             if !same_file(&meta, &at_path) {
                 continue;
             }
-            return Ok(self.admits(&real).then_some(Opened {
-                file,
-                meta,
-                path: real,
-            }));
+            return Ok(self.admits(&real).then_some(Opened { file, meta }));
         }
         Err(io::Error::other("the file is being replaced too quickly"))
     }
