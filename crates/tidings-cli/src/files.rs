@@ -15,6 +15,7 @@
 
 mod body;
 mod charset;
+mod choose;
 mod compress;
 mod listing;
 mod lookup;
@@ -48,8 +49,8 @@ pub(crate) use body::Body;
 pub(crate) use compress::Compress;
 pub(crate) use navigation::is_navigation;
 
+use choose::Choice;
 use compress::Coding;
-use lookup::Found;
 use media::Media;
 use open::Root;
 use resolve::{BadTarget, RelPath};
@@ -82,8 +83,14 @@ pub(crate) trait Pages: Send + Sync {
     /// What to put into a page. Called for every HTML document that answers a navigation, before
     /// the file is opened; a second time if meanwhile another file became the answer.
     fn snippet(&self, page: &Page<'_>) -> Snippet;
-    /// A file was opened to be served, of any type: its canonical path, and its state at opening.
+    /// A file was served, of any type, and this was its state, taken from the opened file after
+    /// its last byte was read. If it did not stand still, the state before reading is told as well.
+    /// (What is too large to be held in memory is told as it was when it was opened.) The path is
+    /// the root as given and what was asked for below it: links in it are not resolved.
     fn observed(&self, path: &Path, meta: &Metadata);
+    /// Somebody was told that this file is not there, or was given something else because it is
+    /// not. The path is written as in `observed`.
+    fn missed(&self, _path: &Path) {}
     /// A document that answered a navigation was not injected.
     fn left_alone(&self, url_path: &str, reason: &str);
 }
@@ -128,20 +135,6 @@ struct Asked<'a> {
     navigation: bool,
     /// `Range` is defined for GET alone (RFC 9110 14.2).
     range: Option<range::Asked>,
-}
-
-/// What answers a request.
-#[derive(Debug, PartialEq, Eq)]
-enum Choice {
-    File {
-        path: RelPath,
-        len: u64,
-        status: StatusCode,
-    },
-    Listing(RelPath),
-    /// To the same path with the slash that it lacks.
-    Redirect(RelPath),
-    Missing,
 }
 
 impl Files {
@@ -201,6 +194,7 @@ impl Files {
         for _ in 0..ATTEMPTS {
             let (root, choice, snippet) =
                 self.choose_with_snippet(target.as_ref(), asked, pages)?;
+            self.tell_missed(target.as_ref(), &choice, pages);
             let response = match (root, choice) {
                 (_, Choice::Redirect(path)) => Some(redirect(&path, asked.uri)),
                 (_, Choice::Missing) | (None, _) => Some(missing::missing(
@@ -224,97 +218,20 @@ impl Files {
         Err(io::Error::other("it comes and goes too quickly"))
     }
 
-    /// Decides what answers, and takes the snippet for it, if it is a page.
-    ///
-    /// The first look only tells which page to take the snippet for. The one that counts comes
-    /// after the snippet, because what happens between the two would be known to nobody.
-    fn choose_with_snippet(
-        &self,
-        target: Option<&RelPath>,
-        asked: Asked<'_>,
-        pages: &dyn Pages,
-    ) -> io::Result<(Option<Root>, Choice, Option<Snippet>)> {
-        let (mut root, mut choice) = self.choose(target, asked.navigation)?;
-        if !asked.navigation {
-            return Ok((root, choice, None));
-        }
-        let mut snippet = choice.snippet(asked, pages);
-        for _ in 0..ATTEMPTS {
-            let (root_now, choice_now) = self.choose(target, true)?;
-            let settled = choice_now.is_same_page(&choice);
-            (root, choice) = (root_now, choice_now);
-            if settled {
-                break;
-            }
-            snippet = choice.snippet(asked, pages);
-        }
-        Ok((root, choice, snippet))
-    }
-
-    fn choose(
-        &self,
-        target: Option<&RelPath>,
-        navigation: bool,
-    ) -> io::Result<(Option<Root>, Choice)> {
-        let Some(root) = Root::now(&self.options.root, self.options.follow_symlinks)? else {
-            return Ok((None, Choice::Missing));
+    /// Says which files would have answered, had they been there.
+    fn tell_missed(&self, target: Option<&RelPath>, choice: &Choice, pages: &dyn Pages) {
+        let Some(target) = target.filter(|target| !target.is_private()) else {
+            return;
         };
-        let choice = self.choose_below(&root, target, navigation)?;
-        Ok((Some(root), choice))
-    }
-
-    fn choose_below(
-        &self,
-        root: &Root,
-        target: Option<&RelPath>,
-        navigation: bool,
-    ) -> io::Result<Choice> {
-        let found = match target {
-            Some(target) => (lookup::find(root, target)?, target),
-            None => (Found::Nothing, &RelPath::default()),
+        let candidates = lookup::candidates(target);
+        let found = match choice {
+            Choice::File { path, .. } => candidates.iter().position(|candidate| candidate == path),
+            Choice::Redirect(_) => Some(0),
+            Choice::Listing(_) | Choice::Missing => None,
         };
-        match found {
-            (Found::File { path, len }, _) => {
-                return Ok(Choice::File {
-                    path,
-                    len,
-                    status: StatusCode::OK,
-                });
-            }
-            (Found::Section, target) => return Ok(Choice::Redirect(target.with_slash())),
-            _ => {}
+        for candidate in &candidates[..found.unwrap_or(candidates.len())] {
+            pages.missed(&candidate.below(&self.options.root));
         }
-        // An app's route comes before the listing of a directory that happens to have its name.
-        if navigation
-            && let Some(spa) = &self.spa
-            && let Found::File { path, len } = lookup::find(root, spa)?
-        {
-            return Ok(Choice::File {
-                path,
-                len,
-                status: StatusCode::OK,
-            });
-        }
-        match found {
-            (Found::Directory, target) if self.options.listing && target.has_slash() => {
-                return Ok(Choice::Listing(target.clone()));
-            }
-            (Found::Directory, target) if self.options.listing => {
-                return Ok(Choice::Redirect(target.with_slash()));
-            }
-            _ => {}
-        }
-        if navigation
-            && let Some(path) = RelPath::plain("404.html")
-            && let Found::File { path, len } = lookup::find(root, &path)?
-        {
-            return Ok(Choice::File {
-                path,
-                len,
-                status: StatusCode::NOT_FOUND,
-            });
-        }
-        Ok(Choice::Missing)
     }
 
     #[expect(
@@ -333,6 +250,7 @@ impl Files {
     ) -> io::Result<Option<Response<Body>>> {
         let media = Media::of(path.name().unwrap_or_default());
         let url_path = path.decoded();
+        let on_disk = path.below(&self.options.root);
         let header = |name: HeaderName| {
             asked
                 .headers
@@ -361,7 +279,12 @@ impl Files {
             _ => off(move || job.run()).await?,
         };
         Ok(served.map(|served| {
-            pages.observed(&served.path, &served.meta);
+            if let Some(after) = &served.after {
+                pages.observed(&on_disk, after);
+            }
+            if served.moved || served.after.is_none() {
+                pages.observed(&on_disk, &served.before);
+            }
             if let Some(why) = served.left_alone.or(cannot_carry) {
                 pages.left_alone(&url_path, why);
             }
@@ -378,44 +301,6 @@ impl Files {
         let script = snippet.map(Snippet::text).unwrap_or_default();
         let page = off(move || listing::page(&root, &path, &script)).await?;
         Ok(page.map(|page| our_page(StatusCode::OK, page)))
-    }
-}
-
-impl Choice {
-    /// The same answer, though a file may have grown.
-    fn is_same_page(&self, other: &Choice) -> bool {
-        match (self, other) {
-            (
-                Choice::File { path, status, .. },
-                Choice::File {
-                    path: other,
-                    status: other_status,
-                    ..
-                },
-            ) => path == other && status == other_status,
-            (this, other) => this == other,
-        }
-    }
-
-    fn snippet(&self, asked: Asked<'_>, pages: &dyn Pages) -> Option<Snippet> {
-        match self {
-            Choice::File { path, status, .. } => {
-                // A part is a part of the file as it is on disk.
-                if asked.range.is_some() || Media::of(path.name()?) != Media::Html {
-                    return None;
-                }
-                let url_path = &path.decoded();
-                Some(pages.snippet(&match *status {
-                    StatusCode::OK => Page::File { url_path },
-                    _ => Page::NotFound,
-                }))
-            }
-            Choice::Listing(path) => Some(pages.snippet(&Page::Listing {
-                url_path: &path.decoded(),
-            })),
-            Choice::Missing => Some(pages.snippet(&Page::NotFound)),
-            Choice::Redirect(_) => None,
-        }
     }
 }
 

@@ -69,6 +69,11 @@ impl Body {
         self
     }
 
+    /// What is in memory.
+    pub(crate) fn here(&self) -> Vec<&[u8]> {
+        self.here.iter().map(|chunk| &**chunk).collect()
+    }
+
     pub(crate) fn len_bytes(&self) -> u64 {
         let here: u64 = self.here.iter().map(|chunk| chunk.len() as u64).sum();
         here + self.rest.as_ref().map_or(0, |rest| rest.left_bytes)

@@ -60,3 +60,16 @@ pub(crate) fn find(root: &Root, path: &RelPath) -> io::Result<Found> {
     }
     Ok(Found::Directory)
 }
+
+/// All paths whose files would answer `path`, the best first.
+pub(crate) fn candidates(path: &RelPath) -> Vec<RelPath> {
+    match path.has_slash() {
+        true => INDEXES
+            .iter()
+            .map(|name| path.child(OsStr::new(name)))
+            .collect(),
+        false => std::iter::once(path.clone())
+            .chain(path.with_html())
+            .collect(),
+    }
+}

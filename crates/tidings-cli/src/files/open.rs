@@ -37,8 +37,6 @@ pub(crate) enum Kind {
 pub(crate) struct Opened {
     pub(crate) file: File,
     pub(crate) meta: Metadata,
-    /// Its canonical path.
-    pub(crate) path: PathBuf,
 }
 
 impl Root {
@@ -70,6 +68,15 @@ impl Root {
 
     /// Opens a file, if it may be served.
     pub(crate) fn open(&self, path: &RelPath) -> io::Result<Option<Opened>> {
+        self.open_while(path, || {})
+    }
+
+    /// `meanwhile` is what others do between opening and checking: nothing, except in tests.
+    fn open_while(
+        &self,
+        path: &RelPath,
+        mut meanwhile: impl FnMut(),
+    ) -> io::Result<Option<Opened>> {
         if path.is_private() {
             return Ok(None);
         }
@@ -86,6 +93,7 @@ impl Root {
             if !meta.is_file() {
                 return Ok(None);
             }
+            meanwhile();
             let Some(real) = there(fs::canonicalize(&asked))? else {
                 continue;
             };
@@ -97,11 +105,7 @@ impl Root {
             if !same_file(&meta, &at_path) {
                 continue;
             }
-            return Ok(self.admits(&real).then_some(Opened {
-                file,
-                meta,
-                path: real,
-            }));
+            return Ok(self.admits(&real).then_some(Opened { file, meta }));
         }
         Err(io::Error::other("the file is being replaced too quickly"))
     }
@@ -170,4 +174,68 @@ fn same_file(a: &Metadata, b: &Metadata) -> bool {
 fn same_file(a: &Metadata, b: &Metadata) -> bool {
     let facts = |meta: &Metadata| (meta.len(), meta.created().ok(), meta.file_type());
     facts(a) == facts(b)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    /// A root with `a.txt`, a link `x.txt`, and a function that leads the link elsewhere.
+    fn root() -> (tempfile::TempDir, Root, impl Fn(&str)) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().canonicalize().unwrap();
+        fs::create_dir(path.join("root")).unwrap();
+        fs::write(path.join("root/a.txt"), "inside").unwrap();
+        fs::write(path.join("secret.txt"), "secret").unwrap();
+        let root = Root::now(&path.join("root"), false).unwrap().unwrap();
+        let lead = move |target: &str| {
+            symlink(target, path.join("temporary")).unwrap();
+            fs::rename(path.join("temporary"), path.join("root/x.txt")).unwrap();
+        };
+        (dir, root, lead)
+    }
+
+    fn read(opened: Option<Opened>) -> Option<String> {
+        opened.map(|opened| io::read_to_string(opened.file).unwrap())
+    }
+
+    #[test]
+    fn what_is_checked_is_what_was_opened() {
+        let (_dir, root, lead) = root();
+        let link = RelPath::plain("x.txt").unwrap();
+        // Opened while it led outside, checked while it leads inside.
+        lead("../secret.txt");
+        let opened = root.open_while(&link, || lead("a.txt")).unwrap();
+        assert_eq!(read(opened).as_deref(), Some("inside"));
+        // The other way round.
+        let opened = root.open_while(&link, || lead("../secret.txt")).unwrap();
+        assert_eq!(read(opened), None);
+    }
+
+    #[test]
+    fn a_file_that_is_saved_meanwhile_is_opened_again() {
+        let (dir, root, _) = root();
+        let (file, temporary) = (dir.path().join("root/a.txt"), dir.path().join("t"));
+        let mut saves = 0;
+        let opened = root.open_while(&RelPath::plain("a.txt").unwrap(), || {
+            saves += 1;
+            if saves < 3 {
+                fs::write(&temporary, format!("save {saves}")).unwrap();
+                fs::rename(&temporary, &file).unwrap();
+            }
+        });
+        assert_eq!(read(opened.unwrap()).as_deref(), Some("save 2"));
+    }
+
+    #[test]
+    fn a_fifo_that_took_the_place_of_a_file_does_not_wait_for_a_writer() {
+        let (dir, _, _) = root();
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        if made.is_ok_and(|status| status.success()) {
+            assert!(!open_regular(&pipe).unwrap().metadata().unwrap().is_file());
+        }
+    }
 }

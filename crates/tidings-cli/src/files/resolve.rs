@@ -147,10 +147,12 @@ fn os_name(name: Vec<u8>) -> Result<OsString, &'static str> {
 }
 
 impl RelPath {
-    /// A file named on the command line or by ourselves: plain names, nothing to decode.
+    /// A file named on the command line or by ourselves: plain names, nothing to decode. `None` if
+    /// it cannot be below the root.
     pub(crate) fn plain(path: &str) -> Option<RelPath> {
         let mut segments = Vec::new();
-        for name in path.split('/').filter(|name| !name.is_empty()) {
+        let meaningless = |name: &&str| name.is_empty() || *name == ".";
+        for name in path.split('/').filter(|name| !meaningless(name)) {
             check_name(name.as_bytes()).ok()?;
             segments.push(OsString::from(name));
         }

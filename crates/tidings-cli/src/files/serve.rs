@@ -3,14 +3,14 @@
 //! This is the blocking half: it opens, looks, reads and compresses, and is told everything it
 //! needs to know about the request beforehand. The order is decided by what must stay true:
 //!
-//! - the tag is made from the opened file before anything is read, so that content can only be
-//!   newer than its tag, never older;
+//! - what is in memory was read while the file stood still, or is marked as young: the state of the
+//!   opened file is looked at before and after reading, and if it moved it is opened and read again;
+//! - the tag is made from the state before reading, so that content can only be newer than its tag;
 //! - the snippet was taken before the file is opened (by the caller);
 //! - a promised length is the length of what is already in memory plus what `Body` will enforce.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -35,6 +35,8 @@ use tidings::reload::{Injector, Outcome};
 const DOCUMENT_BYTES: u64 = 8 * 1024 * 1024;
 /// Other files up to this size are read at once.
 const SMALL_BYTES: u64 = 256 * 1024;
+/// How often a file that is written in place while it is read is read again.
+const READS: usize = 4;
 /// How much of a large document the injector is shown. It decides long before.
 const PROLOGUE_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -61,15 +63,19 @@ pub(crate) struct Job {
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) response: Response<Body>,
-    pub(crate) path: PathBuf,
-    pub(crate) meta: Metadata,
+    /// The state of the opened file, before it was read and, where it was read, after.
+    pub(crate) before: Metadata,
+    pub(crate) after: Option<Metadata>,
+    /// Whether the two differ.
+    pub(crate) moved: bool,
     pub(crate) left_alone: Option<&'static str>,
 }
 
 /// What will be sent of a file, before it is compressed.
 struct Content {
     chunks: Vec<Bytes>,
-    rest: Option<(File, u64)>,
+    /// What is still in the file, from where it stands.
+    rest_bytes: u64,
     content_type: String,
     left_alone: Option<&'static str>,
 }
@@ -77,24 +83,49 @@ struct Content {
 impl Job {
     /// `None`: there is no such file (any more).
     pub(crate) fn run(self) -> io::Result<Option<Served>> {
-        let Some(opened) = self.root.open(&self.path)? else {
-            return Ok(None);
-        };
-        let Opened { file, meta, path } = opened;
-        let (response, left_alone) = self.respond(file, &meta)?;
-        Ok(Some(Served {
-            response,
-            path,
-            meta,
-            left_alone,
-        }))
+        self.run_while(|| {})
+    }
+
+    /// `meanwhile` is what others do while the file is read: nothing, except in tests.
+    fn run_while(self, mut meanwhile: impl FnMut()) -> io::Result<Option<Served>> {
+        let mut reads = 0;
+        loop {
+            let Some(Opened { file, meta }) = self.root.open(&self.path)? else {
+                return Ok(None);
+            };
+            let mut served = self.respond(file, meta, &mut meanwhile)?;
+            reads += 1;
+            let state = |meta: &Metadata| Validator::of(meta, self.now);
+            served.moved = served
+                .after
+                .as_ref()
+                .is_some_and(|after| state(after) != state(&served.before));
+            if !served.moved || reads == READS {
+                return Ok(Some(served));
+            }
+        }
     }
 
     fn respond(
-        self,
+        &self,
         file: File,
-        meta: &Metadata,
-    ) -> io::Result<(Response<Body>, Option<&'static str>)> {
+        meta: Metadata,
+        meanwhile: &mut impl FnMut(),
+    ) -> io::Result<Served> {
+        let mut served = Served {
+            response: Response::new(Body::empty()),
+            before: meta,
+            after: None,
+            moved: false,
+            left_alone: None,
+        };
+        let Served {
+            response,
+            before: meta,
+            after,
+            left_alone,
+            ..
+        } = &mut served;
         let worth = self.media.is_compressible() && compress::is_worth(meta.len());
         let coding = self.coding.filter(|_| worth && self.range.is_none());
         let mut validator = Validator::of(meta, self.now);
@@ -104,10 +135,9 @@ impl Job {
         if let Some(coding) = coding {
             validator = validator.with(coding.mark());
         }
-        let mut response = Response::new(Body::empty());
         *response.status_mut() = self.status;
         if let Some(vary) = vary(&self.media, worth && self.may_compress) {
-            set(&mut response, VARY, vary);
+            set(response, VARY, vary);
         }
         if self.status == StatusCode::OK {
             response.headers_mut().insert(ETAG, validator.to_header());
@@ -118,7 +148,7 @@ impl Job {
                 .is_some_and(|known| validator.is_known(known))
             {
                 *response.status_mut() = StatusCode::NOT_MODIFIED;
-                return Ok((response, None));
+                return Ok(served);
             }
         }
         let range = self.range.filter(|_| match &self.if_range {
@@ -127,24 +157,29 @@ impl Job {
         });
         let raw = self.snippet.is_none() && coding.is_none() && self.status == StatusCode::OK;
         if raw {
-            set(&mut response, ACCEPT_RANGES, "bytes");
+            set(response, ACCEPT_RANGES, "bytes");
         }
         if let Some(range) = range {
-            self.part(range, file, meta.len(), &mut response)?;
-            return Ok((response, None));
+            self.part(range, file, meta.len(), response)?;
+            return Ok(served);
         }
-        let content = self.content(file, meta.len(), coding.is_some())?;
-        set(&mut response, CONTENT_TYPE, &content.content_type);
-        let body = match (coding, content.rest) {
-            (Some(coding), None) => {
-                set(&mut response, CONTENT_ENCODING, coding.token());
-                Body::whole(coding.encode(&content.chunks)?)
+        let mut file = file;
+        let content = self.content(&mut file, meta.len(), coding.is_some())?;
+        set(response, CONTENT_TYPE, &content.content_type);
+        *left_alone = content.left_alone;
+        let mut body = Body::chunks(content.chunks);
+        if content.rest_bytes > 0 {
+            body = body.then_file(file, content.rest_bytes);
+        } else {
+            meanwhile();
+            *after = Some(file.metadata()?);
+            if let Some(coding) = coding {
+                set(response, CONTENT_ENCODING, coding.token());
+                body = Body::whole(coding.encode(&body.here())?);
             }
-            (_, None) => Body::chunks(content.chunks),
-            (_, Some((file, bytes))) => Body::chunks(content.chunks).then_file(file, bytes),
-        };
-        set_body(&mut response, body);
-        Ok((response, content.left_alone))
+        }
+        set_body(response, body);
+        Ok(served)
     }
 
     /// RFC 9110 15.3.7 and 15.5.17. Always from the file as it is on disk.
@@ -175,42 +210,42 @@ impl Job {
         Ok(())
     }
 
-    fn content(&self, mut file: File, len: u64, whole: bool) -> io::Result<Content> {
+    fn content(&self, file: &mut File, len: u64, whole: bool) -> io::Result<Content> {
         if let Some(snippet) = &self.snippet {
             return self.injected(snippet, file, len);
         }
         let at_once = if whole { DOCUMENT_BYTES } else { SMALL_BYTES };
         if len <= at_once {
-            let bytes = read_whole(&mut file, len)?;
+            let bytes = read_whole(file, len)?;
             return Ok(Content {
                 content_type: self.content_type(&bytes),
                 chunks: vec![bytes.into()],
-                rest: None,
+                rest_bytes: 0,
                 left_alone: None,
             });
         }
-        let first = head(&mut file, self.look_bytes())?;
+        let first = head(file, self.look_bytes())?;
         file.seek(SeekFrom::Start(0))?;
         Ok(Content {
             content_type: self.content_type(&first),
             chunks: Vec::new(),
-            rest: Some((file, len)),
+            rest_bytes: len,
             left_alone: None,
         })
     }
 
-    fn injected(&self, snippet: &Snippet, mut file: File, len: u64) -> io::Result<Content> {
+    fn injected(&self, snippet: &Snippet, file: &mut File, len: u64) -> io::Result<Content> {
         let mut injector = Injector::new(snippet.html.clone());
         let first_bytes = if len <= DOCUMENT_BYTES {
             len
         } else {
             charset::LOOK_BYTES as u64
         };
-        let first = Bytes::from(read_whole(&mut file, first_bytes)?);
+        let first = Bytes::from(read_whole(file, first_bytes)?);
         let charset = Charset::of(&first);
         let mut content = Content {
             chunks: Vec::new(),
-            rest: None,
+            rest_bytes: 0,
             content_type: charset.content_type(),
             left_alone: None,
         };
@@ -221,7 +256,7 @@ impl Job {
         } else {
             injector.push(first, &mut content.chunks);
             while injector.outcome().is_none() && read_bytes < len.min(PROLOGUE_BYTES) {
-                let chunk = read_whole(&mut file, charset::LOOK_BYTES as u64)?;
+                let chunk = read_whole(file, charset::LOOK_BYTES as u64)?;
                 if chunk.is_empty() {
                     break;
                 }
@@ -236,10 +271,7 @@ impl Job {
         // If the file grew or shrank since it was opened: what is in memory counts as it is, and
         // only what is still to be read has been promised by the length at opening.
         if len > DOCUMENT_BYTES {
-            content.rest = len
-                .checked_sub(read_bytes)
-                .filter(|rest| *rest > 0)
-                .map(|rest| (file, rest));
+            content.rest_bytes = len.saturating_sub(read_bytes);
         }
         Ok(content)
     }
@@ -299,4 +331,63 @@ pub(crate) fn set_body(response: &mut Response<Body>, body: Body) {
         .headers_mut()
         .insert(CONTENT_LENGTH, HeaderValue::from(body.len_bytes()));
     *response.body_mut() = body;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn job(root: &std::path::Path) -> Job {
+        Job {
+            root: Root::now(root, false).unwrap().unwrap(),
+            path: RelPath::plain("a.txt").unwrap(),
+            media: Media::of("a.txt".as_ref()),
+            status: StatusCode::OK,
+            snippet: None,
+            none_match: None,
+            range: None,
+            if_range: None,
+            coding: None,
+            may_compress: false,
+            now: SystemTime::now(),
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_written_while_it_is_read_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.txt");
+        std::fs::write(&file, "one").unwrap();
+        let mut writes = 0;
+        let served = job(dir.path()).run_while(|| {
+            writes += 1;
+            if writes < 3 {
+                let mut file = File::options().append(true).open(&file).unwrap();
+                file.write_all(b" more").unwrap();
+            }
+        });
+        let served = served.unwrap().unwrap();
+        assert_eq!(served.response.body().here().concat(), b"one more more");
+        assert_eq!(served.after.unwrap().len(), served.before.len());
+    }
+
+    #[test]
+    fn a_file_that_never_stands_still_is_served_and_both_states_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.txt");
+        std::fs::write(&file, "one").unwrap();
+        let served = job(dir.path()).run_while(|| {
+            let mut file = File::options().append(true).open(&file).unwrap();
+            file.write_all(b" more").unwrap();
+        });
+        let served = served.unwrap().unwrap();
+        assert!(
+            served.response.headers()[ETAG]
+                .to_str()
+                .unwrap()
+                .contains("-new")
+        );
+        assert!(served.after.unwrap().len() > served.before.len());
+    }
 }

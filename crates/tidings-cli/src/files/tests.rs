@@ -35,6 +35,9 @@ struct Site {
 #[derive(Default)]
 struct Recorder {
     told: Mutex<Vec<String>>,
+    missed: Mutex<Vec<String>>,
+    /// The whole paths of what was observed.
+    paths: Mutex<Vec<PathBuf>>,
     meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
@@ -56,8 +59,18 @@ impl Pages for Recorder {
 
     fn observed(&self, path: &Path, meta: &Metadata) {
         assert!(meta.is_file());
+        self.paths.lock().unwrap().push(path.to_owned());
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         self.told.lock().unwrap().push(format!("observed {name}"));
+    }
+
+    fn missed(&self, path: &Path) {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        self.missed.lock().unwrap().push(name);
     }
 
     fn left_alone(&self, url_path: &str, reason: &str) {

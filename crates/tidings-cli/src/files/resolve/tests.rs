@@ -130,6 +130,19 @@ fn names_need_not_be_utf8() {
 }
 
 #[test]
+fn a_plain_path_is_taken_as_it_is() {
+    let plain = |path| RelPath::plain(path).map(|path| path.decoded());
+    assert_eq!(plain("index.html").as_deref(), Some("/index.html"));
+    assert_eq!(
+        plain("./app//100%25.html").as_deref(),
+        Some("/app/100%25.html")
+    );
+    for path in ["", ".", "/", "../index.html", "a/../../b", "a\0"] {
+        assert_eq!(plain(path), None, "{path}");
+    }
+}
+
+#[test]
 fn hidden_names_and_keys_are_private() {
     for name in [
         ".env",

@@ -194,3 +194,49 @@ async fn what_is_private_looks_like_what_is_missing() {
     }
     site.body("/.well-known/x", "open").await;
 }
+
+#[tokio::test]
+async fn what_would_have_answered_is_told_as_missed() {
+    let site = Site::with(
+        &[
+            ("app.html", ""),
+            ("d/x", ""),
+            ("e.html", ""),
+            ("f/index.htm", ""),
+        ],
+        |options| {
+            options.spa = Some("app.html".into());
+        },
+    );
+    for (target, navigation, missed) in [
+        ("/a.css", false, &["a.css", "a.css.html"][..]),
+        ("/route", true, &["route", "route.html"]),
+        ("/d/", false, &["index.html", "index.htm"]),
+        ("/e", true, &["e"]),
+        ("/e.html", true, &[]),
+        ("/f", true, &[]),
+        ("/f/", true, &["index.html"]),
+        ("/.env", false, &[]),
+        ("/%2e%2e/a", false, &[]),
+    ] {
+        let headers = if navigation { &NAVIGATION[..] } else { &[] };
+        site.get_with(target, headers).await;
+        let told = std::mem::take(&mut *site.pages.missed.lock().unwrap());
+        assert_eq!(told, missed, "{target}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_are_observed_under_the_names_they_were_asked_by() {
+    let mut site = Site::new(&[("real/a.css", "")]);
+    std::os::unix::fs::symlink("real", site.path("linked")).unwrap();
+    let root = site.dir.path().join("link-to-root");
+    std::os::unix::fs::symlink(site.path(""), &root).unwrap();
+    site.files.options.root.clone_from(&root);
+    site.get("/linked/a.css").await;
+    assert_eq!(
+        *site.pages.paths.lock().unwrap(),
+        [root.join("linked/a.css")]
+    );
+}
