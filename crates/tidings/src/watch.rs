@@ -168,6 +168,7 @@ impl Watcher {
         for root in roots {
             trees.push(plant(&root, &ignore, gitignore)?);
         }
+        let trees = uncovered(trees);
         let anchors: Vec<PathBuf> = trees.iter().map(keeper::anchor_of).collect();
         let desk = Arc::new(Desk::new(trees, Box::new(on_notice)));
         let mut natives = Vec::with_capacity(anchors.len());
@@ -249,6 +250,18 @@ fn plant(root: &Path, ignore: &[String], gitignore: bool) -> Result<Tree, WatchE
     let is_file = !fs::metadata(&path).map_err(no_root)?.is_dir();
     let ignores = Ignores::new(&path, ignore, gitignore)?;
     Ok(Tree::new(path, is_file, ignores))
+}
+
+/// Leaves out the roots that another root speaks of anyway: their changes would be said twice.
+fn uncovered(trees: Vec<Tree>) -> Vec<Tree> {
+    let mut kept: Vec<Tree> = Vec::with_capacity(trees.len());
+    for tree in trees {
+        if !kept.iter().any(|other| other.covers(&tree)) {
+            kept.retain(|other| !tree.covers(other));
+            kept.push(tree);
+        }
+    }
+    kept
 }
 
 /// A callback that panicked leaves our data whole: it is ours before and after the call.

@@ -1,6 +1,10 @@
 //! The watcher on a real file system. Nothing here sleeps to let things settle: a test waits for
 //! a notice, and silence is shown by a later change being the next notice.
 #![cfg(feature = "watch")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};

@@ -12,7 +12,7 @@
 //! - times of files tick ([`TICK`]): a second write within one tick may not show in the stamp, so
 //!   a sign that comes that early drops the entry too.
 
-use super::stamp::{Stamp, TICK};
+use super::stamp::{Stamp, TICK, as_ns};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -119,7 +119,7 @@ impl Book {
     /// still be what was read, which is looked at here, under the lock of the book: a reader's
     /// `observed` is then either before (and the stamp has changed) or finds the entry.
     pub(super) fn enter_first(&mut self, path: &Path, version: &Version, started_ns: i64) {
-        let old = version.stamp.changed_ns < started_ns - tick_ns();
+        let old = version.stamp.changed_ns < started_ns - as_ns(TICK);
         let steady = || std::fs::metadata(path).is_ok_and(|meta| Stamp::of(&meta) == version.stamp);
         let key = key(path);
         if old && !self.entries.contains_key(&key) && steady() {
@@ -152,7 +152,7 @@ impl Book {
     pub(super) fn written(&mut self, path: &Path, now_ns: i64) {
         let key = key(path);
         if let Some(entry) = self.entries.get(&key)
-            && now_ns - entry.changed_ns < tick_ns()
+            && now_ns - entry.changed_ns < as_ns(TICK)
         {
             self.entries.remove(&key);
         }
@@ -194,10 +194,6 @@ fn key(path: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(path.as_os_str().as_encoded_bytes());
     hasher.finish()
-}
-
-fn tick_ns() -> i64 {
-    i64::try_from(TICK.as_nanos()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -294,7 +290,7 @@ mod tests {
         assert!(book.is_news(&path, &version));
 
         let mut book = Book::default();
-        book.enter_first(&path, &version, version.stamp.changed_ns + 2 * tick_ns());
+        book.enter_first(&path, &version, version.stamp.changed_ns + 2 * as_ns(TICK));
         assert!(!book.is_news(&path, &version));
     }
 }

@@ -199,6 +199,10 @@ impl Desk {
                 continue;
             };
             state.newest_ms = state.newest_ms.max(newest_ms);
+            if kind == ChangeKind::Created && state.has_content(&path) {
+                // A new directory that was empty when it was found, and no longer is.
+                continue;
+            }
             if let Some(parent) = path.ancestors().skip(1).find(|above| above.is_dir())
                 && !parents.contains(parent)
             {
@@ -278,6 +282,20 @@ impl Desk {
 }
 
 impl State {
+    /// Whether this is a directory with something in it that will be spoken of by itself.
+    fn has_content(&self, path: &Path) -> bool {
+        let Ok(entries) = fs::read_dir(path) else {
+            return false;
+        };
+        entries.flatten().any(|entry| {
+            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let path = entry.path();
+            self.roots
+                .iter()
+                .any(|rooted| rooted.tree.speaks_of(&path, is_dir))
+        })
+    }
+
     /// Gives a notice.
     pub(super) fn tell(&mut self, notice: Notice) {
         if let Some(sink) = &mut self.sink {

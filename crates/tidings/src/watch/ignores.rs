@@ -115,15 +115,15 @@ impl Ignores {
                 .into_iter()
                 .flatten()
                 .chain(self.above.iter().rev())
-                .find_map(|rules| opinion(rules.matched(path, is_dir)))
+                .find_map(|rules| opinion(&rules.matched(path, is_dir)))
         };
-        opinion(self.globs.matched(path, is_dir))
+        opinion(&self.globs.matched(path, is_dir))
             .or_else(by_git)
             .unwrap_or_else(|| path.file_name().is_some_and(ignored_by_default))
     }
 }
 
-fn opinion(matched: Match<&Glob>) -> Option<bool> {
+fn opinion(matched: &Match<&Glob>) -> Option<bool> {
     match matched {
         Match::None => None,
         Match::Ignore(_) => Some(true),

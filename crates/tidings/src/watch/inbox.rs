@@ -27,6 +27,18 @@ pub(super) enum Job {
     Announce { path: PathBuf },
 }
 
+impl Job {
+    fn root(&self) -> Option<usize> {
+        match self {
+            Job::Look { root, .. }
+            | Job::Root { root }
+            | Job::Rescan { root }
+            | Job::Rules { root, .. } => Some(*root),
+            Job::Announce { .. } => None,
+        }
+    }
+}
+
 /// What ends the keeper's waiting.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Call {
@@ -56,13 +68,7 @@ impl Inbox {
         if content.jobs.back() == Some(&job) {
             return;
         }
-        let root = match job {
-            Job::Look { root, .. }
-            | Job::Root { root }
-            | Job::Rescan { root }
-            | Job::Rules { root, .. } => root,
-            Job::Announce { .. } => 0,
-        };
+        let root = job.root().unwrap_or(0);
         if content.jobs.len() >= JOB_LIMIT {
             let rescan = Job::Rescan { root };
             content
@@ -81,6 +87,13 @@ impl Inbox {
     pub(super) fn ring(&self) {
         lock(&self.content).clock = true;
         self.filled.notify_one();
+    }
+
+    /// Drops what was asked about a root: all of it is about to be found anew.
+    pub(super) fn clear(&self, root: usize) {
+        lock(&self.content)
+            .jobs
+            .retain(|job| job.root() != Some(root));
     }
 
     pub(super) fn stop(&self) {

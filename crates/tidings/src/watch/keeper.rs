@@ -11,7 +11,7 @@ use super::inbox::{Call, Job};
 use super::lock;
 use super::native::{self, Heard, Native, PER_DIRECTORY, Refusal, Report};
 use super::polling::Polling;
-use super::stamp::{Identity, Stamp, TICK, now_ns};
+use super::stamp::{Identity, Stamp, TICK, as_ns, now_ns};
 use super::survey::{self, Found, Survey};
 use super::tree::{Place, Tree};
 use super::{Change, ChangeKind, ChangeSet, Notice};
@@ -51,6 +51,8 @@ struct Anchor {
     native: Native,
     /// What is watched now; none while the root is gone.
     standing: Option<Standing>,
+    /// That it is gone has been said.
+    gone_told: bool,
     watched: usize,
 }
 
@@ -76,7 +78,12 @@ enum Walk {
     Appeared,
     /// Anything may have changed, and that is said as a whole.
     Again,
+    /// The rules changed: there may be more to watch, and nothing to say.
+    Rules,
 }
+
+/// What is this young when the rules change is left to its own signs.
+const RULES_TICK: Duration = Duration::from_millis(100);
 
 impl Keeper {
     pub(super) fn new(
@@ -89,6 +96,7 @@ impl Keeper {
             directory,
             native,
             standing: None,
+            gone_told: false,
             watched: 0,
         });
         Keeper {
@@ -193,8 +201,10 @@ impl Keeper {
         let standing = standing(&anchor.directory);
         anchor.standing = standing;
         if standing.is_none() {
+            self.tell_gone(root);
             return false;
         }
+        anchor.gone_told = false;
         let (path, is_file) = {
             let state = lock(&self.desk.state);
             let tree = &state.roots[root].tree;
@@ -350,6 +360,18 @@ impl Keeper {
             let mut book = lock(&self.desk.book);
             book.learn(directory);
             for file in files {
+                // To know it is to call it modified; its own sign is to call it created.
+                let signed = match walk {
+                    Walk::First | Walk::Appeared => false,
+                    Walk::Again => state.debouncer.holds(&file.path),
+                    Walk::Rules => {
+                        state.debouncer.holds(&file.path)
+                            || now_ns() - file.stamp.changed_ns < as_ns(RULES_TICK)
+                    }
+                };
+                if signed {
+                    continue;
+                }
                 book.learn(&file.path);
                 if walk == Walk::First && self.is_young(&file.stamp) {
                     young = true;
@@ -439,12 +461,19 @@ impl Keeper {
         match (anchor.standing, now) {
             (Some(_), None) => {
                 anchor.standing = None;
-                self.next_root_check = Instant::now() + MISSING_PAUSE;
-                let path = anchor.directory.clone();
-                lock(&self.desk.state).tell(Notice::Trouble(WatchError::RootGone { path }));
+                self.tell_gone(root);
             }
             (before, Some(_)) if touched || before != now => self.replace(root),
             (_, _) => {}
+        }
+    }
+
+    fn tell_gone(&mut self, root: usize) {
+        self.next_root_check = Instant::now() + MISSING_PAUSE;
+        let anchor = &mut self.anchors[root];
+        if !std::mem::replace(&mut anchor.gone_told, true) {
+            let path = anchor.directory.clone();
+            lock(&self.desk.state).tell(Notice::Trouble(WatchError::RootGone { path }));
         }
     }
 
@@ -457,6 +486,8 @@ impl Keeper {
             rooted.tree.clear();
             rooted.life
         };
+        // Asked by the life that is over: one replacement is heard several times.
+        self.desk.inbox.clear(root);
         match listen(&self.desk, root, life) {
             Ok(native) => self.anchors[root].native = native,
             Err(trouble) => {
@@ -497,7 +528,7 @@ impl Keeper {
             Arc::make_mut(&mut tree.ignores).load(directory);
         }
         let top = directory.to_owned();
-        self.walk(root, top, Walk::Again, &mut Vec::new());
+        self.walk(root, top, Walk::Rules, &mut Vec::new());
     }
 
     /// Looks at the directories that the system does not watch.
@@ -550,7 +581,7 @@ impl Keeper {
 
     /// Files changed from here on may have changed after the start.
     fn young_from(&self) -> i64 {
-        self.started_ns - i64::try_from(TICK.as_nanos()).unwrap_or(i64::MAX)
+        self.started_ns - as_ns(TICK)
     }
 
     fn is_young(&self, stamp: &Stamp) -> bool {

@@ -98,9 +98,11 @@ pub(super) fn now_ns() -> i64 {
 }
 
 pub(super) fn since_epoch_ns(time: SystemTime) -> i64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| {
-        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-    })
+    time.duration_since(UNIX_EPOCH).map_or(0, as_ns)
+}
+
+pub(super) fn as_ns(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -82,6 +82,24 @@ impl Tree {
         }
     }
 
+    /// Whether all that the other one speaks of is spoken of by this one too.
+    pub(super) fn covers(&self, other: &Tree) -> bool {
+        if self.is_file || self.root == other.root {
+            return self.root == other.root;
+        }
+        if !other.root.starts_with(&self.root) {
+            return false;
+        }
+        // The rules on the way down are not read yet.
+        let mut ignores = Ignores::clone(&self.ignores);
+        for above in other.root.ancestors().skip(1) {
+            if above.starts_with(&self.root) {
+                ignores.load(above);
+            }
+        }
+        !ignores.ignored(&other.root, !other.is_file)
+    }
+
     /// All names in the tree of what was heard under one name.
     pub(super) fn names(&self, heard: PathBuf) -> Vec<PathBuf> {
         let mut names = Vec::with_capacity(1);
