@@ -115,6 +115,8 @@ pub(crate) struct Snippet {
     pub(crate) html: Bytes,
     /// Goes into the `ETag`: differs where `html` differs.
     pub(crate) tag: String,
+    /// The same, for a page that brings a Content-Security-Policy of its own.
+    pub(crate) with_policy: Bytes,
 }
 
 /// A folder that is served. Cheap to share in an `Arc`.
@@ -305,6 +307,20 @@ impl Files {
 }
 
 impl Snippet {
+    /// The one for a document that begins with these bytes. Found wrongly (in a comment, say), a
+    /// policy does no harm; only the first 64 KiB are looked at, where the head is.
+    fn for_document(&self, start: &[u8]) -> Bytes {
+        const POLICY: &[u8] = b"content-security-policy";
+        let start = &start[..start.len().min(64 << 10)];
+        match start
+            .windows(POLICY.len())
+            .any(|name| name.eq_ignore_ascii_case(POLICY))
+        {
+            true => self.with_policy.clone(),
+            false => self.html.clone(),
+        }
+    }
+
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.html).into_owned()
     }

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         None => cli.serve,
     };
     let say = Arc::new(Say::new(args.quiet, args.json));
-    match serve::run(args, &say) {
+    match serve::run(&args, &say) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say.error(&error);

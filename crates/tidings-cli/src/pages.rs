@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use serde::Serialize;
-use tidings::reload::{PageIs, Reloader, script_element};
+use tidings::reload::{PageIs, Reloader, ScriptElement};
 use tidings::watch::Watcher;
 
 use crate::files::{Page, Pages, Snippet};
@@ -52,11 +52,18 @@ impl Pages for LivePages {
             Page::Listing { url_path } => PageIs::Listing(url_path),
             Page::NotFound => PageIs::Missing,
         };
-        let html = script_element(&self.client, STREAM_PATH, &stamp, page);
+        let element = |own_policy| ScriptElement {
+            client: &self.client,
+            stream: STREAM_PATH,
+            stamp: &stamp,
+            page,
+            own_policy,
+        };
         // The timestamp may come to be known without the position moving on.
         let tag = format!("{}-{}", stamp.cursor, stamp.timestamp.unwrap_or(0));
         Snippet {
-            html: Bytes::from(html),
+            html: Bytes::from(element(false).to_string()),
+            with_policy: Bytes::from(element(true).to_string()),
             tag,
         }
     }
@@ -64,6 +71,12 @@ impl Pages for LivePages {
     fn observed(&self, path: &Path, meta: &Metadata) {
         if let Some(watcher) = self.watcher.get() {
             watcher.observed(path, meta);
+        }
+    }
+
+    fn missed(&self, path: &Path) {
+        if let Some(watcher) = self.watcher.get() {
+            watcher.missed(path);
         }
     }
 

@@ -6,7 +6,7 @@
 //! ```
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -57,7 +57,7 @@ struct App {
 }
 
 /// Runs until the process is told to end.
-pub(crate) fn run(args: ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
+pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
     let root = root_of(&args.dir)?;
     let ports = match (args.port, args.strict_port) {
         (Some(port), _) => Ports::Exactly(port),
@@ -76,7 +76,7 @@ pub(crate) fn run(args: ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
     let watcher = Arc::new(OnceLock::new());
     let version = version_of(CLIENT_JS);
     let app = Arc::new(App {
-        guard: guard_for(&args),
+        guard: guard_for(args),
         files: Files::new(files::Options {
             root: root.clone(),
             spa: args.spa.clone(),
@@ -95,7 +95,7 @@ pub(crate) fn run(args: ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
         report: Arc::clone(&report),
     });
     runtime.block_on(async {
-        let banner = Banner::new(&args, &listeners);
+        let banner = Banner::new(args, &listeners);
         for socket in listeners.sockets {
             let socket = tokio::net::TcpListener::from_std(socket).context("cannot listen")?;
             let app = Arc::clone(&app);
@@ -104,7 +104,7 @@ pub(crate) fn run(args: ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
         }
         say.important("listening", &banner);
         // The port is open, so pages are answered already. The watcher walks on a thread of its own.
-        let started = start_watching(&args, &root, &reloader, &report, say)?;
+        let started = start_watching(args, &root, &reloader, &report, say)?;
         // Nobody else sets it.
         let _ = watcher.set(started);
         if let Some(path) = args.open.as_deref().filter(|_| !args.no_open) {
@@ -126,7 +126,7 @@ pub(crate) fn run(args: ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn root_of(dir: &PathBuf) -> anyhow::Result<PathBuf> {
+fn root_of(dir: &Path) -> anyhow::Result<PathBuf> {
     let no_such = |why: &str, hint: &str| Hinted {
         message: format!("cannot serve {}: {why}", dir.display()),
         hint: hint.to_owned(),
@@ -167,12 +167,12 @@ fn is_loopback(host: Option<&Host>) -> bool {
 
 fn start_watching(
     args: &ServeArgs,
-    root: &PathBuf,
+    root: &Path,
     reloader: &Arc<Reloader>,
     report: &Arc<Report>,
     say: &Arc<Say>,
 ) -> anyhow::Result<Watcher> {
-    let mut roots = vec![root.clone()];
+    let mut roots = vec![root.to_owned()];
     roots.extend(args.watch.iter().cloned());
     let options = watch::Options {
         roots,

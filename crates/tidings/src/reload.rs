@@ -22,6 +22,7 @@
 
 mod inject;
 
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -268,30 +269,50 @@ const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The script element for one page, in ASCII. `client` and `stream` are the addresses of
-/// [`CLIENT_JS`] and of the stream, and must need no escaping in an attribute.
-pub fn script_element(client: &str, stream: &str, stamp: &Stamp, page: PageIs<'_>) -> String {
-    let mut html = format!(
-        r#"<script src="{client}" data-stream="{stream}" data-cursor="{}""#,
-        utf8_percent_encode(stamp.cursor.as_str(), ATTRIBUTE)
-    );
-    let mut attribute = |name: &str, value: &str| {
-        html.push_str(&format!(r#" data-{name}="{value}""#));
-    };
-    if let Some(timestamp) = stamp.timestamp {
-        attribute("timestamp", &timestamp.to_string());
-    }
-    if let Some(newest) = stamp.newest {
-        attribute("newest", &newest.to_string());
-    }
-    match page {
-        PageIs::File(path) => attribute("file", &utf8_percent_encode(path, ATTRIBUTE).to_string()),
-        PageIs::Listing(path) => {
-            attribute("listing", &utf8_percent_encode(path, ATTRIBUTE).to_string());
-        }
-        PageIs::Missing => attribute("missing", ""),
-        PageIs::Other => attribute("any", ""),
-    }
-    html.push_str("></script>");
-    html
+/// The script element for one page: ASCII, made with `to_string()`.
+#[derive(Clone, Copy, Debug)]
+pub struct ScriptElement<'a> {
+    /// The address of [`CLIENT_JS`]; it must need no escaping in an attribute.
+    pub client: &'a str,
+    /// The address of the stream, likewise.
+    pub stream: &'a str,
+    /// What the page carries.
+    pub stamp: &'a Stamp,
+    /// Which page it is.
+    pub page: PageIs<'a>,
+    /// Whether the page brings a Content-Security-Policy in a `<meta>`. Its script then listens from
+    /// a worker, which has a policy of its own: the page may forbid itself to connect.
+    pub own_policy: bool,
 }
+
+impl fmt::Display for ScriptElement<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let safe = |text| utf8_percent_encode(text, ATTRIBUTE);
+        write!(
+            f,
+            r#"<script src="{}" data-stream="{}" data-cursor="{}""#,
+            self.client,
+            self.stream,
+            safe(self.stamp.cursor.as_str())
+        )?;
+        if let Some(timestamp) = self.stamp.timestamp {
+            write!(f, r#" data-timestamp="{timestamp}""#)?;
+        }
+        if let Some(newest) = self.stamp.newest {
+            write!(f, r#" data-newest="{newest}""#)?;
+        }
+        match self.page {
+            PageIs::File(path) => write!(f, r#" data-file="{}""#, safe(path))?,
+            PageIs::Listing(path) => write!(f, r#" data-listing="{}""#, safe(path))?,
+            PageIs::Missing => f.write_str(" data-missing")?,
+            PageIs::Other => f.write_str(" data-any")?,
+        }
+        if self.own_policy {
+            f.write_str(" data-policy")?;
+        }
+        f.write_str("></script>")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,10 +13,15 @@ pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
     // Fetch Metadata 2.1: the destination says what the answer is for. Sent by every current
     // browser, but only to trustworthy origins: https, and http on loopback.
     if let Some(destination) = headers.get("sec-fetch-dest") {
-        return matches!(
-            destination.as_bytes(),
-            b"document" | b"iframe" | b"frame" | b"fencedframe"
-        );
+        return match destination.as_bytes() {
+            b"document" | b"iframe" | b"frame" | b"fencedframe" => true,
+            // A service worker that passes a navigation on keeps its mode and loses its destination.
+            // No script can ask for that mode by itself (Fetch 5.4, step "If mode is navigate").
+            b"empty" => headers
+                .get("sec-fetch-mode")
+                .is_some_and(|mode| mode == "navigate"),
+            _ => false,
+        };
     }
     if FRAGMENT_MARKS
         .iter()
@@ -54,6 +59,14 @@ mod tests {
         "accept",
         "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
     );
+
+    #[test]
+    fn a_navigation_through_a_service_worker_is_one() {
+        let empty = ("sec-fetch-dest", "empty");
+        check(&[empty, ("sec-fetch-mode", "navigate"), BROWSER], true);
+        check(&[empty, ("sec-fetch-mode", "cors"), BROWSER], false);
+        check(&[empty, BROWSER], false);
+    }
 
     #[test]
     fn the_destination_decides_where_it_is_sent() {

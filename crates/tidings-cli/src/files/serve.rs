@@ -235,13 +235,13 @@ impl Job {
     }
 
     fn injected(&self, snippet: &Snippet, file: &mut File, len: u64) -> io::Result<Content> {
-        let mut injector = Injector::new(snippet.html.clone());
         let first_bytes = if len <= DOCUMENT_BYTES {
             len
         } else {
             charset::LOOK_BYTES as u64
         };
         let first = Bytes::from(read_whole(file, first_bytes)?);
+        let mut injector = Injector::new(snippet.for_document(&first));
         let charset = Charset::of(&first);
         let mut content = Content {
             chunks: Vec::new(),

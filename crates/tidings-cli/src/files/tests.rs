@@ -53,6 +53,7 @@ impl Pages for Recorder {
         });
         Snippet {
             html: SCRIPT.into(),
+            with_policy: "<script src=policy></script>".into(),
             tag: "t1".into(),
         }
     }

@@ -83,9 +83,9 @@ fn pages_share_one_stream_and_each_tells_what_it_did() {
     for n in 0.. {
         site.save("a.css", format!("h1 {{ width: {n}px }}"));
         let line = site.line("change");
-        assert_eq!(line["pages"], 3, "{line}");
-        assert_eq!(line["swapped"], 3, "{line}");
-        if line["streams"] == 1 {
+        assert_eq!(line["pages"], line["swapped"], "{line}");
+        // A page that takes long to answer on a busy machine is not counted.
+        if line["pages"] == 3 && line["streams"] == 1 {
             break;
         }
         assert!(n < 20, "still {line}");

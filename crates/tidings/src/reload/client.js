@@ -11,10 +11,11 @@
   'use strict'
 
   if (typeof document === 'undefined') {
-    // Inside of a worker: only the stream, for pages whose policy forbids them to connect.
+    // Inside of a worker: only the stream, for pages whose own policy may forbid them to connect.
     let stream
     onmessage = ({ data: url }) => {
       stream?.close()
+      if (!url) return
       stream = new EventSource(url)
       const tell = (name) => (e) => postMessage({ name, id: e.lastEventId, data: e.data })
       stream.onopen = tell('open')
@@ -45,6 +46,7 @@
   const file = own.file && decodeURIComponent(own.file)
   const listing = own.listing && decodeURIComponent(own.listing)
   const missing = 'missing' in own
+  const policy = 'policy' in own // the page brings a Content-Security-Policy of its own
   const any = 'any' in own // made by a program, from files that nobody can tell
   let at = own.cursor
   let timestamp = own.timestamp ? Number(own.timestamp) : null
@@ -324,14 +326,10 @@
   let waiting = null
   let retry = null
   let pause = 0
-  let forbidden = false
+  const worker = policy && new Worker(script.src)
   let from = at // the stream that this page leads began after this id
   let history = [] // what it has told since
   const me = `${Date.now()}.${Math.random()}`
-
-  addEventListener('securitypolicyviolation', (e) => {
-    if (e.effectiveDirective === 'connect-src' && e.blockedURI.startsWith(streamUrl.origin)) forbidden = true
-  })
 
   const tell = (message) => {
     if (message.name === 'gap') {
@@ -360,20 +358,15 @@
       clearTimeout(retry)
       retry = setTimeout(() => connect(), pause * (0.75 + Math.random() / 2))
     }
-    if (forbidden) {
-      try {
-        const worker = new Worker(script.src)
-        worker.onmessage = ({ data }) => {
-          if (data.name === 'open') pause = 0
-          else if (data.name === 'error') again()
-          else tell(data)
-        }
-        worker.onerror = again
-        worker.postMessage(url.href)
-        stream = { close: () => worker.terminate() }
-      } catch {
-        again()
+    if (policy) {
+      // Made once, before the policy counts; it can connect as often as it must.
+      worker.onmessage = ({ data }) => {
+        if (data.name === 'open') pause = 0
+        else if (data.name === 'error') again()
+        else tell(data)
       }
+      worker.postMessage(url.href)
+      stream = { close: () => worker.postMessage(null) }
       return
     }
     stream = new EventSource(url)
@@ -426,7 +419,6 @@
   const enterLobby = () => {
     // Only secure origins have locks: elsewhere (a phone on the network) each page keeps its own
     // stream. So does a page with a policy, which may not be able to open another one later.
-    const policy = document.querySelector('meta[http-equiv="content-security-policy" i]')
     if (!navigator.locks || policy || channel || left) return
     const lobby = (channel = new BroadcastChannel('tidings'))
     const leaving = new AbortController()

@@ -84,7 +84,7 @@ impl Injector {
             State::Done(_) if chunk.is_empty() => {}
             State::Done(_) => out.push(chunk),
             State::Searching(search) => {
-                if let Some(found) = search.push(chunk) {
+                if let Some(found) = search.push(&chunk) {
                     self.settle(found, out);
                 }
             }
@@ -165,13 +165,13 @@ impl std::fmt::Debug for Search {
 }
 
 impl Search {
-    fn push(&mut self, chunk: Bytes) -> Option<Found> {
+    fn push(&mut self, chunk: &Bytes) -> Option<Found> {
         self.held_bytes += chunk.len();
         self.held.push(chunk.clone());
         let found = match self.scanner {
-            Some(_) => self.scan(&chunk),
+            Some(_) => self.scan(chunk),
             None => {
-                self.start.extend_from_slice(&chunk);
+                self.start.extend_from_slice(chunk);
                 if self.start.len() < UTF8_BOM.len() {
                     return None;
                 }

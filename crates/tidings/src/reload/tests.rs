@@ -1,0 +1,159 @@
+use std::time::Duration;
+
+use super::*;
+use crate::id::Cursor;
+use crate::subscription::{Delivery, Subscription};
+
+fn reloader() -> Reloader {
+    Reloader::new(Hub::memory(), "/site")
+}
+
+fn change(path: &str, kind: ChangeKind) -> Change {
+    Change {
+        path: path.into(),
+        kind,
+    }
+}
+
+fn poll<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.as_mut().poll(&mut cx) {
+        std::task::Poll::Ready(output) => output,
+        std::task::Poll::Pending => panic!("it waits"),
+    }
+}
+
+fn subscribe(reloader: &Reloader, from: Cursor) -> Subscription {
+    poll(reloader.hub().subscribe(TOPIC, from)).unwrap()
+}
+
+#[track_caller]
+fn check_next(subscription: &mut Subscription, expected: &str) {
+    let delivery = poll(subscription.next()).unwrap();
+    assert_eq!(delivery.text().as_deref(), Some(expected));
+}
+
+#[test]
+fn a_newcomer_hears_the_timestamp_then_every_change() {
+    let reloader = reloader();
+    reloader.ready(1000, &[]).unwrap();
+    let mut stream = subscribe(&reloader, Cursor::Latest);
+    let set = [
+        change("/site/css/a b.css", ChangeKind::Modified),
+        change("/site/x", ChangeKind::Removed),
+        change("/elsewhere/t.html", ChangeKind::Created),
+    ];
+    reloader.changed(2000, &set, false).unwrap();
+    check_next(&mut stream, r#"{"timestamp":1000}"#);
+    check_next(
+        &mut stream,
+        r#"{"timestamp":2000,"changes":[{"path":"/css/a b.css","kind":"modified"},{"path":"/x","kind":"removed"},{"path":"elsewhere/t.html","kind":"created"}]}"#,
+    );
+}
+
+#[test]
+fn the_timestamp_grows_with_every_change_whatever_the_files_say() {
+    let reloader = reloader();
+    reloader.ready(1000, &[]).unwrap();
+    let one = [change("/site/a", ChangeKind::Modified)];
+    let timestamps: Vec<_> = [1000, 1000, 900, 5000, 5000]
+        .map(|newest| reloader.changed(newest, &one, false).unwrap().timestamp)
+        .into();
+    assert_eq!(timestamps, [1001, 1002, 1003, 5000, 5001]);
+    // What the files say is carried along, for the time after a restart.
+    let stamp = reloader.stamp();
+    assert_eq!((stamp.timestamp, stamp.newest), (Some(5001), Some(5000)));
+    let mut stream = subscribe(&reloader, Cursor::Latest);
+    check_next(&mut stream, r#"{"timestamp":5001,"newest":5000}"#);
+}
+
+#[test]
+fn a_page_made_before_the_tree_was_looked_through_hears_the_timestamp() {
+    let reloader = reloader();
+    let stamp = reloader.stamp();
+    assert_eq!(stamp.timestamp, None);
+    let mut stream = subscribe(&reloader, Cursor::After(stamp.cursor));
+    reloader.ready(1000, &[]).unwrap();
+    check_next(&mut stream, r#"{"timestamp":1000}"#);
+}
+
+#[test]
+fn a_page_that_knows_a_change_from_before_the_end_of_the_walk_hears_no_second_one() {
+    let reloader = reloader();
+    reloader
+        .changed(1000, &[change("/site/a", ChangeKind::Modified)], false)
+        .unwrap();
+    let stamp = reloader.stamp();
+    assert!(reloader.ready(1000, &[]).unwrap().is_none());
+    assert_eq!(reloader.stamp(), stamp);
+}
+
+#[test]
+fn a_rescan_is_told_even_without_a_path() {
+    let reloader = reloader();
+    let mut stream = subscribe(&reloader, Cursor::Latest);
+    reloader.changed(7, &[], true).unwrap();
+    check_next(&mut stream, r#"{"timestamp":7,"changes":[],"rescan":true}"#);
+}
+
+#[test]
+fn a_position_and_a_timestamp_always_belong_together() {
+    let reloader = std::sync::Arc::new(reloader());
+    reloader.ready(1, &[]).unwrap();
+    let other = std::sync::Arc::clone(&reloader);
+    let publisher = std::thread::spawn(move || {
+        for _ in 0..2000 {
+            other.changed(1, &[], true).unwrap();
+        }
+    });
+    while !publisher.is_finished() {
+        let stamp = reloader.stamp();
+        // The first event has timestamp 1, each next one 1 more.
+        let (_, seq) = stamp.cursor.minted().unwrap();
+        assert_eq!(stamp.timestamp, Some(seq.0));
+    }
+    publisher.join().unwrap();
+}
+
+#[test]
+fn a_closed_hub_is_an_error_not_a_panic() {
+    let reloader = reloader();
+    poll(reloader.hub().close(Duration::ZERO));
+    assert!(reloader.ready(1, &[]).is_err());
+}
+
+#[test]
+fn the_script_element_holds_any_path_in_ascii() {
+    let stamp = Stamp {
+        cursor: EventId::new("00.7").unwrap(),
+        timestamp: Some(5),
+        newest: None,
+    };
+    let element = |page, own_policy| {
+        ScriptElement {
+            client: "/c.js",
+            stream: "/s",
+            stamp: &stamp,
+            page,
+            own_policy,
+        }
+        .to_string()
+    };
+    assert_eq!(
+        element(PageIs::File("/é \"><script>%.html"), false),
+        r#"<script src="/c.js" data-stream="/s" data-cursor="00.7" data-timestamp="5" data-file="/%C3%A9%20%22%3E%3Cscript%3E%25.html"></script>"#
+    );
+    assert!(element(PageIs::Missing, true).ends_with(r#" data-missing data-policy></script>"#));
+    assert!(element(PageIs::Listing("/d/"), false).ends_with(r#" data-listing="/d/"></script>"#));
+}
+
+#[test]
+fn a_late_reader_gets_a_gap_and_the_status() {
+    let reloader = reloader();
+    reloader.ready(9, &[]).unwrap();
+    let foreign = EventId::new("0123456789ab.3").unwrap();
+    let mut stream = subscribe(&reloader, Cursor::After(foreign));
+    assert!(matches!(poll(stream.next()), Some(Delivery::Gap(_))));
+    check_next(&mut stream, r#"{"timestamp":9}"#);
+}
