@@ -1,1 +1,130 @@
-//! Benchmarks. See each binary.
+//! What the benchmarks share: figures, processes and how they are measured.
+//!
+//! Machines are shared and noisy, so nothing is quoted alone: the program and its floor take turns in
+//! one run, and what counts is their ratio.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Measured times.
+#[derive(Debug, Default)]
+pub struct Times(Vec<Duration>);
+
+impl Times {
+    /// Adds one.
+    pub fn add(&mut self, time: Duration) {
+        self.0.push(time);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The time that this share of all (0 to 1) does not exceed, in milliseconds.
+    pub fn quantile_ms(&self, share: f64) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort();
+        let last = sorted.len().saturating_sub(1);
+        let index = (last as f64 * share).round() as usize;
+        sorted.get(index).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+    }
+}
+
+/// A process that is ended when it is dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    /// The first line it printed.
+    pub first_line: String,
+}
+
+impl Process {
+    /// Starts a program and waits for its first line.
+    ///
+    /// # Panics
+    /// Where it cannot be started or prints nothing: there is nothing to measure then.
+    pub fn start(command: &mut Command) -> Process {
+        let shown = format!("{command:?}");
+        let child = command.stdout(Stdio::piped()).spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("cannot start {shown}: {error}"));
+        let Some(out) = child.stdout.take() else {
+            unreachable!("it was piped");
+        };
+        let mut lines = BufReader::new(out).lines();
+        let first_line = match lines.next() {
+            Some(Ok(line)) => line,
+            other => panic!("{shown} printed nothing: {other:?}"),
+        };
+        std::thread::spawn(move || lines.for_each(drop));
+        Process { child, first_line }
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// CPU time that all its threads have used, user and system.
+    pub fn cpu(&self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id()));
+        let nanoseconds = tasks.into_iter().flatten().flatten().filter_map(|task| {
+            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            text.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanoseconds.sum())
+    }
+
+    /// Memory it has for itself, in bytes (its proportional set).
+    pub fn memory_bytes(&self) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.id()));
+        let text = text.unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        kib.unwrap_or(0) * 1024
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program `tidings`, built beside the running benchmark.
+///
+/// # Panics
+/// Where it has not been built.
+pub fn tidings() -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    let path = own.with_file_name("tidings");
+    assert!(
+        path.exists(),
+        "{} is missing: cargo build --release --workspace",
+        path.display()
+    );
+    path
+}
+
+/// A command that runs a program on one processor of its own, where the machine has two.
+pub fn pinned(core: usize, program: &std::path::Path) -> Command {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let has_taskset = Command::new("taskset").arg("-V").output().is_ok();
+    if cores < 2 || !has_taskset {
+        return Command::new(program);
+    }
+    let mut command = Command::new("taskset");
+    command.args(["-c", &core.to_string()]).arg(program);
+    command
+}
+
+/// The value after `--name`, or a default.
+pub fn option(name: &str, default: usize) -> usize {
+    let mut arguments = std::env::args();
+    arguments.find(|argument| *argument == format!("--{name}"));
+    arguments.next().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
