@@ -274,7 +274,7 @@ impl Files {
             if_range: header(IF_RANGE),
             coding: compress.then(|| Coding::accepted(asked.headers)).flatten(),
             may_compress: self.options.compress != Compress::Never,
-            now: (self.clock)(),
+            clock: self.clock,
         };
         let served = match len {
             0..=INLINE_BYTES => job.run()?,

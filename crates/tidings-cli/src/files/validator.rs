@@ -27,19 +27,19 @@ pub(crate) struct Validator {
 }
 
 impl Validator {
+    /// `now` must not be earlier than when `meta` was taken, or a young file could look settled.
     pub(crate) fn of(meta: &Metadata, now: SystemTime) -> Validator {
         let modified = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        let state = State::of(meta, modified);
-        let age = |time: SystemTime| {
-            now.duration_since(time)
-                .unwrap_or_else(|early| early.duration())
-        };
+        let state = State::of(meta);
+        let since = |time: SystemTime| now.duration_since(time);
         let tick = match nanoseconds(modified) % 1_000_000_000 {
             0 => COARSE_TICK,
             _ => TICK,
         };
-        let settled =
-            age(modified) >= tick && state.changed.is_none_or(|changed| age(changed) >= TICK);
+        // Anyone may set a modification time into the future: that does not make a file young.
+        let modified_since = since(modified).unwrap_or_else(|early| early.duration());
+        let changed_since = state.changed.map(|time| since(time).unwrap_or_default());
+        let settled = modified_since >= tick && changed_since.is_none_or(|age| age >= TICK);
         let mut opaque = format!("{:x}-{:x}", nanoseconds(modified), meta.len());
         if let Some(changed) = state.changed {
             // Tools that pin modification times (reproducible builds, `cp -p`) cannot pin this.
@@ -91,7 +91,7 @@ struct State {
 
 impl State {
     #[cfg(unix)]
-    fn of(meta: &Metadata, _modified: SystemTime) -> State {
+    fn of(meta: &Metadata) -> State {
         use std::os::unix::fs::MetadataExt;
         let seconds = u64::try_from(meta.ctime()).unwrap_or(0);
         let nanoseconds = u32::try_from(meta.ctime_nsec()).unwrap_or(0);
@@ -103,7 +103,7 @@ impl State {
     }
 
     #[cfg(not(unix))]
-    fn of(_meta: &Metadata, _modified: SystemTime) -> State {
+    fn of(_meta: &Metadata) -> State {
         State {
             inode: 0,
             changed: None,
@@ -180,6 +180,8 @@ mod tests {
         let settled = Validator::of(&meta, modified + Duration::from_secs(10));
         assert!(!young.is_known(young.to_header().as_bytes()));
         assert!(!young.is_same(young.to_header().as_bytes()));
+        let early = Validator::of(&meta, modified - Duration::from_millis(30));
+        assert!(!early.is_known(early.to_header().as_bytes()) || cfg!(not(unix)));
         assert!(settled.is_known(settled.to_header().as_bytes()));
         assert!(!settled.is_known(young.to_header().as_bytes()));
     }
