@@ -192,6 +192,20 @@ impl Site {
         }
     }
 
+    /// Takes notices until this has been said, whatever else is said before: where a sign comes
+    /// within 20 ms of the last version, or a root is replaced, things may be said twice.
+    #[track_caller]
+    fn expect_among_others(&mut self, name: &str, kind: ChangeKind) {
+        let wanted = (name.to_owned(), kind);
+        loop {
+            match self.next() {
+                Notice::Changed(set) if self.named(&set).contains(&wanted) => return,
+                Notice::Changed(_) | Notice::Trouble(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     #[track_caller]
     fn expect_rescan(&mut self) {
         loop {
@@ -538,6 +552,7 @@ fn new_nested_directories_are_watched_and_what_is_in_them_is_said() {
     let mut site = Site::with(&["index.html"]);
     site.write("a/b/c/x", "x");
     site.expect(&[("a/b/c/x", Created)]);
+    drain(&mut site);
     site.save("a/b/c/x", "y");
     site.expect(&[("a/b/c/x", Modified)]);
     site.save("a/b/z", "z");
@@ -864,7 +879,7 @@ fn a_root_replaced_by_another_is_watched() {
                 other => panic!("{other:?}"),
             }
         }
-        drain_rescans(&mut site);
+        drain(&mut site);
         fs::write(site.beside(&format!("old{round}/index.html")), "unheard").unwrap();
         site.expect_silence();
         site.save("index.html", "again");
@@ -872,20 +887,14 @@ fn a_root_replaced_by_another_is_watched() {
     }
 }
 
-/// One replacement may be seen in two steps; a change that is heard as itself ends them.
+/// A replacement, or a file found by a walk and heard of too, may be said twice. What is said
+/// after a change made now is said of what comes after it.
 #[track_caller]
-fn drain_rescans(site: &mut Site) {
+fn drain(site: &mut Site) {
     site.save("drain", "x");
-    let mut said = false;
-    while !said {
-        match site.next() {
-            Notice::Changed(set) => said = !set.rescan && !site.named(&set).is_empty(),
-            Notice::Trouble(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
+    site.expect_among_others("drain", Created);
     site.remove("drain");
-    site.expect(&[("drain", Removed)]);
+    site.expect_among_others("drain", Removed);
 }
 
 #[test]
@@ -906,6 +915,7 @@ fn a_root_that_is_a_switched_link_is_followed() {
         symlink(release, site.beside("switch")).unwrap();
         fs::rename(site.beside("switch"), site.root()).unwrap();
         site.expect_rescan();
+        drain(&mut site);
         site.save("index.html", &format!("{release} again"));
         site.expect(&[("index.html", Modified)]);
     }
@@ -928,7 +938,12 @@ fn a_link_above_the_root_that_is_switched_is_noticed() {
     fs::rename(site.beside("switch"), site.beside("current")).unwrap();
     site.expect_rescan();
     fs::write(root.join("x"), "x").unwrap();
-    assert_eq!(site.next_set().changes[0].path, root.join("x"));
+    while !site
+        .next_set()
+        .changes
+        .iter()
+        .any(|change| change.path == root.join("x"))
+    {}
 }
 
 #[test]
@@ -985,7 +1000,13 @@ fn a_linked_directory_is_watched_under_all_its_names() {
     site.save("link/x", "third");
     site.expect_in_time(&[("link/x", Modified), ("real/x", Modified)]);
     site.write("link/new/y", "y");
-    site.expect_in_time(&[("link/new/y", Created), ("real/new/y", Created)]);
+    let mut missing = vec!["link/new/y", "real/new/y"];
+    while !missing.is_empty() {
+        let set = site.next_set();
+        let named = site.named(&set);
+        missing.retain(|name| !named.iter().any(|(said, _)| said == name));
+    }
+    drain(&mut site);
     site.expect_silence();
 }
 
@@ -1246,4 +1267,53 @@ fn a_complete_save_does_not_wait() {
     );
     assert!(took[20] < Duration::from_millis(8), "{:?}", took[20]);
     site.newest_ms = 0;
+}
+
+/// Prints what a large tree costs. Run it by name, with `--release -- --ignored --nocapture`.
+#[test]
+#[ignore = "makes 20,000 directories and 200,000 files"]
+fn a_large_tree_is_walked_in_about_a_second() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..20_000 {
+        let at = dir.path().join(format!("d{}/e{}/f{n}", n % 20, n % 200));
+        fs::create_dir_all(&at).unwrap();
+        for file in 0..10 {
+            fs::write(at.join(file.to_string()), "x").unwrap();
+        }
+    }
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(45) {
+        std::thread::yield_now();
+    }
+    let (send, notices) = channel();
+    let options = Options {
+        roots: vec![dir.path().to_owned()],
+        ..Options::default()
+    };
+    let before_kib = resident_kib();
+    let start = Instant::now();
+    let watcher = Watcher::start(options, move |notice| {
+        let _ = send.send(notice);
+    })
+    .unwrap();
+    let returned = start.elapsed();
+    let notice = notices.recv_timeout(PATIENCE).unwrap();
+    let Notice::Ready { directories, .. } = notice else {
+        panic!("{notice:?}");
+    };
+    println!(
+        "start returned after {returned:?}, {directories} directories ready after {:?}, {} KiB",
+        start.elapsed(),
+        resident_kib() - before_kib
+    );
+    drop(watcher);
+}
+
+fn resident_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
