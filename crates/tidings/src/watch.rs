@@ -108,9 +108,11 @@ pub struct ChangeSet {
     /// The newest time of all that is known, in milliseconds since the epoch; never less than
     /// before.
     pub newest_ms: u64,
-    /// Each path once.
+    /// Each path once. A path may come again in the next set though nothing happened in between
+    /// (never the other way round), where the system cannot tell two versions apart.
     pub changes: Vec<Change>,
-    /// Signs were lost, or a root was replaced: anything may have changed.
+    /// Signs were lost, or a root was replaced: anything may have changed. One replacement may be
+    /// said more than once.
     pub rescan: bool,
 }
 
