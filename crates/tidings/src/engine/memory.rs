@@ -13,6 +13,7 @@ use super::{
     Appended, Bounds, BoxFuture, Draft, Engine, EngineError, Page, Retention, Snapshot, Status,
     Stored, Tail,
 };
+use crate::event::{Event, Frame};
 use crate::id::{Epoch, EventId, Seq};
 use crate::sse::encode;
 use crate::topic::{Interest, Topic};
@@ -32,7 +33,16 @@ struct Log {
     bytes: usize,
     /// Only ids that publishers chose; ours tell their position themselves.
     chosen: HashMap<EventId, Seq>,
-    statuses: HashMap<Topic, Status>,
+    statuses: HashMap<Topic, Kept>,
+}
+
+/// The status of a topic.
+struct Kept {
+    status: Event,
+    as_of: Seq,
+    frame: Frame,
+    /// The log has dropped an event about the topic that came after `as_of`.
+    torn: bool,
 }
 
 impl Memory {
@@ -54,8 +64,11 @@ impl Memory {
         }
     }
 
+    /// The log as it is now: whoever looks at it, what is too old is gone.
     fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.trim(SystemTime::now(), &self.retention);
+        log
     }
 
     fn append_now(&self, draft: &Draft) -> Appended {
@@ -114,14 +127,16 @@ impl Log {
             // A status has the id of the position it is as of, so a reader who leaves right after
             // it comes back to what followed. Minted, because that is good as long as the log lives.
             let minted = EventId::mint(epoch, seq);
-            let frame = encode(&status.clone().with_id(minted.clone()), &minted);
+            let status = status.clone().with_id(minted.clone());
+            let frame = encode(&status, &minted);
             for topic in draft.topics.as_slice() {
-                let status = Status {
-                    topic: topic.clone(),
+                let kept = Kept {
+                    status: status.clone(),
                     as_of: seq,
                     frame: frame.clone(),
+                    torn: false,
                 };
-                self.statuses.insert(topic.clone(), status);
+                self.statuses.insert(topic.clone(), kept);
             }
         }
         (Appended { seq, id }, stored)
@@ -144,7 +159,35 @@ impl Log {
             if self.chosen.get(&oldest.id) == Some(&oldest.seq) {
                 self.chosen.remove(&oldest.id);
             }
+            for topic in oldest.topics.as_slice() {
+                if let Some(kept) = self.statuses.get_mut(topic) {
+                    kept.torn |= kept.as_of < oldest.seq;
+                }
+            }
         }
+    }
+
+    /// The statuses that are wanted. One that only events about other topics have left behind is as of
+    /// the log's beginning just as well; without that its readers would be told of a gap.
+    fn statuses(&mut self, epoch: Epoch, interest: &Interest) -> Vec<Status> {
+        let before_first = Seq(self.first.0 - 1);
+        let wanted = self
+            .statuses
+            .iter_mut()
+            .filter(|(topic, _)| interest.wants(topic));
+        let brought_up = wanted.map(|(topic, kept)| {
+            if !kept.torn && kept.as_of < before_first {
+                kept.as_of = before_first;
+                let minted = EventId::mint(epoch, before_first);
+                kept.frame = encode(&kept.status.clone().with_id(minted.clone()), &minted);
+            }
+            Status {
+                topic: topic.clone(),
+                as_of: kept.as_of,
+                frame: kept.frame.clone(),
+            }
+        });
+        brought_up.collect()
     }
 
     fn read(&self, interest: &Interest, after: Seq, limit: usize) -> Page {
@@ -180,19 +223,17 @@ impl Engine for Memory {
         after: Seq,
         limit: usize,
     ) -> BoxFuture<'_, Result<Page, EngineError>> {
-        let mut log = self.log();
-        log.trim(SystemTime::now(), &self.retention);
-        let page = log.read(interest, after, limit);
+        let page = self.log().read(interest, after, limit);
         Box::pin(std::future::ready(Ok(page)))
     }
 
     fn snapshot(&self, interest: &Interest) -> BoxFuture<'_, Result<Snapshot, EngineError>> {
-        let log = self.log();
-        let wanted = log.statuses.values().filter(|s| interest.wants(&s.topic));
+        let mut log = self.log();
         let snapshot = Snapshot {
-            statuses: wanted.cloned().collect(),
+            statuses: log.statuses(self.epoch, interest),
             bounds: log.bounds(self.epoch),
         };
+        drop(log);
         Box::pin(std::future::ready(Ok(snapshot)))
     }
 
