@@ -198,6 +198,11 @@ impl Subscription {
         poll_fn(|cx| self.poll_delivery(cx)).await
     }
 
+    /// Asks for signs of life: comments on the wire while there is nothing else.
+    pub(crate) fn keep_alive(&self) {
+        self.hub.start_clock();
+    }
+
     fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
         loop {
             match self.parts.pop_front() {
