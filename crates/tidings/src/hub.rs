@@ -8,6 +8,8 @@ mod clock;
 mod fanout;
 mod open;
 mod streams;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;

@@ -41,8 +41,8 @@ struct Kept {
     status: Event,
     as_of: Seq,
     frame: Frame,
-    /// The log has dropped an event about the topic that came after `as_of`.
-    torn: bool,
+    /// The first event about the topic that came after the status.
+    outdated_by: Option<Seq>,
 }
 
 impl Memory {
@@ -114,6 +114,11 @@ impl Log {
                 // The earlier holder of an id wins: rather an event twice than not at all.
                 self.chosen.entry(id.clone()).or_insert(seq);
             }
+            for topic in draft.topics.as_slice() {
+                if let Some(kept) = self.statuses.get_mut(topic) {
+                    kept.outdated_by.get_or_insert(seq);
+                }
+            }
             self.bytes += stored.frame.bytes().len();
             self.events.push_back(Arc::clone(&stored));
             self.trim(at, retention);
@@ -134,7 +139,7 @@ impl Log {
                     status: status.clone(),
                     as_of: seq,
                     frame: frame.clone(),
-                    torn: false,
+                    outdated_by: None,
                 };
                 self.statuses.insert(topic.clone(), kept);
             }
@@ -159,26 +164,24 @@ impl Log {
             if self.chosen.get(&oldest.id) == Some(&oldest.seq) {
                 self.chosen.remove(&oldest.id);
             }
-            for topic in oldest.topics.as_slice() {
-                if let Some(kept) = self.statuses.get_mut(topic) {
-                    kept.torn |= kept.as_of < oldest.seq;
-                }
-            }
         }
     }
 
-    /// The statuses that are wanted. One that only events about other topics have left behind is as of
-    /// the log's beginning just as well; without that its readers would be told of a gap.
+    /// The statuses that are wanted. One that has fallen back because of events about other topics is
+    /// as of a later position just as well, and moved there; or else its readers would soon be told of
+    /// a gap. Only from the older half of the log, so that it is seldom encoded again.
     fn statuses(&mut self, epoch: Epoch, interest: &Interest) -> Vec<Status> {
-        let before_first = Seq(self.first.0 - 1);
+        let last = self.last();
+        let middle = Seq(self.first.0 - 1 + self.events.len() as u64 / 2);
         let wanted = self
             .statuses
             .iter_mut()
             .filter(|(topic, _)| interest.wants(topic));
         let brought_up = wanted.map(|(topic, kept)| {
-            if !kept.torn && kept.as_of < before_first {
-                kept.as_of = before_first;
-                let minted = EventId::mint(epoch, before_first);
+            let latest = kept.outdated_by.map_or(last, |seq| Seq(seq.0 - 1));
+            if kept.as_of < middle && kept.as_of < latest {
+                kept.as_of = latest;
+                let minted = EventId::mint(epoch, latest);
                 kept.frame = encode(&kept.status.clone().with_id(minted.clone()), &minted);
             }
             Status {

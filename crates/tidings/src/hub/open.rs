@@ -36,21 +36,32 @@ pub(crate) struct Opened {
 /// A piece of a stream.
 #[derive(Clone, Debug)]
 pub(crate) enum Part {
-    Gap(Gap, Frame),
-    Status(Topic, Frame),
+    Gap(Gap, Frame, Option<EventId>),
+    Status(Topic, Frame, Option<EventId>),
+    /// An event of the log; with a frame, one that belongs to a status and whose id must not be held.
     Event(Arc<Stored>, Option<Frame>),
     /// Bytes without any event in them, which only set the id to resume from.
-    Mark(Bytes),
+    Mark(Bytes, EventId),
 }
 
 impl Part {
     pub(crate) fn bytes(&self) -> &Bytes {
         match self {
-            Part::Gap(_, frame) | Part::Status(_, frame) | Part::Event(_, Some(frame)) => {
+            Part::Gap(_, frame, _) | Part::Status(_, frame, _) | Part::Event(_, Some(frame)) => {
                 frame.bytes()
             }
             Part::Event(stored, None) => stored.frame.bytes(),
-            Part::Mark(bytes) => bytes,
+            Part::Mark(bytes, _) => bytes,
+        }
+    }
+
+    /// The id that its bytes set, if they set one.
+    pub(crate) fn id(&self) -> Option<&EventId> {
+        match self {
+            Part::Gap(_, _, id) | Part::Status(_, _, id) => id.as_ref(),
+            Part::Event(stored, None) => Some(&stored.id),
+            Part::Event(_, Some(_)) => None,
+            Part::Mark(_, id) => Some(id),
         }
     }
 }
@@ -168,16 +179,17 @@ impl Inner {
                     asked: gap.asked.clone(),
                     earliest: gap.earliest.clone(),
                 };
-                parts.push_back(Part::Gap(gap, frame));
+                parts.push_back(Part::Gap(gap, frame, resume_here));
                 start
             }
         };
         if statuses.len() == 1 && between.is_empty() && end == plan.cursor {
             let status = statuses.swap_remove(0);
-            parts.push_back(Part::Status(status.topic, status.frame));
+            let id = EventId::mint(bounds.epoch, status.as_of);
+            parts.push_back(Part::Status(status.topic, status.frame, Some(id)));
         } else if !statuses.is_empty() {
             let pieces = statuses.into_iter();
-            parts.extend(pieces.map(|s| Part::Status(s.topic, without_id(&s.frame))));
+            parts.extend(pieces.map(|s| Part::Status(s.topic, without_id(&s.frame), None)));
             let pieces = between.into_iter();
             parts.extend(pieces.map(|stored| {
                 let frame = without_id(&stored.frame);
@@ -268,7 +280,7 @@ impl Inner {
 /// Sets the id to resume from, and is not heard of (WHATWG HTML 9.2.6).
 fn mark(bounds: Bounds, at: Seq) -> Part {
     let id = EventId::mint(bounds.epoch, at);
-    Part::Mark(Bytes::from(format!("id: {id}\n\n")))
+    Part::Mark(Bytes::from(format!("id: {id}\n\n")), id)
 }
 
 /// From which position each topic of a newcomer is needed.
