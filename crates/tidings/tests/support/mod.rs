@@ -1,4 +1,5 @@
 //! A raw HTTP/1 client, so that a test sees the bytes and not somebody's reading of them.
+#![allow(dead_code, reason = "each test file uses its part of it")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
