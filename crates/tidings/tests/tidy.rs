@@ -389,3 +389,24 @@ fn the_library_depends_on_no_framework_and_no_runtime() {
         "dependencies of one platform are not looked at"
     );
 }
+
+#[test]
+fn the_feature_table_is_the_manifests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let features = manifest.split("\n[features]\n").nth(1).unwrap();
+    let features = features.split("\n[").next().unwrap().lines();
+    let features: BTreeSet<_> = features
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| name != "default")
+        .collect();
+    let docs = fs::read_to_string(root.join("src/lib.rs")).unwrap();
+    let rows = docs.lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let rows: BTreeSet<_> = rows
+        .filter_map(|row| row.split_once('`'))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    assert_eq!(rows, features);
+}
