@@ -316,13 +316,14 @@ impl Subscription {
                 }
                 continue;
             }
-            match self.channel.take(self.reader, self.cursor, cx.waker()) {
-                Take::Bytes { bytes, to } if join => {
+            let channel = &self.channel;
+            match channel.take(self.reader, self.cursor, join, cx.waker()) {
+                Take::Bytes { bytes, to } => {
                     self.cursor = to;
                     self.told = to;
                     return Poll::Ready(Some(Turn::Joined(bytes)));
                 }
-                Take::Bytes { .. } => {
+                Take::Events => {
                     // Between the two looks the window may have moved on; then the next turn knows.
                     if let Some(events) = self.channel.events_after(self.cursor) {
                         self.cursor = events.last().map_or(self.cursor, |last| last.seq);

@@ -192,7 +192,10 @@ impl Dice {
 
 /// Waits, without a clock, until the log has moved on by this many events or publishing is over.
 async fn until_log_moves(hub: &Hub, by: u64, done: &AtomicBool) {
-    let to = seq_of(&hub.cursor()).0 + by;
+    until_log_is_at(hub, seq_of(&hub.cursor()).0 + by, done).await;
+}
+
+async fn until_log_is_at(hub: &Hub, to: u64, done: &AtomicBool) {
     while seq_of(&hub.cursor()).0 < to && !done.load(Ordering::Acquire) {
         tokio::task::yield_now().await;
     }
@@ -364,7 +367,7 @@ impl Counter {
 
 async fn a_status_and_what_follows_are_exact(kept: &[(&'static str, Keep)], door: fn() -> Door) {
     const THREADS: u64 = 3;
-    const EACH: u64 = 3000;
+    const EACH: u64 = 1000;
     const TOTAL: u64 = THREADS * EACH;
     let hub = retaining(1_000_000);
     let counters: Vec<_> = kept
@@ -395,7 +398,8 @@ async fn a_status_and_what_follows_are_exact(kept: &[(&'static str, Keep)], door
             let (done, n_joined) = (Arc::clone(&done), Arc::clone(&n_joined));
             let n_topics = kept.len();
             tokio::spawn(async move {
-                until_log_moves(&hub, 17 * newcomer, &done).await;
+                // All of them before publishing stops to wait for them.
+                until_log_is_at(&hub, 17 * newcomer, &done).await;
                 let mut client = Client::new(&hub, interest, door);
                 client.connect().await;
                 n_joined.fetch_add(1, Ordering::Release);

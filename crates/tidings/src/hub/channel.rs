@@ -56,6 +56,8 @@ struct Reader {
 pub(crate) enum Take {
     /// Everything up to this position, in one piece.
     Bytes { bytes: Bytes, to: Seq },
+    /// Something, for [`Channel::events_after`] to give.
+    Events,
     /// The cursor is older than the window: ask the log.
     Behind,
     /// It is time for a sign of life.
@@ -127,8 +129,9 @@ impl Channel {
         }
     }
 
-    /// Gives a reader all that it has not had, or keeps its waker.
-    pub(crate) fn take(&self, reader: usize, cursor: Seq, waker: &Waker) -> Take {
+    /// Gives a reader all that it has not had, or keeps its waker. With `join` as bytes; else it only
+    /// says that there is something, so that nothing is joined for who wants events apart.
+    pub(crate) fn take(&self, reader: usize, cursor: Seq, join: bool, waker: &Waker) -> Take {
         let mut state = self.state();
         // What has been published comes before the end, so that a last word arrives; what comes later
         // does not, so that the end does.
@@ -144,7 +147,10 @@ impl Channel {
             .back()
             .is_some_and(|newest| newest.seq > cursor)
         {
-            return state.join_after(cursor);
+            return match join {
+                true => state.join_after(cursor),
+                false => Take::Events,
+            };
         }
         let own = &mut state.readers[reader];
         if std::mem::take(&mut own.beat) {
