@@ -205,8 +205,8 @@ async fn until_log_is_at(hub: &Hub, to: u64, done: &AtomicBool) {
 
 async fn every_reader_gets_the_logs_order(door: fn() -> Door) {
     const PUBLISHERS: usize = 4;
-    const EACH: usize = 2000;
-    const READERS: u64 = 24;
+    const EACH: usize = 1000;
+    const READERS: u64 = 18;
     let hub = retaining(1_000_000);
     let done = Arc::new(AtomicBool::new(false));
     // The place everyone begins to count from: the first event that each of them gets.
@@ -215,7 +215,7 @@ async fn every_reader_gets_the_logs_order(door: fn() -> Door) {
             let (hub, done, door) = (hub.clone(), Arc::clone(&done), door());
             tokio::spawn(async move {
                 let mut dice = Dice(reader + 1);
-                until_log_moves(&hub, dice.below(4000), &done).await;
+                until_log_moves(&hub, dice.below(2000), &done).await;
                 let mut client = Client::new(&hub, "t", door);
                 let first = match reader % 3 {
                     0 => Cursor::Earliest,

@@ -136,7 +136,7 @@ fn disconnect_never_hits_a_newcomer_by_an_old_id() {
             // Ends the old stream again and again, until the hub knows of it no more.
             scope.spawn(move || of_old.iter().for_each(|id| while hub.disconnect(id) {}));
             scope.spawn(move || {
-                for _ in 0..1000 {
+                for _ in 0..500 {
                     let old = subscribe(hub, "t");
                     let _ = ids.send(old.id());
                     drop(old);
