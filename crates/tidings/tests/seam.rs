@@ -611,9 +611,12 @@ async fn two_statuses_and_what_lies_between_may_be_cut_anywhere() {
     publish(&hub, &["a+1", "b+1"]).await;
     hub.set_status("a", status("a=1")).await.unwrap();
     publish(&hub, &["b+2", "a+2", "c+1", "a+3"]).await;
-    hub.set_status("b", status("b=1,2")).await.unwrap();
-    publish(&hub, &["a+4", "b+3", "c+2"]).await;
-    let whole = picture(&[("a", "1,2,3,4"), ("b", "1,2,3")]);
+    // Its own event is in the status, and lies behind the other one.
+    hub.publish_with_status("b", Event::data("b+3"), status("b=1,2,3"))
+        .await
+        .unwrap();
+    publish(&hub, &["a+4", "b+4", "c+2"]).await;
+    let whole = picture(&[("a", "1,2,3,4"), ("b", "1,2,3,4")]);
     check_cuts(&hub, &topics(&["a", "b"]), None, &whole).await;
     check_cuts(
         &hub,
