@@ -8,8 +8,10 @@
 //! 4. tell its tail every event once, in the order of positions;
 //! 5. answer `read` with every event the interest wants between `after` and `scanned_to`, and say with
 //!    [`Page::first`] where the log begins by now, so that a reader sees what retention took away;
-//! 6. keep a status together with the position it is as of, so that the two can never be torn apart;
-//! 7. after an error of its storage refuse every further append.
+//! 6. keep a status together with the position it is as of, so that the two can never be torn apart,
+//!    and move that position on when it drops events that are not about the status's topic;
+//! 7. answer with the same retention whichever way it is asked;
+//! 8. after an error of its storage refuse every further append.
 //!
 //! It MUST NOT hold a lock of its own while it calls [`Wakes::wake`].
 

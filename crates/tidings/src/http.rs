@@ -15,4 +15,4 @@ mod body;
 mod endpoint;
 
 pub use body::SseBody;
-pub use endpoint::{Endpoint, stop};
+pub use endpoint::{Endpoint, response, stop};

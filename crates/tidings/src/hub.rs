@@ -8,6 +8,8 @@ mod clock;
 mod fanout;
 mod open;
 mod streams;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
@@ -360,9 +362,12 @@ impl Hub {
         let id = self.inner.streams().add(&channel, reader, label);
         self.inner.counters.opened.fetch_add(1, Ordering::Relaxed);
         let subscription = Subscription::new(Arc::clone(&self.inner), channel, reader, id, opened);
-        // Closed in the meantime: the stream is known to `close` only since a moment ago.
+        // Closed or finished in the meantime: `close` and `finish` know the stream only since a moment ago.
         if self.inner.closed.load(Ordering::Acquire) {
             return Err(SubscribeError::Closed);
+        }
+        if self.is_finished(&interest) {
+            return Err(SubscribeError::Finished);
         }
         Ok(subscription)
     }
@@ -421,6 +426,7 @@ impl Hub {
     pub fn is_finished(&self, interest: &Interest) -> bool {
         let finished = self.inner.finished();
         !finished.is_empty()
+            && !interest.selectors().is_empty()
             && interest.selectors().iter().all(|selector| match selector {
                 Selector::Exact(topic) => finished.contains(topic),
                 Selector::All => false,
@@ -462,11 +468,6 @@ impl Hub {
             self.inner.clock.ring(&self.inner);
         }
     }
-
-    /// Makes sure that streams get their signs of life.
-    pub(crate) fn start_clock(&self) {
-        self.inner.clock.start(&self.inner);
-    }
 }
 
 impl std::fmt::Debug for Hub {
@@ -486,11 +487,18 @@ impl Inner {
         self.finished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Makes sure that streams get their signs of life.
+    pub(crate) fn start_clock(self: &Arc<Inner>) {
+        self.clock.start(self);
+    }
+
     /// Takes a stream out of all books; called when its subscription is dropped.
     pub(crate) fn remove(&self, id: StreamId, channel: &Arc<Channel>, reader: usize) {
-        self.fanout.leave(channel, reader);
+        // Out of the book first: once the place in the channel is free, a newcomer may take it, and
+        // nobody may end that one by this one's id.
         let mut wakes = Wakes::default();
         self.streams().remove(id, &mut wakes);
+        self.fanout.leave(channel, reader);
         wakes.wake();
     }
 

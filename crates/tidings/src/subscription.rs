@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use crate::engine::{BoxFuture, EngineError, Page, Stored};
 use crate::event::Frame;
 use crate::hub::{Channel, Inner, Opened, Part, StreamId, SubscribeError, Take};
-use crate::id::{EventId, Seq};
+use crate::id::{Cursor, EventId, Seq};
 use crate::sse::{Item, Parser, comment};
 use crate::topic::Topic;
 
@@ -139,6 +139,8 @@ pub struct Subscription {
     cursor: Seq,
     /// The position of which the reader knows the id.
     told: Seq,
+    /// The id that a reader of deliveries holds.
+    held: Option<EventId>,
     /// A look into the log that is under way.
     looking: Option<Looking>,
     ended: bool,
@@ -166,6 +168,12 @@ impl Subscription {
         id: StreamId,
         opened: Opened,
     ) -> Subscription {
+        let held = match (&opened.start, opened.parts.front()) {
+            (Start::Resumed { after }, _) => Some(after.clone()),
+            (_, Some(Part::Mark(_, id))) => Some(id.clone()),
+            (Start::Lost { asked, .. }, _) => Some(asked.clone()),
+            (Start::Live, _) => None,
+        };
         Subscription {
             hub,
             channel,
@@ -175,6 +183,7 @@ impl Subscription {
             parts: opened.parts,
             cursor: opened.cursor,
             told: opened.cursor,
+            held,
             looking: None,
             ended: false,
         }
@@ -183,6 +192,15 @@ impl Subscription {
     /// Where it began.
     pub fn start(&self) -> &Start {
         &self.start
+    }
+
+    /// From where to subscribe again to go on after everything that [`next`](Subscription::next) has
+    /// delivered so far, as a browser would.
+    ///
+    /// Not the id of the newest event: until a status of several topics is complete, there is no id
+    /// that would not lose or double something.
+    pub fn cursor(&self) -> Cursor {
+        self.held.clone().map_or(Cursor::Latest, Cursor::After)
     }
 
     /// Its name in [`Hub::streams`](crate::Hub::streams).
@@ -198,18 +216,15 @@ impl Subscription {
         poll_fn(|cx| self.poll_delivery(cx)).await
     }
 
+    /// Asks for signs of life: comments on the wire while there is nothing else.
+    pub(crate) fn keep_alive(&self) {
+        self.hub.start_clock();
+    }
+
     fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
         loop {
-            match self.parts.pop_front() {
-                Some(Part::Gap(gap, _)) => return Poll::Ready(Some(Delivery::Gap(gap))),
-                Some(Part::Status(topic, frame)) => {
-                    return Poll::Ready(Some(Delivery::Status(topic, frame)));
-                }
-                Some(Part::Event(stored, _)) => {
-                    return Poll::Ready(Some(Delivery::Event(stored)));
-                }
-                Some(Part::Mark(_)) => continue,
-                None => {}
+            if let Some(delivery) = self.pop_delivery() {
+                return Poll::Ready(Some(delivery));
             }
             match self.poll_turn(cx, false) {
                 Poll::Ready(Some(_)) => {}
@@ -217,6 +232,24 @@ impl Subscription {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    fn pop_delivery(&mut self) -> Option<Delivery> {
+        let mut delivery = None;
+        // A mark belongs to what it comes after.
+        while delivery.is_none() || matches!(self.parts.front(), Some(Part::Mark(..))) {
+            let part = self.parts.pop_front()?;
+            if let Some(id) = part.id() {
+                self.held = Some(id.clone());
+            }
+            match part {
+                Part::Gap(gap, ..) => delivery = Some(Delivery::Gap(gap)),
+                Part::Status(topic, frame, _) => delivery = Some(Delivery::Status(topic, frame)),
+                Part::Event(stored, _) => delivery = Some(Delivery::Event(stored)),
+                Part::Mark(..) => {}
+            }
+        }
+        delivery
     }
 
     /// The next bytes for the wire: everything that is there for this reader, in one piece.
@@ -283,13 +316,14 @@ impl Subscription {
                 }
                 continue;
             }
-            match self.channel.take(self.reader, self.cursor, cx.waker()) {
-                Take::Bytes { bytes, to } if join => {
+            let channel = &self.channel;
+            match channel.take(self.reader, self.cursor, join, cx.waker()) {
+                Take::Bytes { bytes, to } => {
                     self.cursor = to;
                     self.told = to;
                     return Poll::Ready(Some(Turn::Joined(bytes)));
                 }
-                Take::Bytes { .. } => {
+                Take::Events => {
                     // Between the two looks the window may have moved on; then the next turn knows.
                     if let Some(events) = self.channel.events_after(self.cursor) {
                         self.cursor = events.last().map_or(self.cursor, |last| last.seq);

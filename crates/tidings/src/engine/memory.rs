@@ -13,6 +13,7 @@ use super::{
     Appended, Bounds, BoxFuture, Draft, Engine, EngineError, Page, Retention, Snapshot, Status,
     Stored, Tail,
 };
+use crate::event::{Event, Frame};
 use crate::id::{Epoch, EventId, Seq};
 use crate::sse::encode;
 use crate::topic::{Interest, Topic};
@@ -32,7 +33,16 @@ struct Log {
     bytes: usize,
     /// Only ids that publishers chose; ours tell their position themselves.
     chosen: HashMap<EventId, Seq>,
-    statuses: HashMap<Topic, Status>,
+    statuses: HashMap<Topic, Kept>,
+}
+
+/// The status of a topic.
+struct Kept {
+    status: Event,
+    as_of: Seq,
+    frame: Frame,
+    /// The first event about the topic that came after the status.
+    outdated_by: Option<Seq>,
 }
 
 impl Memory {
@@ -54,8 +64,11 @@ impl Memory {
         }
     }
 
+    /// The log as it is now: whoever looks at it, what is too old is gone.
     fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.trim(SystemTime::now(), &self.retention);
+        log
     }
 
     fn append_now(&self, draft: &Draft) -> Appended {
@@ -101,6 +114,11 @@ impl Log {
                 // The earlier holder of an id wins: rather an event twice than not at all.
                 self.chosen.entry(id.clone()).or_insert(seq);
             }
+            for topic in draft.topics.as_slice() {
+                if let Some(kept) = self.statuses.get_mut(topic) {
+                    kept.outdated_by.get_or_insert(seq);
+                }
+            }
             self.bytes += stored.frame.bytes().len();
             self.events.push_back(Arc::clone(&stored));
             self.trim(at, retention);
@@ -114,14 +132,16 @@ impl Log {
             // A status has the id of the position it is as of, so a reader who leaves right after
             // it comes back to what followed. Minted, because that is good as long as the log lives.
             let minted = EventId::mint(epoch, seq);
-            let frame = encode(&status.clone().with_id(minted.clone()), &minted);
+            let status = status.clone().with_id(minted.clone());
+            let frame = encode(&status, &minted);
             for topic in draft.topics.as_slice() {
-                let status = Status {
-                    topic: topic.clone(),
+                let kept = Kept {
+                    status: status.clone(),
                     as_of: seq,
                     frame: frame.clone(),
+                    outdated_by: None,
                 };
-                self.statuses.insert(topic.clone(), status);
+                self.statuses.insert(topic.clone(), kept);
             }
         }
         (Appended { seq, id }, stored)
@@ -145,6 +165,32 @@ impl Log {
                 self.chosen.remove(&oldest.id);
             }
         }
+    }
+
+    /// The statuses that are wanted. One that has fallen back because of events about other topics is
+    /// as of a later position just as well, and moved there; or else its readers would soon be told of
+    /// a gap. Only from the older half of the log, so that it is seldom encoded again.
+    fn statuses(&mut self, epoch: Epoch, interest: &Interest) -> Vec<Status> {
+        let last = self.last();
+        let middle = Seq(self.first.0 - 1 + self.events.len() as u64 / 2);
+        let wanted = self
+            .statuses
+            .iter_mut()
+            .filter(|(topic, _)| interest.wants(topic));
+        let brought_up = wanted.map(|(topic, kept)| {
+            let latest = kept.outdated_by.map_or(last, |seq| Seq(seq.0 - 1));
+            if kept.as_of < middle && kept.as_of < latest {
+                kept.as_of = latest;
+                let minted = EventId::mint(epoch, latest);
+                kept.frame = encode(&kept.status.clone().with_id(minted.clone()), &minted);
+            }
+            Status {
+                topic: topic.clone(),
+                as_of: kept.as_of,
+                frame: kept.frame.clone(),
+            }
+        });
+        brought_up.collect()
     }
 
     fn read(&self, interest: &Interest, after: Seq, limit: usize) -> Page {
@@ -180,19 +226,17 @@ impl Engine for Memory {
         after: Seq,
         limit: usize,
     ) -> BoxFuture<'_, Result<Page, EngineError>> {
-        let mut log = self.log();
-        log.trim(SystemTime::now(), &self.retention);
-        let page = log.read(interest, after, limit);
+        let page = self.log().read(interest, after, limit);
         Box::pin(std::future::ready(Ok(page)))
     }
 
     fn snapshot(&self, interest: &Interest) -> BoxFuture<'_, Result<Snapshot, EngineError>> {
-        let log = self.log();
-        let wanted = log.statuses.values().filter(|s| interest.wants(&s.topic));
+        let mut log = self.log();
         let snapshot = Snapshot {
-            statuses: wanted.cloned().collect(),
+            statuses: log.statuses(self.epoch, interest),
             bounds: log.bounds(self.epoch),
         };
+        drop(log);
         Box::pin(std::future::ready(Ok(snapshot)))
     }
 

@@ -58,7 +58,9 @@ impl SseBody {
 }
 
 impl From<Subscription> for SseBody {
+    /// The bare stream, without anything said before it. [`response`](super::response) is friendlier.
     fn from(subscription: Subscription) -> SseBody {
+        subscription.keep_alive();
         SseBody {
             state: State::Open(Box::new(subscription)),
         }
@@ -86,7 +88,7 @@ impl Body for SseBody {
                         return Poll::Pending;
                     }
                     Poll::Ready(Ok(subscription)) => {
-                        self.state = State::Open(Box::new(subscription));
+                        self.state = SseBody::from(subscription).state;
                     }
                     // The client has its reconnection time and comes back: any status but 200 would
                     // make it give up for good (WHATWG HTML 9.2.3), so the end of the body is the word.

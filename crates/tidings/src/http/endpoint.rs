@@ -19,6 +19,7 @@ use super::body::SseBody;
 use crate::hub::Hub;
 use crate::id::{Cursor, EventId};
 use crate::sse::retry_line;
+use crate::subscription::Subscription;
 use crate::topic::Interest;
 
 /// The names under which clients send the id where they cannot set a header: all are in the wild.
@@ -28,6 +29,8 @@ const QUERY_NAMES: [&str; 4] = [
     "lastEventId",
     "Last-Event-ID",
 ];
+
+const DEFAULT_RETRY: Duration = Duration::from_secs(1);
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -75,7 +78,7 @@ impl Endpoint {
             hub,
             select: Arc::new(select),
             label: None,
-            retry: Duration::from_secs(1),
+            retry: DEFAULT_RETRY,
         }
     }
 
@@ -116,24 +119,15 @@ impl Endpoint {
         let body = if request.method == Method::HEAD {
             SseBody::empty()
         } else if self.hub.is_closed() {
-            SseBody::last(self.greeting())
+            SseBody::last(greeting(self.retry))
         } else {
-            self.hub.start_clock();
             let hub = self.hub.clone();
             let cursor = cursor(request);
             let label = self.label.as_ref().map(|label| label(request));
             let subscribing = async move { hub.subscribe_as(interest, cursor, label).await };
-            SseBody::opening(self.greeting(), Box::pin(subscribing))
+            SseBody::opening(greeting(self.retry), Box::pin(subscribing))
         };
         stream(body, request.version)
-    }
-
-    /// A comment, so that something flows before there is any event, and when to come back.
-    fn greeting(&self) -> Bytes {
-        let random = RandomState::new().hash_one(0) as u32;
-        let part = f64::from(random) / f64::from(u32::MAX);
-        let retry = self.retry + self.retry.mul_f64(part);
-        Bytes::from(format!(": tidings\n{}", retry_line(retry)))
     }
 }
 
@@ -167,6 +161,38 @@ pub fn stop() -> Response<SseBody> {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// The response for a subscription that a handler made by itself: the same bytes as an [`Endpoint`]'s,
+/// with the default reconnection time.
+///
+/// It does not know the version of the request, so it says nothing about `Connection`.
+///
+/// ```
+/// use axum::response::IntoResponse;
+/// use axum::http::StatusCode;
+/// use tidings::{Cursor, Hub, http::response};
+///
+/// async fn news(hub: Hub) -> impl IntoResponse {
+///     match hub.subscribe("news", Cursor::Latest).await {
+///         Ok(subscription) => response(subscription).into_response(),
+///         Err(_) => StatusCode::NO_CONTENT.into_response(),
+///     }
+/// }
+/// ```
+pub fn response(subscription: Subscription) -> Response<SseBody> {
+    let subscribing = Box::pin(ready(Ok(subscription)));
+    let body = SseBody::opening(greeting(DEFAULT_RETRY), subscribing);
+    stream(body, Version::HTTP_2)
+}
+
+/// A comment, so that something flows before there is any event, and when to come back: at random, so
+/// that a restart does not bring all clients back in one burst.
+fn greeting(retry: Duration) -> Bytes {
+    let random = RandomState::new().hash_one(0) as u32;
+    let part = f64::from(random) / f64::from(u32::MAX);
+    let retry = retry + retry.mul_f64(part);
+    Bytes::from(format!(": tidings\n{}", retry_line(retry)))
 }
 
 fn empty(status: StatusCode) -> Response<SseBody> {

@@ -48,13 +48,16 @@ struct State {
 struct Reader {
     waker: Option<Waker>,
     beat: bool,
-    ended: bool,
+    /// It is to leave, when it has had everything up to here.
+    ends_at: Option<Seq>,
 }
 
 /// What a channel has for a cursor.
 pub(crate) enum Take {
     /// Everything up to this position, in one piece.
     Bytes { bytes: Bytes, to: Seq },
+    /// Something, for [`Channel::events_after`] to give.
+    Events,
     /// The cursor is older than the window: ask the log.
     Behind,
     /// It is time for a sign of life.
@@ -126,23 +129,28 @@ impl Channel {
         }
     }
 
-    /// Gives a reader all that it has not had, or keeps its waker.
-    pub(crate) fn take(&self, reader: usize, cursor: Seq, waker: &Waker) -> Take {
+    /// Gives a reader all that it has not had, or keeps its waker. With `join` as bytes; else it only
+    /// says that there is something, so that nothing is joined for who wants events apart.
+    pub(crate) fn take(&self, reader: usize, cursor: Seq, join: bool, waker: &Waker) -> Take {
         let mut state = self.state();
-        let ended = state.readers.get(reader).is_none_or(|own| own.ended);
-        if cursor < state.since {
-            return if ended { Take::Ended } else { Take::Behind };
+        // What has been published comes before the end, so that a last word arrives; what comes later
+        // does not, so that the end does.
+        let ended = |own: &Reader| own.ends_at.is_some_and(|last| cursor >= last);
+        if state.readers.get(reader).is_none_or(ended) {
+            return Take::Ended;
         }
-        // What has been published comes before the end, so that a last word arrives.
+        if cursor < state.since {
+            return Take::Behind;
+        }
         if state
             .window
             .back()
             .is_some_and(|newest| newest.seq > cursor)
         {
-            return state.join_after(cursor);
-        }
-        if ended {
-            return Take::Ended;
+            return match join {
+                true => state.join_after(cursor),
+                false => Take::Events,
+            };
         }
         let own = &mut state.readers[reader];
         if std::mem::take(&mut own.beat) {
@@ -185,10 +193,12 @@ impl Channel {
         }
     }
 
-    /// Tells one reader to leave.
+    /// Tells one reader to leave when it has had what is there now.
     pub(super) fn end(&self, reader: usize, wakes: &mut Wakes) {
-        if let Some(reader) = self.state().readers.get_mut(reader) {
-            reader.ended = true;
+        let mut state = self.state();
+        let newest = state.window.back().map_or(state.since, |stored| stored.seq);
+        if let Some(reader) = state.readers.get_mut(reader) {
+            reader.ends_at.get_or_insert(newest);
             if let Some(waker) = reader.waker.take() {
                 wakes.push(waker);
             }

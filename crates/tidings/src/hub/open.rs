@@ -6,6 +6,7 @@
 //! - Nothing lost is passed over in silence: [`Gap`] comes first, before the status that mends it.
 //! - Until a reader has its whole status it holds no id to resume from, or one that gives it the
 //!   status again. So only the last part of a status carries an id.
+//! - Afterwards it always holds one, also when there was no status.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -35,21 +36,32 @@ pub(crate) struct Opened {
 /// A piece of a stream.
 #[derive(Clone, Debug)]
 pub(crate) enum Part {
-    Gap(Gap, Frame),
-    Status(Topic, Frame),
+    Gap(Gap, Frame, Option<EventId>),
+    Status(Topic, Frame, Option<EventId>),
+    /// An event of the log; with a frame, one that belongs to a status and whose id must not be held.
     Event(Arc<Stored>, Option<Frame>),
     /// Bytes without any event in them, which only set the id to resume from.
-    Mark(Bytes),
+    Mark(Bytes, EventId),
 }
 
 impl Part {
     pub(crate) fn bytes(&self) -> &Bytes {
         match self {
-            Part::Gap(_, frame) | Part::Status(_, frame) | Part::Event(_, Some(frame)) => {
+            Part::Gap(_, frame, _) | Part::Status(_, frame, _) | Part::Event(_, Some(frame)) => {
                 frame.bytes()
             }
             Part::Event(stored, None) => stored.frame.bytes(),
-            Part::Mark(bytes) => bytes,
+            Part::Mark(bytes, _) => bytes,
+        }
+    }
+
+    /// The id that its bytes set, if they set one.
+    pub(crate) fn id(&self) -> Option<&EventId> {
+        match self {
+            Part::Gap(_, _, id) | Part::Status(_, _, id) => id.as_ref(),
+            Part::Event(stored, None) => Some(&stored.id),
+            Part::Event(_, Some(_)) => None,
+            Part::Mark(_, id) => Some(id),
         }
     }
 }
@@ -63,11 +75,14 @@ impl Inner {
         let bounds = self.engine.bounds();
         match from {
             Cursor::Latest => self.newcomer(interest, None).await,
-            Cursor::Earliest => Ok(Opened {
-                start: Start::Live,
-                parts: VecDeque::new(),
-                cursor: Seq(bounds.first.0 - 1),
-            }),
+            Cursor::Earliest => {
+                let before_first = Seq(bounds.first.0 - 1);
+                Ok(Opened {
+                    start: Start::Live,
+                    parts: VecDeque::from([mark(bounds, before_first)]),
+                    cursor: before_first,
+                })
+            }
             Cursor::After(id) => match self.place(&id, bounds).await? {
                 Ok(seq) => Ok(Opened {
                     start: Start::Resumed { after: id },
@@ -97,16 +112,13 @@ impl Inner {
         bounds: Bounds,
     ) -> Result<Result<Seq, GapReason>, SubscribeError> {
         let seq = match id.minted() {
-            Some((epoch, _)) if epoch != bounds.epoch => return Ok(Err(GapReason::OtherLog)),
-            Some((_, seq)) => seq,
-            None => match self
-                .engine
-                .locate(id)
-                .await
-                .map_err(SubscribeError::Engine)?
-            {
-                Some(seq) => seq,
-                None => return Ok(Err(GapReason::Unknown)),
+            Some((epoch, seq)) if epoch == bounds.epoch => seq,
+            // A publisher that passes on the events of another log may have kept their ids.
+            foreign => match self.engine.locate(id).await {
+                Ok(Some(seq)) => seq,
+                Ok(None) if foreign.is_some() => return Ok(Err(GapReason::OtherLog)),
+                Ok(None) => return Ok(Err(GapReason::Unknown)),
+                Err(error) => return Err(SubscribeError::Engine(error)),
             },
         };
         // The bounds were read before the id was looked up, so they may be older, never newer.
@@ -167,23 +179,27 @@ impl Inner {
                     asked: gap.asked.clone(),
                     earliest: gap.earliest.clone(),
                 };
-                parts.push_back(Part::Gap(gap, frame));
+                parts.push_back(Part::Gap(gap, frame, resume_here));
                 start
             }
         };
         if statuses.len() == 1 && between.is_empty() && end == plan.cursor {
             let status = statuses.swap_remove(0);
-            parts.push_back(Part::Status(status.topic, status.frame));
+            let id = EventId::mint(bounds.epoch, status.as_of);
+            parts.push_back(Part::Status(status.topic, status.frame, Some(id)));
         } else if !statuses.is_empty() {
             let pieces = statuses.into_iter();
-            parts.extend(pieces.map(|s| Part::Status(s.topic, without_id(&s.frame))));
+            parts.extend(pieces.map(|s| Part::Status(s.topic, without_id(&s.frame), None)));
             let pieces = between.into_iter();
             parts.extend(pieces.map(|stored| {
                 let frame = without_id(&stored.frame);
                 Part::Event(stored, Some(frame))
             }));
-            let id = EventId::mint(bounds.epoch, end);
-            parts.push_back(Part::Mark(Bytes::from(format!("id: {id}\n\n"))));
+            parts.push_back(mark(bounds, end));
+        } else if parts.is_empty() {
+            // Without a status too a newcomer holds a position from the start: what is published while
+            // its connection is broken for the first time is not lost on it.
+            parts.push_back(mark(bounds, end));
         }
         Ok(Opened {
             start,
@@ -214,9 +230,10 @@ impl Inner {
                 source,
             };
             let made = maker().await.map_err(failed)?;
-            let epoch = self.engine.bounds().epoch;
+            let bounds = self.engine.bounds();
             let as_of = match made.as_of.minted() {
-                Some((of, seq)) if of == epoch => seq,
+                // From a position that is yet to come, a reader would miss what leads up to it.
+                Some((of, seq)) if of == bounds.epoch && seq <= bounds.last => seq,
                 _ => {
                     return Err(failed(
                         format!(
@@ -258,6 +275,12 @@ impl Inner {
         }
         Ok(between)
     }
+}
+
+/// Sets the id to resume from, and is not heard of (WHATWG HTML 9.2.6).
+fn mark(bounds: Bounds, at: Seq) -> Part {
+    let id = EventId::mint(bounds.epoch, at);
+    Part::Mark(Bytes::from(format!("id: {id}\n\n")), id)
 }
 
 /// From which position each topic of a newcomer is needed.
