@@ -5,17 +5,24 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
+use bytes::Bytes;
+use http::{Request, Response, Version};
+use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tidings::http::SseBody;
+use tokio::net::TcpStream;
 
 use crate::cli::Host;
+use crate::direct::{self, Handover, Placeholder, Watched};
 use crate::say::Hinted;
 
 /// The first port that is tried.
@@ -160,16 +167,23 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// What a request is answered with.
+pub(crate) enum Answer<B> {
+    /// Something that ends.
+    Response(Response<B>),
+    /// An event stream.
+    Stream(Response<SseBody>),
+}
+
 /// Serves every connection that comes in, for ever.
 pub(crate) async fn accept<H, F, B>(listener: tokio::net::TcpListener, handle: Arc<H>)
 where
     H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
-    F: Future<Output = Response<B>> + Send,
-    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    F: Future<Output = Answer<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error = io::Error> + Send + Unpin + 'static,
 {
     loop {
-        let (stream, peer) = match listener.accept().await {
+        let (socket, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(_) => {
                 // Out of file descriptors, mostly: some connection will end, then there is one.
@@ -178,22 +192,90 @@ where
             }
         };
         // An event is one small write: Nagle would hold it back. A socket that refuses works on.
-        let _ = stream.set_nodelay(true);
+        let _ = socket.set_nodelay(true);
         #[cfg(target_os = "linux")]
-        let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(DEAD_AFTER));
-        let handle = Arc::clone(&handle);
-        tokio::spawn(async move {
-            let service = service_fn(|request| {
-                let handle = Arc::clone(&handle);
-                async move { Ok::<_, Infallible>(handle(request, peer.ip().to_canonical()).await) }
-            });
-            // An error here is a client that went away or spoke something else: nobody's concern.
-            let _ = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(Duration::from_secs(60))
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
+        let _ = SockRef::from(&socket).set_tcp_user_timeout(Some(DEAD_AFTER));
+        tokio::spawn(connection(
+            socket,
+            peer.ip().to_canonical(),
+            Arc::clone(&handle),
+        ));
+    }
+}
+
+async fn connection<H, F, B>(socket: TcpStream, peer: IpAddr, handle: Arc<H>)
+where
+    H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
+    F: Future<Output = Answer<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error = io::Error> + Send + Unpin + 'static,
+{
+    let handover = Arc::new(Handover::default());
+    let service = service_fn(|request: Request<Incoming>| {
+        let (handle, handover) = (Arc::clone(&handle), Arc::clone(&handover));
+        Box::pin(async move {
+            // Only there the end of the body is told by chunks, and the connection can be taken over.
+            let direct = request.version() == Version::HTTP_11;
+            Ok::<_, Infallible>(match handle(request, peer).await {
+                Answer::Response(response) => response.map(Outgoing::Ends),
+                Answer::Stream(response) if direct && !response.body().is_end_stream() => response
+                    .map(|body| {
+                        handover.put(body);
+                        Outgoing::HandedOver(Placeholder(handover))
+                    }),
+                Answer::Stream(response) => response.map(Outgoing::Stream),
+            })
+        })
+    });
+    let socket = Watched::new(socket, Arc::clone(&handover));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(60))
+        .serve_connection(socket, service);
+    // Boxed: a stream that stays open for hours need not keep the room that hyper had.
+    let streaming = Box::pin(direct::until_stream(connection, &handover)).await;
+    if let Some((socket, body)) = streaming {
+        direct::serve(socket, body).await;
+    }
+}
+
+/// What hyper sends.
+enum Outgoing<B> {
+    Ends(B),
+    Stream(SseBody),
+    HandedOver(Placeholder),
+}
+
+impl<B: Body<Data = Bytes, Error = io::Error> + Unpin> Body for Outgoing<B> {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match self.get_mut() {
+            Outgoing::Ends(body) => Pin::new(body).poll_frame(cx),
+            Outgoing::Stream(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
+            Outgoing::HandedOver(placeholder) => placeholder.poll_frame(),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Outgoing::Ends(body) => body.is_end_stream(),
+            Outgoing::Stream(body) => body.is_end_stream(),
+            Outgoing::HandedOver(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Outgoing::Ends(body) => body.size_hint(),
+            Outgoing::Stream(body) => body.size_hint(),
+            Outgoing::HandedOver(_) => SizeHint::default(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The binary `tidings`: a hot-reloading development server for any folder.
 
 mod cli;
+mod direct;
 mod files;
 mod guard;
 mod listen;

@@ -7,28 +7,24 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body::Frame;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde::Serialize;
 use tidings::Hub;
-use tidings::http::{Endpoint, SseBody};
+use tidings::http::Endpoint;
 use tidings::reload::{CLIENT_JS, Published, Reloader, TOPIC};
 use tidings::watch::{self, Notice, Watcher};
 
 use crate::cli::{Host, ServeArgs};
 use crate::files::{self, Files};
 use crate::guard::{self, Guard};
-use crate::listen::{self, DEFAULT_PORT, Listeners, Ports};
+use crate::listen::{self, Answer, DEFAULT_PORT, Listeners, Ports};
 use crate::pages::LivePages;
 use crate::report::{Report, Seen};
 use crate::say::{Hinted, Line, Paint, Say};
@@ -217,34 +213,37 @@ fn start_watching(
 }
 
 impl App {
-    async fn answer(self: Arc<App>, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+    async fn answer(
+        self: Arc<App>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Answer<files::Body> {
         let (parts, body) = request.into_parts();
         if let Err(refusal) = self.guard.check(&parts) {
-            return refusal.into_response().map(Body::File);
+            return Answer::Response(refusal.into_response());
         }
         let path = parts.uri.path();
-        if path == STREAM_PATH || path.starts_with(OWN_PREFIX) {
-            if let Err(refusal) = guard::same_origin_only(&parts) {
-                return refusal.into_response().map(Body::File);
+        let own = path == STREAM_PATH || path.starts_with(OWN_PREFIX);
+        let foreign = match own {
+            true => guard::same_origin_only(&parts),
+            false => guard::no_foreign_embedding(&parts),
+        };
+        if let Err(refusal) = foreign {
+            return Answer::Response(refusal.into_response());
+        }
+        Answer::Response(match path {
+            STREAM_PATH => return Answer::Stream(self.endpoint.respond(&parts)),
+            CLIENT_PATH => client_script(&parts.method),
+            SEEN_PATH => self.seen(&parts.method, body).await,
+            _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
+            _ => {
+                let request = Request::from_parts(parts, ());
+                self.files.respond(&request, Some(peer), &self.pages).await
             }
-            return match path {
-                STREAM_PATH => self.endpoint.respond(&parts).map(Body::Stream),
-                CLIENT_PATH => client_script(&parts.method),
-                SEEN_PATH => self.seen(&parts.method, body).await,
-                _ => plain(StatusCode::NOT_FOUND, "not found\n"),
-            };
-        }
-        if let Err(refusal) = guard::no_foreign_embedding(&parts) {
-            return refusal.into_response().map(Body::File);
-        }
-        let request = Request::from_parts(parts, ());
-        self.files
-            .respond(&request, Some(peer), &self.pages)
-            .await
-            .map(Body::File)
+        })
     }
 
-    async fn seen(&self, method: &Method, body: Incoming) -> Response<Body> {
+    async fn seen(&self, method: &Method, body: Incoming) -> Response<files::Body> {
         if method != Method::POST {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "only POST\n");
         }
@@ -261,7 +260,7 @@ impl App {
     }
 }
 
-fn client_script(method: &Method) -> Response<Body> {
+fn client_script(method: &Method) -> Response<files::Body> {
     let body = match *method {
         Method::GET => CLIENT_JS,
         Method::HEAD => "",
@@ -281,8 +280,8 @@ fn client_script(method: &Method) -> Response<Body> {
     response
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::File(files::Body::whole(text)));
+fn plain(status: StatusCode, text: &'static str) -> Response<files::Body> {
+    let mut response = Response::new(files::Body::whole(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(
@@ -299,43 +298,6 @@ fn version_of(text: &str) -> String {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
-}
-
-/// Either kind of body that we answer with.
-enum Body {
-    File(files::Body),
-    Stream(SseBody),
-}
-
-impl http_body::Body for Body {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        match self.get_mut() {
-            Body::File(body) => Pin::new(body).poll_frame(cx),
-            Body::Stream(body) => Pin::new(body)
-                .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Body::File(body) => body.is_end_stream(),
-            Body::Stream(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        match self {
-            Body::File(body) => body.size_hint(),
-            Body::Stream(body) => body.size_hint(),
-        }
-    }
 }
 
 /// Where it listens.
