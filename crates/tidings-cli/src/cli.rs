@@ -164,6 +164,38 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_names_every_flag_and_no_other() {
+        let readme = include_str!("../../../README.md");
+        let mut told: Vec<_> = readme
+            .lines()
+            .filter(|line| line.starts_with("| `-"))
+            .filter_map(|line| line.split("`--").nth(1).or(line.split('`').nth(1)))
+            .filter_map(|flag| flag.split(['`', ' ']).next())
+            .map(|flag| flag.trim_start_matches('-').to_owned())
+            .collect();
+        let command = Cli::command();
+        let mut typed: Vec<_> = command
+            .get_arguments()
+            .filter_map(|argument| argument.get_long())
+            .map(str::to_owned)
+            .collect();
+        told.sort();
+        typed.sort();
+        assert_eq!(told, typed);
+    }
+
+    #[test]
+    fn every_flag_has_its_variable() {
+        for argument in Cli::command().get_arguments() {
+            let Some(flag) = argument.get_long().filter(|flag| *flag != "no-open") else {
+                continue;
+            };
+            let variable = format!("TIDINGS_{}", flag.replace('-', "_").to_uppercase());
+            assert_eq!(argument.get_env(), Some(variable.as_ref()), "--{flag}");
+        }
+    }
+
+    #[test]
     fn plain_and_serve_are_the_same() {
         let plain = Cli::parse_from(["tidings", "site", "--port", "3000"]);
         assert_eq!(plain.serve.dir, PathBuf::from("site"));

@@ -98,6 +98,11 @@
 //! | `watch` | `watch`: directories, watched |
 //! | `reload` | `reload`: hot reloading of pages; includes `json` and `watch` |
 
+// The programs in the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub mod engine;
 mod event;
 pub mod http;
