@@ -11,8 +11,11 @@ use tidings::reload::Published;
 
 use crate::say::{Line, Paint, Say};
 
-/// Pages answer within milliseconds; who takes longer is not counted.
+/// How long after a page's word the next one is waited for. Pages answer within milliseconds.
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// How long the first one is waited for, where somebody listens: a busy machine may take its time.
+const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Changes that wait for their line. A burst has few; more than this are printed without waiting.
 const WAITING: usize = 64;
@@ -40,7 +43,7 @@ pub(crate) struct Report {
 
 struct Waiting {
     id: String,
-    at: Instant,
+    due: Instant,
     line: Changed,
 }
 
@@ -75,17 +78,22 @@ impl Report {
 
     /// A change has been published to this many streams.
     pub(crate) fn published(&self, published: Published, streams: u64) {
+        let patience = if streams > 0 {
+            FIRST_PATIENCE
+        } else {
+            Duration::ZERO
+        };
         let waiting = Waiting {
             id: published.id.to_string(),
-            at: Instant::now(),
+            due: Instant::now() + patience,
             line: Changed {
+                saved_at: saved_at(published.timestamp),
                 timestamp: published.timestamp,
                 changes: published.changes,
                 pages: 0,
                 swapped: 0,
                 streams,
                 ms: None,
-                saved_at: SystemTime::now(),
             },
         };
         let mut all = self.waiting();
@@ -101,6 +109,7 @@ impl Report {
     pub(crate) fn seen(&self, seen: &Seen) {
         let mut all = self.waiting();
         if let Some(waiting) = all.iter_mut().find(|waiting| waiting.id == seen.id) {
+            waiting.due = Instant::now() + PATIENCE;
             let line = &mut waiting.line;
             line.pages += 1;
             line.swapped += usize::from(seen.did != Did::Reload);
@@ -108,24 +117,29 @@ impl Report {
         }
     }
 
-    /// Prints what has waited long enough; returns how long to wait for the next.
+    /// Prints what has waited long enough, in order; returns when to look again.
     pub(crate) fn turn(&self, now: Instant) -> Duration {
         let mut all = self.waiting();
-        let n_due = all
-            .iter()
-            .take_while(|w| now.duration_since(w.at) >= PATIENCE)
-            .count();
+        let n_due = all.iter().take_while(|waiting| waiting.due <= now).count();
         let due: Vec<_> = all.drain(..n_due).collect();
-        let next = all.first().map_or(PATIENCE, |w| {
-            PATIENCE.saturating_sub(now.duration_since(w.at))
-        });
+        let next = all.first().map_or(PATIENCE, |first| first.due - now);
         drop(all);
         due.iter().for_each(|waiting| self.print(&waiting.line));
-        next.max(Duration::from_millis(10))
+        next.clamp(Duration::from_millis(10), Duration::from_millis(50))
     }
 
     fn print(&self, line: &Changed) {
         self.say.happens("change", line);
+    }
+}
+
+/// When it was saved. The timestamp is the file's own, unless that lies: then it was just now.
+fn saved_at(timestamp_ms: u64) -> SystemTime {
+    let now = SystemTime::now();
+    let told = SystemTime::UNIX_EPOCH + Duration::from_millis(timestamp_ms);
+    match now.duration_since(told) {
+        Ok(ago) if ago < Duration::from_secs(10) => told,
+        _ => now,
     }
 }
 
