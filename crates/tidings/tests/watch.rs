@@ -1404,6 +1404,19 @@ fn a_complete_save_does_not_wait() {
             // Not within the 10 ms in which the same path is gathered, nor the ninth in 50 ms.
             pause(12);
         }
+        // What one wake of a thread costs here and now: the floor under every push.
+        let (send, woken) = channel::<Instant>();
+        let waiter = std::thread::spawn(move || {
+            let mut wakes: Vec<Duration> = woken.iter().map(|sent| sent.elapsed()).collect();
+            wakes.sort_unstable();
+            wakes[wakes.len() / 2]
+        });
+        for _ in 0..100 {
+            pause(2);
+            send.send(Instant::now()).unwrap();
+        }
+        drop(send);
+        println!("one wake of a thread: median {:?}", waiter.join().unwrap());
         took.sort_unstable();
         println!(
             "close to callback: median {:?}, p99 {:?}, max {:?}",
