@@ -6,7 +6,8 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -22,21 +23,33 @@ use ChangeKind::{Created, Modified, Removed};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a test says that heard other words than it expected.
+const SAID_OTHERWISE: &str = "said otherwise";
+
+/// What a test that waited in vain says.
+const NEVER_SAID: &str = "never said";
+
 /// Runs a test whose writer must keep pace: a save that is interrupted for 100 ms *is* a slow
-/// save, and is rightly said twice. On a machine that does not keep time (a thread that sleeps for
-/// 1 ms wakes much later) a failure proves nothing, and the test is made again.
+/// save, and is rightly said twice. So where *other words* were said than expected, on a machine
+/// that did not keep time (a thread that sleeps for 1 ms woke much later), the test is made again.
+///
+/// Only that: a notice that never came, a reader left behind or an unexpected trouble is a fault
+/// on any machine. (An earlier version forgave those too, and hid two.)
 #[expect(
     clippy::print_stderr,
     reason = "shown only where the test fails in the end"
 )]
 fn on_time(test: impl Fn()) {
-    const TRIES: usize = 6;
+    const TRIES: usize = 4;
     for attempt in 1..=TRIES {
         let clock = Clock::start();
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&test));
         let late = clock.stop();
         let Err(panic) = outcome else { return };
-        if late < Duration::from_millis(5) || attempt == TRIES {
+        let otherwise = panic
+            .downcast_ref::<String>()
+            .is_some_and(|message| message.contains(SAID_OTHERWISE));
+        if !otherwise || late < Duration::from_millis(8) || attempt == TRIES {
             std::panic::resume_unwind(panic);
         }
         eprintln!("attempt {attempt} does not count: the machine was {late:?} late");
@@ -76,9 +89,13 @@ impl Clock {
 struct Site {
     dir: TempDir,
     watcher: Option<Watcher>,
-    notices: Receiver<(Instant, Notice)>,
+    /// With each notice: when it was given, and what the probed file held at that moment.
+    notices: Receiver<(Instant, Notice, Option<String>)>,
+    probe: Arc<Mutex<Option<PathBuf>>>,
     newest_ms: u64,
     silence: u32,
+    /// The last notices, to be shown when one is missing.
+    said: RefCell<VecDeque<String>>,
 }
 
 impl Site {
@@ -94,8 +111,10 @@ impl Site {
             dir,
             watcher: None,
             notices: channel().1,
+            probe: Arc::default(),
             newest_ms: 0,
             silence: 0,
+            said: RefCell::default(),
         };
         for file in files {
             site.write(file, "first");
@@ -122,9 +141,13 @@ impl Site {
         let (send, notices) = channel();
         self.watcher = None;
         self.notices = notices;
+        let probe = Arc::clone(&self.probe);
         self.watcher = Some(
             Watcher::start(options, move |notice| {
-                let _ = send.send((Instant::now(), notice));
+                let at = Instant::now();
+                let probed = probe.lock().unwrap().clone();
+                let held = probed.and_then(|path| fs::read_to_string(path).ok());
+                let _ = send.send((at, notice, held));
             })
             .unwrap(),
         );
@@ -178,7 +201,50 @@ impl Site {
 
     #[track_caller]
     fn next(&self) -> Notice {
-        self.notices.recv_timeout(PATIENCE).expect("no notice").1
+        self.next_probed().0
+    }
+
+    #[track_caller]
+    fn next_probed(&self) -> (Notice, Option<String>) {
+        let Ok((_, notice, held)) = self.notices.recv_timeout(PATIENCE) else {
+            let said = self.said.borrow();
+            panic!("{NEVER_SAID}; before: {said:#?}");
+        };
+        let mut said = self.said.borrow_mut();
+        said.push_back(format!("{notice:?} {held:?}"));
+        if said.len() > 12 {
+            said.pop_front();
+        }
+        (notice, held)
+    }
+
+    /// Saves, and waits for the notice that shows it: one that speaks of the file (or of
+    /// everything) and at which these bytes could be read. Whether the file is then called
+    /// created or modified depends on how much of its past was seen; that a reader who comes
+    /// with the notice finds the last bytes does not.
+    #[track_caller]
+    fn save_and_see(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        *self.probe.lock().unwrap() = Some(path.clone());
+        self.save(name, text);
+        loop {
+            let (notice, held) = self.next_probed();
+            match notice {
+                Notice::Changed(set) => {
+                    let spoken_of = set.rescan
+                        || set
+                            .changes
+                            .iter()
+                            .any(|change| change.path == path && change.kind != Removed);
+                    if spoken_of && held.as_deref() == Some(text) {
+                        break;
+                    }
+                }
+                Notice::Trouble(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        *self.probe.lock().unwrap() = None;
     }
 
     #[track_caller]
@@ -214,7 +280,7 @@ impl Site {
             .iter()
             .map(|(name, kind)| ((*name).to_owned(), *kind))
             .collect();
-        assert_eq!(named, wanted);
+        assert_eq!(named, wanted, "{SAID_OTHERWISE}");
     }
 
     /// Nothing was said of all that happened so far: a change made now is the next notice, and
@@ -240,21 +306,11 @@ impl Site {
         while !missing.is_empty() {
             let set = self.next_set();
             for (name, kind) in self.named(&set) {
-                assert_eq!(missing.remove(&name), Some(kind), "{name}");
-            }
-        }
-    }
-
-    /// Takes notices until this has been said, whatever else is said before: where a sign comes
-    /// within 20 ms of the last version, or a root is replaced, things may be said twice.
-    #[track_caller]
-    fn expect_among_others(&mut self, name: &str, kind: ChangeKind) {
-        let wanted = (name.to_owned(), kind);
-        loop {
-            match self.next() {
-                Notice::Changed(set) if self.named(&set).contains(&wanted) => return,
-                Notice::Changed(_) | Notice::Trouble(_) => {}
-                other => panic!("{other:?}"),
+                assert_eq!(
+                    missing.remove(&name),
+                    Some(kind),
+                    "{SAID_OTHERWISE}: {name}"
+                );
             }
         }
     }
@@ -704,15 +760,8 @@ fn a_directory_wiped_and_rebuilt_is_watched_again() {
                     y |= name == "out/b/y" && kind != Removed;
                 }
             }
-            // Watched: a save is heard. Nothing of the rebuilding may be left to be said first,
-            // except what was said before the last write.
-            site.save("out/a/x", &format!("again{round}"));
-            loop {
-                let set = site.next_set();
-                if site.named(&set).contains(&("out/a/x".to_owned(), Modified)) {
-                    break;
-                }
-            }
+            // Watched: a save is heard.
+            site.save_and_see("out/a/x", &format!("again{round}"));
         }
     });
 }
@@ -849,7 +898,7 @@ impl Model {
     }
 
     fn take(&mut self, site: &mut Site) {
-        while let Ok((_, notice)) = site.notices.try_recv() {
+        while let Ok((_, notice, _)) = site.notices.try_recv() {
             self.hear(site, notice);
         }
     }
@@ -869,8 +918,8 @@ impl Model {
         while !wrong(self).is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
             match site.notices.recv_timeout(left) {
-                Ok((_, notice)) => self.hear(site, notice),
-                Err(_) => panic!("never told of {:?}", wrong(self)),
+                Ok((_, notice, _)) => self.hear(site, notice),
+                Err(_) => panic!("{NEVER_SAID}: {:?}", wrong(self)),
             }
         }
     }
@@ -963,16 +1012,7 @@ fn a_root_deleted_and_made_again_is_watched_again() {
             }
             site.write("index.html", &format!("{round}"));
             site.expect_rescan();
-            site.save("index.html", &format!("again {round}"));
-            loop {
-                let set = site.next_set();
-                if site
-                    .named(&set)
-                    .contains(&("index.html".to_owned(), Modified))
-                {
-                    break;
-                }
-            }
+            site.save_and_see("index.html", &format!("again {round}"));
         }
     });
 }
@@ -1007,9 +1047,41 @@ fn a_root_replaced_by_another_is_watched() {
 #[track_caller]
 fn drain(site: &mut Site) {
     site.save("drain", "x");
-    site.expect_among_others("drain", Created);
+    drain_until(
+        site,
+        |kind| kind != Removed,
+        |site| site.save("drain", "again"),
+    );
     site.remove("drain");
-    site.expect_among_others("drain", Removed);
+    drain_until(
+        site,
+        |kind| kind == Removed,
+        |site| {
+            // Everything was said: bring it back, so that there is something to remove.
+            site.save("drain", "back");
+            site.remove("drain");
+        },
+    );
+}
+
+#[track_caller]
+fn drain_until(site: &mut Site, wanted: impl Fn(ChangeKind) -> bool, rescanned: impl Fn(&Site)) {
+    loop {
+        match site.next() {
+            Notice::Changed(set) if set.rescan => rescanned(site),
+            Notice::Changed(set) => {
+                let named = site.named(&set);
+                if named
+                    .iter()
+                    .any(|(name, kind)| name == "drain" && wanted(*kind))
+                {
+                    return;
+                }
+            }
+            Notice::Trouble(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]
@@ -1398,12 +1470,25 @@ fn a_complete_save_does_not_wait() {
             file.write_all(format!("round {round}").as_bytes()).unwrap();
             let closed = Instant::now();
             drop(file);
-            let (at, notice) = site.notices.recv_timeout(PATIENCE).unwrap();
+            let (at, notice, _) = site.notices.recv_timeout(PATIENCE).unwrap();
             assert!(matches!(notice, Notice::Changed(_)));
             took.push(at.saturating_duration_since(closed));
             // Not within the 10 ms in which the same path is gathered, nor the ninth in 50 ms.
             pause(12);
         }
+        // What one wake of a thread costs here and now: the floor under every push.
+        let (send, woken) = channel::<Instant>();
+        let waiter = std::thread::spawn(move || {
+            let mut wakes: Vec<Duration> = woken.iter().map(|sent| sent.elapsed()).collect();
+            wakes.sort_unstable();
+            wakes[wakes.len() / 2]
+        });
+        for _ in 0..100 {
+            pause(2);
+            send.send(Instant::now()).unwrap();
+        }
+        drop(send);
+        println!("one wake of a thread: median {:?}", waiter.join().unwrap());
         took.sort_unstable();
         println!(
             "close to callback: median {:?}, p99 {:?}, max {:?}",

@@ -46,7 +46,8 @@ impl Version {
         }
         let mut buffer = vec![0; usize::try_from(stamp.size.clamp(512, 65_536)).unwrap_or(512)];
         let mut length = 0u64;
-        loop {
+        // Not to the very end: whether it has grown meanwhile is seen below.
+        while length < stamp.size {
             match file.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => {

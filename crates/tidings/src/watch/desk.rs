@@ -78,15 +78,11 @@ impl Desk {
             Report::Lost => self.inbox.ask(Job::Rescan { root }),
             Report::Failed(error) => state.tell(Notice::Trouble(WatchError::System(error))),
             Report::Heard(path, heard) => {
-                let due = state.debouncer.due();
                 for name in state.roots[root].tree.names(path) {
                     self.take(&mut state, root, name, heard);
                 }
-                // The keeper sleeps until what it knew to be due.
-                if let Some(sooner) = state.debouncer.due()
-                    && due.is_none_or(|due| sooner < due)
-                {
-                    self.inbox.ring();
+                if let Some(due) = state.debouncer.due() {
+                    self.inbox.ring(due);
                 }
             }
         }
@@ -203,13 +199,16 @@ impl Desk {
                 // A new directory that was empty when it was found, and no longer is.
                 continue;
             }
-            if let Some(parent) = path.ancestors().skip(1).find(|above| above.is_dir())
-                && !parents.contains(parent)
-            {
-                if let Ok(meta) = fs::metadata(parent) {
-                    state.newest_ms = state.newest_ms.max(Stamp::of(&meta).newest_ms(now_ns));
+            // The nearest directory that is still there.
+            for above in path.ancestors().skip(1) {
+                if parents.contains(above) {
+                    break;
                 }
-                parents.insert(parent.to_owned());
+                if let Ok(meta) = fs::metadata(above) {
+                    state.newest_ms = state.newest_ms.max(Stamp::of(&meta).newest_ms(now_ns));
+                    parents.insert(above.to_owned());
+                    break;
+                }
             }
             changes.push(Change { path, kind });
         }
@@ -222,13 +221,15 @@ impl Desk {
             let complete = ready && book.is_complete();
             return (book.forget(path) || !complete).then_some((ChangeKind::Removed, 0));
         };
-        let meta = fs::metadata(path).ok();
-        let newest_ms = [Some(&link), meta.as_ref()]
-            .into_iter()
-            .flatten()
-            .map(|meta| Stamp::of(meta).newest_ms(now_ns))
-            .max();
-        let newest_ms = newest_ms.unwrap_or(0);
+        let mut newest_ms = Stamp::of(&link).newest_ms(now_ns);
+        let meta = if link.is_symlink() {
+            fs::metadata(path).ok()
+        } else {
+            Some(link)
+        };
+        if let Some(meta) = &meta {
+            newest_ms = newest_ms.max(Stamp::of(meta).newest_ms(now_ns));
+        }
         let version = match &meta {
             Some(meta) if meta.is_file() => Some(Version::read(path)),
             // A pipe, a socket, a device: nothing that is served.

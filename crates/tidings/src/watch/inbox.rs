@@ -53,6 +53,8 @@ struct Content {
     jobs: VecDeque<Job>,
     clock: bool,
     stopped: bool,
+    /// When the keeper wakes by itself; none while it is awake, or waits for ever.
+    wakes: Option<Instant>,
 }
 
 /// See the module.
@@ -83,10 +85,14 @@ impl Inbox {
         self.filled.notify_one();
     }
 
-    /// Asks the keeper to look at the clock: something is due sooner than it knew.
-    pub(super) fn ring(&self) {
-        lock(&self.content).clock = true;
-        self.filled.notify_one();
+    /// Tells the keeper that something is due then. It is only woken if it would sleep longer:
+    /// most saves are over before their time, and a wake costs more than the save.
+    pub(super) fn ring(&self, due: Instant) {
+        let mut content = lock(&self.content);
+        if content.wakes.is_none_or(|wakes| due < wakes) {
+            content.clock = true;
+            self.filled.notify_one();
+        }
     }
 
     /// Drops what was asked about a root: all of it is about to be found anew.
@@ -109,6 +115,7 @@ impl Inbox {
     pub(super) fn wait(&self, until: Option<Instant>) -> Call {
         let mut content = lock(&self.content);
         loop {
+            content.wakes = None;
             if content.stopped {
                 return Call::Stop;
             }
@@ -128,6 +135,7 @@ impl Inbox {
                     if left.is_zero() {
                         return Call::Clock;
                     }
+                    content.wakes = Some(until);
                     self.filled
                         .wait_timeout(content, left)
                         .unwrap_or_else(PoisonError::into_inner)

@@ -38,7 +38,9 @@ pub(super) struct Keeper {
     unhashed: Unhashed,
     started_ns: i64,
     directory_limit: usize,
+    /// Each kind of trouble with watching a directory is told once, not for each directory.
     limit_told: bool,
+    refusal_told: bool,
     next_root_check: Instant,
 }
 
@@ -66,6 +68,7 @@ impl Keeper {
             started_ns,
             directory_limit: directory_limit.unwrap_or(usize::MAX),
             limit_told: false,
+            refusal_told: false,
             next_root_check: Instant::now() + ROOT_PAUSE,
         }
     }

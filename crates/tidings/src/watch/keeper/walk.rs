@@ -14,6 +14,7 @@ use crate::watch::tree::Place;
 use crate::watch::{Change, ChangeKind, Notice};
 use std::collections::VecDeque;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -209,15 +210,17 @@ impl Keeper {
                 Err(refusal) => refusal,
             }
         };
-        let trouble = match refusal {
-            Refusal::Limit => too_many(directory),
-            Refusal::Other(_) if fs::metadata(directory).is_err() => {
+        let (trouble, told) = match refusal {
+            Refusal::Limit => (too_many(directory), &mut self.limit_told),
+            // It vanished. Whether it is back by now does not matter: its parent is watched, and
+            // tells of whatever comes under this name.
+            Refusal::Other(error) if error.kind() == io::ErrorKind::NotFound => {
                 lock(&self.desk.state).roots[root].tree.leave(directory);
                 return None;
             }
-            Refusal::Other(error) => WatchError::System(error),
+            Refusal::Other(error) => (WatchError::System(error), &mut self.refusal_told),
         };
-        if !std::mem::replace(&mut self.limit_told, true) {
+        if !std::mem::replace(told, true) {
             lock(&self.desk.state).tell(Notice::Trouble(trouble));
         }
         Some(false)
