@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tidings::reload::Published;
+use tokio::sync::Notify;
 
 use crate::say::{Line, Paint, Say};
 
@@ -39,6 +40,8 @@ pub(crate) struct Report {
     say: Arc<Say>,
     // Held for moments; printing happens after it has been left.
     waiting: Mutex<Vec<Waiting>>,
+    /// Something waits.
+    news: Notify,
 }
 
 struct Waiting {
@@ -69,6 +72,7 @@ impl Report {
         Report {
             say,
             waiting: Mutex::default(),
+            news: Notify::new(),
         }
     }
 
@@ -98,6 +102,7 @@ impl Report {
         };
         let mut all = self.waiting();
         all.push(waiting);
+        self.news.notify_one();
         if all.len() > WAITING {
             let oldest = all.remove(0);
             drop(all);
@@ -117,15 +122,24 @@ impl Report {
         }
     }
 
-    /// Prints what has waited long enough, in order; returns when to look again.
-    pub(crate) fn turn(&self, now: Instant) -> Duration {
+    /// Prints each line when it has waited long enough, in order, for ever. Sleeps while there is none.
+    pub(crate) async fn run(self: Arc<Report>) {
+        loop {
+            let next = self.waiting().first().map(|first| first.due);
+            match next {
+                None => self.news.notified().await,
+                Some(due) => tokio::time::sleep_until(due.into()).await,
+            }
+            self.print_due(Instant::now());
+        }
+    }
+
+    fn print_due(&self, now: Instant) {
         let mut all = self.waiting();
         let n_due = all.iter().take_while(|waiting| waiting.due <= now).count();
         let due: Vec<_> = all.drain(..n_due).collect();
-        let next = all.first().map_or(PATIENCE, |first| first.due - now);
         drop(all);
         due.iter().for_each(|waiting| self.print(&waiting.line));
-        next.clamp(Duration::from_millis(10), Duration::from_millis(50))
     }
 
     fn print(&self, line: &Changed) {

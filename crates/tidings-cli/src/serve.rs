@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -106,12 +106,7 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
         if let Some(path) = args.open.as_deref().filter(|_| !args.no_open) {
             open_browser(&banner.urls[0], path, say);
         }
-        let printing = Arc::clone(&report);
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(printing.turn(Instant::now())).await;
-            }
-        });
+        tokio::spawn(Arc::clone(&report).run());
         stop_signal().await?;
         // Streams end politely; who does not read is cut off when the process ends.
         hub.close(Duration::ZERO).await;
