@@ -113,6 +113,23 @@ fn a_404_heals_when_the_file_appears() {
 }
 
 #[test]
+fn a_sites_own_404_page_is_a_page_like_any_other() {
+    let own = |text: &str| page_with("<link rel=stylesheet href=/e.css>", &format!("<h1>{text}</h1>"));
+    let site = Site::serve(&[("404.html", &own("one")), ("e.css", "h1 { color: red }")]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/later"));
+    tab.until_text("one");
+    tab.mark();
+    site.save("e.css", "h1 { color: blue }");
+    tab.until("getComputedStyle(document.querySelector('h1')).color === 'rgb(0, 0, 255)'");
+    assert!(tab.is_same());
+    site.save("404.html", own("two"));
+    tab.until_text("two");
+    site.save("later.html", page("here"));
+    tab.until_text("here");
+}
+
+#[test]
 fn a_listing_shows_what_comes_and_goes() {
     let site = Site::serve(&[("docs/one.txt", "1"), ("docs/sub/x.txt", "x")]);
     let mut browser = Browser::start();

@@ -157,7 +157,10 @@
     lookAround()
     const mine = changes.filter(concerns)
     if (mine.length === 0 || reloading) return
-    if (missing) return (await isThere()) && reload(id)
+    // In the place of a page that is not there: look whether it is now. The error page itself may
+    // have changed, too.
+    const ofThisPage = ({ path }) => path === '/404.html' || used.has(path)
+    if (missing && !mine.some(ofThisPage)) return (await isThere()) && reload(id)
     if (mine.every(({ kind }) => kind === 'removed')) {
       // A generator that wipes its output and writes it again: wait for it, then look.
       await new Promise((done) => setTimeout(done, 150))
