@@ -114,7 +114,12 @@ fn a_404_heals_when_the_file_appears() {
 
 #[test]
 fn a_sites_own_404_page_is_a_page_like_any_other() {
-    let own = |text: &str| page_with("<link rel=stylesheet href=/e.css>", &format!("<h1>{text}</h1>"));
+    let own = |text: &str| {
+        page_with(
+            "<link rel=stylesheet href=/e.css>",
+            &format!("<h1>{text}</h1>"),
+        )
+    };
     let site = Site::serve(&[("404.html", &own("one")), ("e.css", "h1 { color: red }")]);
     let mut browser = Browser::start();
     let mut tab = browser.open(&site.url("/later"));
