@@ -1,0 +1,148 @@
+//! Saves: one of any kind is one change of exactly that path.
+
+use super::*;
+
+#[test]
+fn a_save_in_place_is_one_change() {
+    on_time(|| {
+        let mut site = Site::with(&["index.html", "a/b/c.css"]);
+        site.save("index.html", "second");
+        site.expect(&[("index.html", Modified)]);
+        site.save("a/b/c.css", "second");
+        site.expect(&[("a/b/c.css", Modified)]);
+        site.expect_silence();
+    });
+}
+
+#[test]
+fn a_rename_over_is_one_change() {
+    on_time(|| {
+        let mut site = Site::with(&["index.html"]);
+        for temporary in [
+            "index.html.tmp",
+            "sedX1y2Z3",
+            ".index.html.swp",
+            "other.new",
+        ] {
+            site.save(temporary, temporary);
+            site.rename(temporary, "index.html");
+            site.expect(&[("index.html", Modified)]);
+        }
+        site.expect_silence();
+    });
+}
+
+#[test]
+fn a_save_by_vim_is_one_change() {
+    on_time(|| {
+        let mut site = Site::with(&["index.html"]);
+        for round in 0..5 {
+            site.save("4913", "");
+            site.remove("4913");
+            site.save(".index.html.swp", "swap");
+            site.rename("index.html", "index.html~");
+            site.save("index.html", &format!("round {round}"));
+            site.remove("index.html~");
+            site.remove(".index.html.swp");
+            site.expect(&[("index.html", Modified)]);
+        }
+        site.expect_silence();
+    });
+}
+
+#[test]
+fn a_save_by_jetbrains_is_one_change() {
+    on_time(|| {
+        let mut site = Site::with(&["index.html"]);
+        for round in 0..5 {
+            site.save("index.html___jb_tmp___", &format!("round {round}"));
+            site.rename("index.html", "index.html___jb_old___");
+            site.rename("index.html___jb_tmp___", "index.html");
+            site.remove("index.html___jb_old___");
+            site.expect(&[("index.html", Modified)]);
+        }
+        site.expect_silence();
+    });
+}
+
+#[test]
+fn a_save_that_deletes_and_creates_is_one_change() {
+    on_time(|| {
+        let mut site = Site::with(&["index.html"]);
+        site.remove("index.html");
+        site.save("index.html", "second");
+        site.expect(&[("index.html", Modified)]);
+        site.expect_silence();
+    });
+}
+
+#[test]
+fn a_slow_save_is_said_when_it_is_closed() {
+    on_time(|| {
+        let mut site = Site::with(&["index.html", "other"]);
+        let mut file = File::create(site.path("index.html")).unwrap();
+        for part in ["a", "b", "c"] {
+            file.write_all(part.as_bytes()).unwrap();
+            site.save("other", part);
+            site.expect(&[("other", Modified)]);
+        }
+        drop(file);
+        site.expect(&[("index.html", Modified)]);
+        site.expect_silence();
+    });
+}
+
+#[test]
+fn a_write_that_nobody_closes_is_said_after_a_quiet_time() {
+    on_time(|| {
+        let mut site = Site::with(&["log.txt"]);
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(site.path("log.txt"))
+            .unwrap();
+        file.write_all(b"line").unwrap();
+        site.expect(&[("log.txt", Modified)]);
+        file.write_all(b"line").unwrap();
+        site.expect(&[("log.txt", Modified)]);
+        drop(file);
+        site.expect_silence();
+    });
+}
+
+#[test]
+fn created_and_removed_files_are_said_to_be() {
+    on_time(|| {
+        let mut site = Site::with(&["a"]);
+        site.save("b", "b");
+        site.expect(&[("b", Created)]);
+        site.remove("a");
+        site.expect(&[("a", Removed)]);
+        site.rename("b", "c");
+        site.expect(&[("b", Removed), ("c", Created)]);
+        site.expect_silence();
+    });
+}
+
+#[test]
+fn a_file_that_comes_and_goes_says_nothing() {
+    on_time(|| {
+        let mut site = Site::with(&["a"]);
+        site.save("passing", "x");
+        site.remove("passing");
+        site.expect_silence();
+    });
+}
+
+#[test]
+fn hard_links_and_symbolic_links_appear() {
+    on_time(|| {
+        let mut site = Site::with(&["a"]);
+        fs::hard_link(site.path("a"), site.path("hard")).unwrap();
+        site.expect(&[("hard", Created)]);
+        std::os::unix::fs::symlink("a", site.path("soft")).unwrap();
+        site.expect(&[("soft", Created)]);
+        site.expect_silence();
+    });
+}
+
+// Silence.
