@@ -1,6 +1,7 @@
 //! Bursts, and directories that come, go and are rebuilt.
 
 use super::*;
+use crate::random::Model;
 use crate::root::drain;
 
 #[test]
