@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 use tidings::reload::Published;
 
-use crate::say::{Line, Paint, Say};
+use crate::say::{Line, Paint, Say, printable};
 
 /// Pages answer within milliseconds; who takes longer is not counted.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -131,7 +131,7 @@ impl Report {
 
 impl Line for Changed {
     fn plain(&self, paint: Paint) -> String {
-        let name = |path: &str| path.trim_start_matches('/').to_owned();
+        let name = |path: &str| printable(path.trim_start_matches('/')).into_owned();
         let what = match self.changes.as_slice() {
             [] => "everything".to_owned(),
             [one] => name(&one.path),

@@ -23,7 +23,7 @@ use serde::Serialize;
 use tidings::Hub;
 use tidings::http::{Endpoint, SseBody};
 use tidings::reload::{CLIENT_JS, Published, Reloader, TOPIC};
-use tidings::watch::{self, Notice, Watcher};
+use tidings::watch::{self, Notice, WatchError, Watcher};
 
 use crate::cli::{Host, ServeArgs};
 use crate::files::{self, Files};
@@ -95,18 +95,20 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
         report: Arc::clone(&report),
     });
     runtime.block_on(async {
+        // First of all, so that what cannot be watched is said instead of an address. The watcher
+        // walks on a thread of its own.
+        let started = start_watching(args, &root, &reloader, &report, say)?;
+        // Nobody else sets it.
+        let _ = watcher.set(started);
         let banner = Banner::new(args, &listeners);
+        // The sockets listen since they were bound: who connects now waits for a moment.
+        say.important("listening", &banner);
         for socket in listeners.sockets {
             let socket = tokio::net::TcpListener::from_std(socket).context("cannot listen")?;
             let app = Arc::clone(&app);
             let handle = Arc::new(move |request, peer| Arc::clone(&app).answer(request, peer));
             tokio::spawn(listen::accept(socket, handle));
         }
-        say.important("listening", &banner);
-        // The port is open, so pages are answered already. The watcher walks on a thread of its own.
-        let started = start_watching(args, &root, &reloader, &report, say)?;
-        // Nobody else sets it.
-        let _ = watcher.set(started);
         if let Some(path) = args.open.as_deref().filter(|_| !args.no_open) {
             open_browser(&banner.urls[0], path, say);
         }
@@ -208,11 +210,14 @@ fn start_watching(
         }
     };
     Watcher::start(options, publish).map_err(|error| {
+        let hint = error.hint().unwrap_or_else(|| match error {
+            WatchError::Pattern { .. } => {
+                "--ignore takes patterns as they stand in a .gitignore".to_owned()
+            }
+            _ => "check the path that was given, and whether you may read it".to_owned(),
+        });
         let message = error.to_string();
-        match error.hint() {
-            Some(hint) => Hinted { message, hint }.into(),
-            None => anyhow::anyhow!(message),
-        }
+        Hinted { message, hint }.into()
     })
 }
 
@@ -384,11 +389,7 @@ fn own_addresses() -> Vec<IpAddr> {
 
 impl Line for Banner {
     fn plain(&self, paint: Paint) -> String {
-        let mut lines = self
-            .urls
-            .iter()
-            .map(|url| paint.bold(url))
-            .collect::<Vec<_>>();
+        let mut lines = vec![self.brief(paint)];
         lines.push(paint.dim(&format!(
             "serving {}, watching for changes; Ctrl-C ends",
             self.dir
@@ -400,6 +401,11 @@ impl Line for Banner {
             ));
         }
         lines.join("\n")
+    }
+
+    fn brief(&self, paint: Paint) -> String {
+        let urls: Vec<_> = self.urls.iter().map(|url| paint.bold(url)).collect();
+        urls.join("\n")
     }
 }
 
