@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::sync::watch;
 
 use crate::cli::Host;
 use crate::say::Hinted;
@@ -160,16 +162,24 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Serves every connection that comes in, for ever.
-pub(crate) async fn accept<H, F, B>(listener: tokio::net::TcpListener, handle: Arc<H>)
-where
+/// Serves every connection that comes in, until it is told to end: then no more are accepted, and each
+/// ends with the answer that is under way. When all have, every receiver like this one is dropped.
+pub(crate) async fn accept<H, F, B>(
+    listener: tokio::net::TcpListener,
+    handle: Arc<H>,
+    mut ending: watch::Receiver<bool>,
+) where
     H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send,
     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     loop {
-        let (stream, peer) = match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = ending.changed() => return,
+        };
+        let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(_) => {
                 // Out of file descriptors, mostly: some connection will end, then there is one.
@@ -182,17 +192,25 @@ where
         #[cfg(target_os = "linux")]
         let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(DEAD_AFTER));
         let handle = Arc::clone(&handle);
+        let mut ending = ending.clone();
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let handle = Arc::clone(&handle);
                 async move { Ok::<_, Infallible>(handle(request, peer.ip().to_canonical()).await) }
             });
-            // An error here is a client that went away or spoke something else: nobody's concern.
-            let _ = http1::Builder::new()
+            let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_secs(60))
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+                .serve_connection(TokioIo::new(stream), service);
+            let mut connection = pin!(connection);
+            // An error here is a client that went away or spoke something else: nobody's concern.
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                _ = ending.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
         });
     }
 }

@@ -45,6 +45,9 @@ const SEEN_PATH: &str = "/@tidings/seen";
 /// How large such a word may be, in bytes.
 const SEEN_LIMIT: usize = 1024;
 
+/// How long the last bytes of answers are waited for at the end.
+const FAREWELL: Duration = Duration::from_millis(200);
+
 /// Everything of ours begins with this; nothing of a site is looked up there.
 const OWN_PREFIX: &str = "/@tidings/";
 
@@ -103,12 +106,14 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
         let banner = Banner::new(args, &listeners);
         // The sockets listen since they were bound: who connects now waits for a moment.
         say.important("listening", &banner);
+        let (ending, end) = tokio::sync::watch::channel(false);
         for socket in listeners.sockets {
             let socket = tokio::net::TcpListener::from_std(socket).context("cannot listen")?;
             let app = Arc::clone(&app);
             let handle = Arc::new(move |request, peer| Arc::clone(&app).answer(request, peer));
-            tokio::spawn(listen::accept(socket, handle));
+            tokio::spawn(listen::accept(socket, handle, end.clone()));
         }
+        drop(end);
         if let Some(path) = args.open.as_deref().filter(|_| !args.no_open) {
             open_browser(&banner.urls[0], path, say);
         }
@@ -119,8 +124,10 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
             }
         });
         stop_signal().await?;
-        // Streams end politely; who does not read is cut off when the process ends.
+        // Streams end politely, to their last byte; who does not read is cut off.
+        let _ = ending.send(true);
         hub.close(Duration::ZERO).await;
+        let _ = tokio::time::timeout(FAREWELL, ending.closed()).await;
         Ok::<(), anyhow::Error>(())
     })?;
     // Not waited for: a blocked thread would hold up the prompt.
@@ -178,7 +185,7 @@ fn start_watching(
     roots.extend(args.watch.iter().cloned());
     let options = watch::Options {
         roots,
-        ignore: args.ignore.clone(),
+        ignore: args.ignored(),
         gitignore: !args.no_gitignore,
         ..watch::Options::default()
     };
