@@ -86,13 +86,7 @@ pub(crate) struct ServeArgs {
     pub(crate) watch: Vec<PathBuf>,
 
     /// Do not watch what matches, in the syntax of .gitignore; `!GLOB` watches it after all; repeatable
-    #[arg(
-        short,
-        long,
-        env = "TIDINGS_IGNORE",
-        value_name = "GLOB",
-        value_delimiter = ','
-    )]
+    #[arg(short, long, env = "TIDINGS_IGNORE", value_name = "GLOB")]
     pub(crate) ignore: Vec<String>,
 
     /// Watch what .gitignore files name, too
@@ -123,6 +117,27 @@ pub(crate) struct ServeArgs {
     /// Print one JSON object per line, for programs
     #[arg(long, env = "TIDINGS_JSON", value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,
+}
+
+impl ServeArgs {
+    /// The patterns of `--ignore`: several in one go are separated by commas, but not by those in
+    /// braces, as in `*.{tmp,log}`.
+    pub(crate) fn ignored(&self) -> Vec<String> {
+        let mut globs = Vec::new();
+        for list in &self.ignore {
+            let mut depth = 0_usize;
+            let parts = list.split(|character| {
+                match character {
+                    '{' => depth += 1,
+                    '}' => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                character == ',' && depth == 0
+            });
+            globs.extend(parts.filter(|glob| !glob.is_empty()).map(str::to_owned));
+        }
+        globs
+    }
 }
 
 /// What `--host` names: an address, or a name that stands for some.

@@ -131,7 +131,10 @@ impl Report {
 
 impl Line for Changed {
     fn plain(&self, paint: Paint) -> String {
-        let name = |path: &str| printable(path.trim_start_matches('/')).into_owned();
+        let name = |path: &str| match path {
+            "/" => "the folder".to_owned(),
+            path => printable(path.trim_start_matches('/')).into_owned(),
+        };
         let what = match self.changes.as_slice() {
             [] => "everything".to_owned(),
             [one] => name(&one.path),
