@@ -30,7 +30,9 @@ impl Times {
         sorted.sort();
         let last = sorted.len().saturating_sub(1);
         let index = (last as f64 * share).round() as usize;
-        sorted.get(index).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+        sorted
+            .get(index)
+            .map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
     }
 }
 
@@ -126,5 +128,8 @@ pub fn pinned(core: usize, program: &std::path::Path) -> Command {
 pub fn option(name: &str, default: usize) -> usize {
     let mut arguments = std::env::args();
     arguments.find(|argument| *argument == format!("--{name}"));
-    arguments.next().and_then(|value| value.parse().ok()).unwrap_or(default)
+    arguments
+        .next()
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(default)
 }
