@@ -1,7 +1,7 @@
 //! Any target: a path whose names are plain, so that it stays below the root, or none.
 #![no_main]
 
-#[expect(dead_code, unreachable_pub, reason = "the server uses the rest")]
+#[expect(dead_code, reason = "the server uses the rest")]
 #[path = "../../crates/tidings-cli/src/files/resolve.rs"]
 mod resolve;
 
