@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
-use crate::files::Compress;
+use crate::files::{self, Compress};
 
 /// Where `--host` without a value listens: everywhere.
 const EVERYWHERE: &str = "0.0.0.0";
@@ -45,7 +46,7 @@ pub(crate) struct ServeArgs {
     pub(crate) port: Option<u16>,
 
     /// Fail if port 8080 is taken, instead of trying the next ones
-    #[arg(long, env = "TIDINGS_STRICT_PORT")]
+    #[arg(long, env = "TIDINGS_STRICT_PORT", value_parser = FalseyValueParser::new())]
     pub(crate) strict_port: bool,
 
     /// Listen on this address, or everywhere if none is given, so that other machines can connect
@@ -71,7 +72,7 @@ pub(crate) struct ServeArgs {
     pub(crate) no_open: bool,
 
     /// Single-page application: addresses without a file get this page
-    #[arg(long, env = "TIDINGS_SPA", value_name = "FILE", num_args = 0..=1, default_missing_value = "index.html")]
+    #[arg(long, env = "TIDINGS_SPA", value_name = "FILE", num_args = 0..=1, default_missing_value = "index.html", value_parser = file_below)]
     pub(crate) spa: Option<String>,
 
     /// Watch this file or folder as well; a change there reloads every page; repeatable
@@ -85,25 +86,19 @@ pub(crate) struct ServeArgs {
     pub(crate) watch: Vec<PathBuf>,
 
     /// Do not watch what matches, in the syntax of .gitignore; `!GLOB` watches it after all; repeatable
-    #[arg(
-        short,
-        long,
-        env = "TIDINGS_IGNORE",
-        value_name = "GLOB",
-        value_delimiter = ','
-    )]
+    #[arg(short, long, env = "TIDINGS_IGNORE", value_name = "GLOB")]
     pub(crate) ignore: Vec<String>,
 
     /// Watch what .gitignore files name, too
-    #[arg(long, env = "TIDINGS_NO_GITIGNORE")]
+    #[arg(long, env = "TIDINGS_NO_GITIGNORE", value_parser = FalseyValueParser::new())]
     pub(crate) no_gitignore: bool,
 
     /// Serve what symbolic links lead to outside of the folder
-    #[arg(long, env = "TIDINGS_FOLLOW_SYMLINKS")]
+    #[arg(long, env = "TIDINGS_FOLLOW_SYMLINKS", value_parser = FalseyValueParser::new())]
     pub(crate) follow_symlinks: bool,
 
     /// Do not list folders that have no index.html
-    #[arg(long, env = "TIDINGS_NO_LISTING")]
+    #[arg(long, env = "TIDINGS_NO_LISTING", value_parser = FalseyValueParser::new())]
     pub(crate) no_listing: bool,
 
     /// When to compress: for other machines only (auto), always or never
@@ -116,12 +111,33 @@ pub(crate) struct ServeArgs {
     pub(crate) compress: Compress,
 
     /// Print the address and errors, nothing else
-    #[arg(short, long, env = "TIDINGS_QUIET")]
+    #[arg(short, long, env = "TIDINGS_QUIET", value_parser = FalseyValueParser::new())]
     pub(crate) quiet: bool,
 
     /// Print one JSON object per line, for programs
-    #[arg(long, env = "TIDINGS_JSON")]
+    #[arg(long, env = "TIDINGS_JSON", value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,
+}
+
+impl ServeArgs {
+    /// The patterns of `--ignore`: several in one go are separated by commas, but not by those in
+    /// braces, as in `*.{tmp,log}`.
+    pub(crate) fn ignored(&self) -> Vec<String> {
+        let mut globs = Vec::new();
+        for list in &self.ignore {
+            let mut depth = 0_usize;
+            let parts = list.split(|character| {
+                match character {
+                    '{' => depth += 1,
+                    '}' => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                character == ',' && depth == 0
+            });
+            globs.extend(parts.filter(|glob| !glob.is_empty()).map(str::to_owned));
+        }
+        globs
+    }
 }
 
 /// What `--host` names: an address, or a name that stands for some.
@@ -150,6 +166,17 @@ impl std::str::FromStr for Host {
                 Err("neither an IP address nor a host name; the port goes to --port".to_owned())
             }
         }
+    }
+}
+
+/// `--spa`: a file that need not exist yet, but could be served if it did.
+fn file_below(text: &str) -> Result<String, String> {
+    match files::could_be_served(text) {
+        true => Ok(text.to_owned()),
+        false => Err(
+            "name a file as it lies below the folder, as in app/index.html: without a leading slash, `..` or hidden names"
+                .to_owned(),
+        ),
     }
 }
 
@@ -219,6 +246,22 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(text.parse::<Host>().is_ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_page_of_an_app_is_named_from_the_folder() {
+        for (text, expected) in [
+            ("index.html", true),
+            ("./app/index.html", true),
+            ("../index.html", false),
+            ("app/../../index.html", false),
+            ("/abs/index.html", false),
+            (".env", false),
+            ("", false),
+        ] {
+            let parsed = Cli::try_parse_from(["tidings", "--spa", text]);
+            assert_eq!(parsed.is_ok(), expected, "{text:?}");
         }
     }
 }

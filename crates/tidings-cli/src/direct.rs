@@ -13,7 +13,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -25,7 +25,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tidings::http::SseBody;
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// Where a stream's body waits until hyper has sent the head.
 #[derive(Default)]
@@ -133,10 +133,11 @@ impl hyper::rt::Write for Watched {
 }
 
 /// Lets hyper serve a connection, until it ends or comes to an event stream; then returns that
-/// stream's socket and body.
+/// stream's socket and body. Told to end, it ends with the answer that is under way.
 pub(crate) async fn until_stream<S, B>(
     mut connection: http1::Connection<Watched, S>,
     handover: &Handover,
+    ending: &mut watch::Receiver<bool>,
 ) -> Option<(TcpStream, SseBody)>
 where
     S: hyper::service::HttpService<Incoming, ResBody = B> + Unpin,
@@ -146,14 +147,22 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut body = None;
-    poll_fn(|cx| match connection.poll_without_shutdown(cx) {
-        // An error is a client that went away or spoke something else: nobody's concern.
-        Poll::Ready(_) => Poll::Ready(()),
-        Poll::Pending => {
-            body = body.take().or_else(|| handover.take());
-            match body {
-                Some(_) if !handover.socket_blocked.load(Ordering::Acquire) => Poll::Ready(()),
-                _ => Poll::Pending,
+    let mut told = pin!(ending.changed());
+    let mut is_ending = false;
+    poll_fn(|cx| {
+        if !is_ending && told.as_mut().poll(cx).is_ready() {
+            is_ending = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        match connection.poll_without_shutdown(cx) {
+            // An error is a client that went away or spoke something else: nobody's concern.
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => {
+                body = body.take().or_else(|| handover.take());
+                match body {
+                    Some(_) if !handover.socket_blocked.load(Ordering::Acquire) => Poll::Ready(()),
+                    _ => Poll::Pending,
+                }
             }
         }
     })

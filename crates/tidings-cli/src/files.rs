@@ -139,6 +139,11 @@ struct Asked<'a> {
     range: Option<range::Asked>,
 }
 
+/// Whether this names a file below the root that may be served: plain names, none of them hidden.
+pub(crate) fn could_be_served(path: &str) -> bool {
+    !path.starts_with('/') && RelPath::plain(path).is_some_and(|path| !path.is_private())
+}
+
 impl Files {
     pub(crate) fn new(options: Options) -> Files {
         Files {

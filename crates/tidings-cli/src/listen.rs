@@ -20,6 +20,7 @@ use hyper_util::rt::TokioTimer;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tidings::http::SseBody;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::cli::Host;
 use crate::direct::{self, Handover, Placeholder, Watched};
@@ -175,15 +176,23 @@ pub(crate) enum Answer<B> {
     Stream(Response<SseBody>),
 }
 
-/// Serves every connection that comes in, for ever.
-pub(crate) async fn accept<H, F, B>(listener: tokio::net::TcpListener, handle: Arc<H>)
-where
+/// Serves every connection that comes in, until it is told to end: then no more are accepted, and each
+/// ends with the answer that is under way. When all have, every receiver like this one is dropped.
+pub(crate) async fn accept<H, F, B>(
+    listener: tokio::net::TcpListener,
+    handle: Arc<H>,
+    mut ending: watch::Receiver<bool>,
+) where
     H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
     F: Future<Output = Answer<B>> + Send + 'static,
     B: Body<Data = Bytes, Error = io::Error> + Send + Unpin + 'static,
 {
     loop {
-        let (socket, peer) = match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = ending.changed() => return,
+        };
+        let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(_) => {
                 // Out of file descriptors, mostly: some connection will end, then there is one.
@@ -199,12 +208,17 @@ where
             socket,
             peer.ip().to_canonical(),
             Arc::clone(&handle),
+            ending.clone(),
         ));
     }
 }
 
-async fn connection<H, F, B>(socket: TcpStream, peer: IpAddr, handle: Arc<H>)
-where
+async fn connection<H, F, B>(
+    socket: TcpStream,
+    peer: IpAddr,
+    handle: Arc<H>,
+    mut ending: watch::Receiver<bool>,
+) where
     H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
     F: Future<Output = Answer<B>> + Send + 'static,
     B: Body<Data = Bytes, Error = io::Error> + Send + Unpin + 'static,
@@ -232,7 +246,7 @@ where
         .header_read_timeout(Duration::from_secs(60))
         .serve_connection(socket, service);
     // Boxed: a stream that stays open for hours need not keep the room that hyper had.
-    let streaming = Box::pin(direct::until_stream(connection, &handover)).await;
+    let streaming = Box::pin(direct::until_stream(connection, &handover, &mut ending)).await;
     if let Some((socket, body)) = streaming {
         direct::serve(socket, body).await;
     }

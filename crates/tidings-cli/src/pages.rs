@@ -11,7 +11,7 @@ use tidings::reload::{PageIs, Reloader, ScriptElement};
 use tidings::watch::Watcher;
 
 use crate::files::{Page, Pages, Snippet};
-use crate::say::{Line, Paint, Say};
+use crate::say::{Line, Paint, Say, printable};
 use crate::serve::{CLIENT_PATH, STREAM_PATH};
 
 /// What is remembered of pages that were left alone, so that each is said once.
@@ -103,7 +103,7 @@ struct LeftAlone<'a> {
 
 impl Line for LeftAlone<'_> {
     fn plain(&self, paint: Paint) -> String {
-        let path = self.path.trim_start_matches('/');
+        let path = printable(self.path.trim_start_matches('/'));
         format!(
             "{path} {}",
             paint.dim(&format!("does not reload: {}", self.reason))

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tidings::reload::Published;
 use tokio::sync::Notify;
 
-use crate::say::{Line, Paint, Say};
+use crate::say::{Line, Paint, Say, printable};
 
 /// How long after a page's word the next one is waited for. Pages answer within milliseconds.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -159,7 +159,10 @@ fn saved_at(timestamp_ms: u64) -> SystemTime {
 
 impl Line for Changed {
     fn plain(&self, paint: Paint) -> String {
-        let name = |path: &str| path.trim_start_matches('/').to_owned();
+        let name = |path: &str| match path {
+            "/" => "the folder".to_owned(),
+            path => printable(path.trim_start_matches('/')).into_owned(),
+        };
         let what = match self.changes.as_slice() {
             [] => "everything".to_owned(),
             [one] => name(&one.path),

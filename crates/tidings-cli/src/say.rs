@@ -3,6 +3,7 @@
 //! Standard output gets the address and one line per change; standard error gets trouble. With
 //! `--json` each is one JSON object on one line. Colour only on a terminal, and never with NO_COLOR.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 
@@ -21,6 +22,27 @@ pub(crate) struct Say {
 pub(crate) trait Line: Serialize {
     /// The line for people.
     fn plain(&self, paint: Paint) -> String;
+
+    /// What is left of it where only the necessary shall be said.
+    fn brief(&self, paint: Paint) -> String {
+        self.plain(paint)
+    }
+}
+
+/// A name as it can be shown on one line: names of files may hold line breaks, and sequences that
+/// command a terminal.
+pub(crate) fn printable(name: &str) -> Cow<'_, str> {
+    if !name.contains(char::is_control) {
+        return Cow::Borrowed(name);
+    }
+    let mut shown = String::with_capacity(name.len() + 8);
+    for character in name.chars() {
+        match character.is_control() {
+            true => shown.extend(character.escape_default()),
+            false => shown.push(character),
+        }
+    }
+    Cow::Owned(shown)
 }
 
 /// Colours, or none.
@@ -58,9 +80,11 @@ impl Say {
 
     /// Says what everybody wants to know: where it listens.
     pub(crate) fn important(&self, event: &str, line: &impl Line) {
-        let text = match self.json {
-            true => tagged(event, line),
-            false => line.plain(Paint(self.colour)),
+        let paint = Paint(self.colour);
+        let text = match (self.json, self.quiet) {
+            (true, _) => tagged(event, line),
+            (false, true) => line.brief(paint),
+            (false, false) => line.plain(paint),
         };
         if let Ok(mut out) = self.out.lock() {
             // Nobody reads any more: then there is nobody to tell.

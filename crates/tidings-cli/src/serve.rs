@@ -19,7 +19,7 @@ use serde::Serialize;
 use tidings::Hub;
 use tidings::http::Endpoint;
 use tidings::reload::{CLIENT_JS, Published, Reloader, TOPIC};
-use tidings::watch::{self, Notice, Watcher};
+use tidings::watch::{self, Notice, WatchError, Watcher};
 
 use crate::cli::{Host, ServeArgs};
 use crate::files::{self, Files};
@@ -40,6 +40,9 @@ const SEEN_PATH: &str = "/@tidings/seen";
 
 /// How large such a word may be, in bytes.
 const SEEN_LIMIT: usize = 1024;
+
+/// How long the last bytes of answers are waited for at the end.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 /// Everything of ours begins with this; nothing of a site is looked up there.
 const OWN_PREFIX: &str = "/@tidings/";
@@ -91,25 +94,31 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
         report: Arc::clone(&report),
     });
     runtime.block_on(async {
+        // First of all, so that what cannot be watched is said instead of an address. The watcher
+        // walks on a thread of its own.
+        let started = start_watching(args, &root, &reloader, &report, say)?;
+        // Nobody else sets it.
+        let _ = watcher.set(started);
         let banner = Banner::new(args, &listeners);
+        // The sockets listen since they were bound: who connects now waits for a moment.
+        say.important("listening", &banner);
+        let (ending, end) = tokio::sync::watch::channel(false);
         for socket in listeners.sockets {
             let socket = tokio::net::TcpListener::from_std(socket).context("cannot listen")?;
             let app = Arc::clone(&app);
             let handle = Arc::new(move |request, peer| Arc::clone(&app).answer(request, peer));
-            tokio::spawn(listen::accept(socket, handle));
+            tokio::spawn(listen::accept(socket, handle, end.clone()));
         }
-        say.important("listening", &banner);
-        // The port is open, so pages are answered already. The watcher walks on a thread of its own.
-        let started = start_watching(args, &root, &reloader, &report, say)?;
-        // Nobody else sets it.
-        let _ = watcher.set(started);
+        drop(end);
         if let Some(path) = args.open.as_deref().filter(|_| !args.no_open) {
             open_browser(&banner.urls[0], path, say);
         }
         tokio::spawn(Arc::clone(&report).run());
         stop_signal().await?;
-        // Streams end politely; who does not read is cut off when the process ends.
+        // Streams end politely, to their last byte; who does not read is cut off.
+        let _ = ending.send(true);
         hub.close(Duration::ZERO).await;
+        let _ = tokio::time::timeout(FAREWELL, ending.closed()).await;
         Ok::<(), anyhow::Error>(())
     })?;
     // Not waited for: a blocked thread would hold up the prompt.
@@ -167,7 +176,7 @@ fn start_watching(
     roots.extend(args.watch.iter().cloned());
     let options = watch::Options {
         roots,
-        ignore: args.ignore.clone(),
+        ignore: args.ignored(),
         gitignore: !args.no_gitignore,
         ..watch::Options::default()
     };
@@ -199,11 +208,14 @@ fn start_watching(
         }
     };
     Watcher::start(options, publish).map_err(|error| {
+        let hint = error.hint().unwrap_or_else(|| match error {
+            WatchError::Pattern { .. } => {
+                "--ignore takes patterns as they stand in a .gitignore".to_owned()
+            }
+            _ => "check the path that was given, and whether you may read it".to_owned(),
+        });
         let message = error.to_string();
-        match error.hint() {
-            Some(hint) => Hinted { message, hint }.into(),
-            None => anyhow::anyhow!(message),
-        }
+        Hinted { message, hint }.into()
     })
 }
 
@@ -341,11 +353,7 @@ fn own_addresses() -> Vec<IpAddr> {
 
 impl Line for Banner {
     fn plain(&self, paint: Paint) -> String {
-        let mut lines = self
-            .urls
-            .iter()
-            .map(|url| paint.bold(url))
-            .collect::<Vec<_>>();
+        let mut lines = vec![self.brief(paint)];
         lines.push(paint.dim(&format!(
             "serving {}, watching for changes; Ctrl-C ends",
             self.dir
@@ -357,6 +365,11 @@ impl Line for Banner {
             ));
         }
         lines.join("\n")
+    }
+
+    fn brief(&self, paint: Paint) -> String {
+        let urls: Vec<_> = self.urls.iter().map(|url| paint.bold(url)).collect();
+        urls.join("\n")
     }
 }
 

@@ -3,6 +3,18 @@
 //! Each test starts a browser and a server of its own. Nothing waits for a fixed time and then hopes:
 //! [`Page::until`] looks until it is so. That something did *not* happen is shown by a later change
 //! that did.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by panicking"
+)]
+#![expect(
+    unreachable_pub,
+    reason = "the modules of a test crate are its own affair"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "`json!({..})` reads best as an argument"
+)]
 
 mod burst;
 mod chromium;

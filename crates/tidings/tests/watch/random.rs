@@ -76,7 +76,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    fn of(site: &Site, names: &[&str]) -> Model {
+    pub(crate) fn of(site: &Site, names: &[&str]) -> Model {
         let mut model = Model {
             shown: BTreeMap::new(),
         };
@@ -86,7 +86,7 @@ impl Model {
         model
     }
 
-    fn read(&mut self, site: &Site, name: &str) {
+    pub(crate) fn read(&mut self, site: &Site, name: &str) {
         use std::io::Read;
         let path = site.path(name);
         let shown = match File::open(&path) {
@@ -104,7 +104,7 @@ impl Model {
         self.shown.insert(name.to_owned(), shown);
     }
 
-    fn hear(&mut self, site: &Site, notice: Notice) {
+    pub(crate) fn hear(&mut self, site: &Site, notice: Notice) {
         if let Notice::Changed(set) = notice {
             for (name, _) in site.named(&set) {
                 if self.shown.contains_key(&name) {
@@ -114,7 +114,7 @@ impl Model {
         }
     }
 
-    fn take(&mut self, site: &mut Site) {
+    pub(crate) fn take(&mut self, site: &mut Site) {
         while let Ok((_, notice, _)) = site.notices.try_recv() {
             self.hear(site, notice);
         }
@@ -123,7 +123,7 @@ impl Model {
     /// Hears all there is to hear (a last change is the sign for that), and then shows what is on
     /// the disk.
     #[track_caller]
-    fn catch_up(&mut self, site: &mut Site) {
+    pub(crate) fn catch_up(&mut self, site: &mut Site) {
         let wrong = |model: &Model| -> Vec<String> {
             let shown = model.shown.iter();
             shown

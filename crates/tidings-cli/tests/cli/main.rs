@@ -1,0 +1,26 @@
+//! The real binary, from outside: what is typed, what is printed, what goes over the wire.
+//!
+//! Nothing waits for a fixed time and then hopes: a test reads lines and sockets, which have generous
+//! limits, or looks until it is so.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by panicking"
+)]
+#![expect(
+    unreachable_pub,
+    reason = "the modules of a test crate are its own affair"
+)]
+
+mod abuse;
+mod arguments;
+mod http;
+mod names;
+mod output;
+mod ports;
+mod program;
+mod stop;
+mod strangers;
+mod stream;
+
+use http::{Stream, ask, get};
+use program::{Folder, Server, finished, tidings};

@@ -1,0 +1,154 @@
+//! What is printed, to whom.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{Folder, Server, Stream, get, tidings};
+
+#[test]
+fn a_change_is_one_line_with_the_file_the_pages_and_the_time() {
+    let folder = Folder::new(&[("style.css", "a{}"), ("index.html", "<p>hi")]);
+    let server = Server::start(&folder, &[]);
+    server.out.next().unwrap();
+    let mut stream = Stream::open(server.port, &[]);
+    stream.event();
+    folder.save("style.css", "a{color:red}");
+    let (id, _) = stream.change();
+    server.seen(&id, "style");
+    server.seen(&id, "reload");
+    let line = server.out.next().unwrap();
+    let ms = line
+        .strip_prefix("style.css -> 2 pages, ")
+        .and_then(|rest| rest.strip_suffix(" ms"))
+        .unwrap_or_else(|| panic!("{line:?}"));
+    assert!(ms.parse::<u64>().is_ok(), "{line:?}");
+    // Nobody says that it has seen this one.
+    folder.save("other.txt", "b");
+    stream.change();
+    assert_eq!(
+        server.out.next().unwrap(),
+        "other.txt -> no open page uses it"
+    );
+}
+
+#[test]
+fn quiet_prints_the_address_and_nothing_else() {
+    let folder = Folder::new(&[("style.css", "a{}")]);
+    let mut server = Server::start(&folder, &["--quiet", "--host", "127.0.0.1"]);
+    assert_eq!(server.first, format!("http://127.0.0.1:{}/", server.port));
+    let mut stream = Stream::open(server.port, &[]);
+    stream.event();
+    folder.save("style.css", "a{color:red}");
+    stream.change();
+    server.signal("INT");
+    server.end();
+    assert_eq!(server.out.next(), None);
+    assert_eq!(server.err.next(), None);
+}
+
+#[test]
+fn json_is_one_object_per_line_with_the_documented_fields() {
+    let folder = Folder::new(&[("style.css", "a{}")]);
+    let server = Server::start(&folder, &["--json"]);
+    let port = server.port;
+    let first: Value = serde_json::from_str(&server.first).unwrap();
+    let expected = serde_json::json!({
+        "event": "listening",
+        "urls": [format!("http://localhost:{port}/")],
+        "dir": folder.root(),
+        "exposed": false,
+    });
+    assert_eq!(first, expected);
+    let mut stream = Stream::open(port, &[]);
+    stream.event();
+    folder.save("style.css", "a{color:red}");
+    let (id, said) = stream.change();
+    server.seen(&id, "style");
+    let mut line: Value = serde_json::from_str(&server.out.next().unwrap()).unwrap();
+    assert!(line["ms"].take().is_u64());
+    let expected = serde_json::json!({
+        "event": "change",
+        "timestamp": said["timestamp"],
+        "changes": [{"path": "/style.css", "kind": "modified"}],
+        "pages": 1,
+        "swapped": 1,
+        "streams": 1,
+        "ms": null,
+    });
+    assert_eq!(line, expected);
+}
+
+#[test]
+fn an_error_in_json_is_an_object_too() {
+    let folder = Folder::new(&[]);
+    let ended = super::finished(tidings().arg(folder.path("nowhere")).arg("--json"));
+    assert_eq!(ended.code, Some(1));
+    let said: Value = serde_json::from_str(&ended.err).unwrap();
+    assert_eq!(said["event"], "error");
+    assert!(said["message"].is_string() && said["hint"].is_string());
+}
+
+#[test]
+fn who_stops_reading_the_output_does_not_stop_the_server() {
+    let folder = Folder::new(&[("a.txt", "0")]);
+    // As in `tidings | head -n 1`.
+    let mut child = tidings()
+        .arg(folder.root())
+        .args(["--port", "0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    out.read_line(&mut first).unwrap();
+    drop(out);
+    let port = first.trim_end().trim_end_matches('/').rsplit_once(':');
+    let port = port.unwrap().1.parse().unwrap();
+    let mut stream = Stream::open(port, &[]);
+    stream.event();
+    // A line is printed a quarter of a second after each change.
+    let began = Instant::now();
+    let mut text = String::new();
+    while began.elapsed() < Duration::from_secs(1) {
+        text.push('x');
+        folder.save("a.txt", &text);
+        stream.change();
+    }
+    assert_eq!(get(port, "/a.txt").text(), text);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_terminal_gets_colour_and_a_pipe_does_not() {
+    let folder = Folder::new(&[]);
+    let server = Server::start(&folder, &[]);
+    assert!(!server.first.contains('\x1b'), "{:?}", server.first);
+    let works = Command::new("script")
+        .args(["-qec", "true", "/dev/null"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status();
+    if !works.is_ok_and(|status| status.success()) {
+        return eprintln!("SKIPPED: there is no `script` to make a terminal with");
+    }
+    for (no_colour, coloured) in [("", true), ("1", false)] {
+        let serve = format!(
+            "{} {} --port 0",
+            env!("CARGO_BIN_EXE_tidings"),
+            folder.root().display()
+        );
+        // Its death hangs up the terminal, which ends the server.
+        let server = Server::run(
+            Command::new("script")
+                .args(["-qec", &serve, "/dev/null"])
+                .env("NO_COLOR", no_colour)
+                .env_remove("TIDINGS_JSON")
+                .stdin(Stdio::null()),
+        );
+        assert_eq!(server.first.contains("\x1b["), coloured, "{no_colour:?}");
+    }
+}

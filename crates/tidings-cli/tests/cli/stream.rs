@@ -1,0 +1,159 @@
+//! The stream: its bytes, its timestamp, and going on where it was left.
+
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use super::{Folder, Server, Stream};
+
+#[test]
+fn the_bytes_of_a_stream() {
+    let folder = Folder::new(&[("index.html", "<p>hi"), ("css/site.css", "a{}")]);
+    let server = Server::start(&folder, &[]);
+    // Whoever comes before the first walk is done waits for the status.
+    Stream::open(server.port, &[]).event();
+    let mut stream = Stream::open(server.port, &[]);
+    let mut head = stream.head.clone();
+    head.retain(|line| !line.starts_with("date: "));
+    let expected = [
+        "HTTP/1.1 200 OK",
+        "content-type: text/event-stream",
+        "cache-control: no-store, no-transform",
+        "x-accel-buffering: no",
+        "x-content-type-options: nosniff",
+        "connection: keep-alive",
+        "transfer-encoding: chunked",
+    ];
+    assert_eq!(head, expected);
+
+    let greeting = stream.block().unwrap();
+    let retry: u64 = greeting
+        .strip_prefix(": tidings\nretry: ")
+        .and_then(|rest| rest.strip_suffix("\n\n"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((200..=400).contains(&retry));
+
+    let newest = folder.newest_ms();
+    let status = stream.block().unwrap();
+    let (id, data) = fields(&status);
+    assert_eq!(data, format!(r#"{{"timestamp":{newest}}}"#));
+    let (epoch, seq) = id.split_once('.').unwrap();
+    let seq: u64 = seq.parse().unwrap();
+
+    folder.save("css/site.css", "a{color:red}");
+    let change = stream.block().unwrap();
+    let (id, data) = fields(&change);
+    assert_eq!(id, format!("{epoch}.{}", seq + 1));
+    let newest = folder.newest_ms();
+    assert_eq!(
+        data,
+        format!(
+            r#"{{"timestamp":{newest},"changes":[{{"path":"/css/site.css","kind":"modified"}}]}}"#
+        )
+    );
+}
+
+#[test]
+fn who_comes_back_gets_exactly_what_was_missed() {
+    let folder = Folder::new(&[("a.txt", "0")]);
+    let server = Server::start(&folder, &[]);
+    let mut stream = Stream::open(server.port, &[]);
+    let (status_id, _) = stream.event();
+    let mut heard = Vec::new();
+    for n in 1..=4 {
+        folder.save("a.txt", &"x".repeat(n));
+        heard.push(stream.change());
+    }
+    drop(stream);
+    // From each place there is, by the header, and where none can be set, by the address.
+    let mut from: Vec<_> = vec![status_id];
+    from.extend(heard.iter().map(|(id, _)| id.clone()));
+    let mut streams = Vec::new();
+    for (missed, id) in from.iter().enumerate() {
+        let mut stream = Stream::open(server.port, &[&format!("Last-Event-ID: {id}")]);
+        for expected in &heard[missed..] {
+            assert_eq!(&stream.event(), expected, "after {id}");
+        }
+        streams.push(stream);
+    }
+    folder.save("a.txt", "the last");
+    for stream in &mut streams {
+        let (_, said) = stream.event();
+        assert!(said["timestamp"].as_u64() > heard[3].1["timestamp"].as_u64());
+        assert_eq!(said["changes"][0]["path"], "/a.txt");
+    }
+}
+
+#[test]
+fn an_id_of_another_life_is_told_of_the_gap_and_gets_the_status() {
+    let folder = Folder::new(&[("a.txt", "0")]);
+    let server = Server::start(&folder, &[]);
+    let newest = folder.newest_ms();
+    // Whoever comes before the first walk is done waits for the status.
+    Stream::open(server.port, &[]).event();
+    for id in ["00000000000000ff.7", "no id of ours", "é", ""] {
+        let mut stream = Stream::open(server.port, &[&format!("Last-Event-ID: {id}")]);
+        if !id.is_empty() {
+            let (_, gap) = stream.event();
+            assert_eq!(gap["asked"], id, "{gap}");
+        }
+        let (_, status) = stream.event();
+        assert_eq!(status["timestamp"], newest, "{id:?}: {status}");
+    }
+}
+
+#[test]
+fn the_timestamp_is_the_same_after_a_restart_and_larger_after_a_change_meanwhile() {
+    let folder = Folder::new(&[
+        ("a.txt", "a"),
+        ("old.txt", "o"),
+        ("gone.txt", "g"),
+        ("deep/er/b.txt", "b"),
+    ]);
+    let status = || {
+        let server = Server::start(&folder, &[]);
+        let (_, said) = Stream::open(server.port, &[]).event();
+        server.stop();
+        said["timestamp"].as_u64().unwrap()
+    };
+    let mut last = status();
+    assert_eq!(status(), last, "nothing happened meanwhile");
+    let changes: [(&str, &dyn Fn()); 5] = [
+        ("a save", &|| folder.save("deep/er/b.txt", "bb")),
+        ("a deletion", &|| {
+            fs::remove_file(folder.path("gone.txt")).unwrap();
+        }),
+        ("a renaming", &|| {
+            fs::rename(folder.path("a.txt"), folder.path("deep/c.txt")).unwrap();
+        }),
+        ("a file dated back, as by `touch -d` or `cp -p`", &|| {
+            let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+            let file = File::options().write(true).open(folder.path("old.txt"));
+            file.unwrap().set_modified(long_ago).unwrap();
+        }),
+        ("a new folder", &|| {
+            fs::create_dir(folder.path("deep/new")).unwrap();
+        }),
+    ];
+    for (what, change) in changes {
+        change();
+        let now = status();
+        assert!(now > last, "after {what}");
+        assert_eq!(status(), now, "nothing happened since {what}");
+        last = now;
+    }
+}
+
+/// The id and the data of a block, which must hold nothing else.
+#[track_caller]
+fn fields(block: &str) -> (&str, &str) {
+    let rest = block.strip_prefix("id: ").unwrap();
+    let (id, data) = rest.split_once("\ndata: ").unwrap();
+    let data = data.strip_suffix("\n\n").unwrap();
+    assert!(!data.contains('\n'));
+    serde_json::from_str::<Value>(data).unwrap();
+    (id, data)
+}

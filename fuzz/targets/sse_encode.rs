@@ -1,0 +1,53 @@
+//! Any event that can be made at all arrives as it was, as one event, and nothing beside it.
+#![no_main]
+
+use std::time::Duration;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use tidings::sse::{Item, Message, Parser, encode};
+use tidings::{Event, EventId, EventName};
+
+#[derive(Arbitrary, Debug)]
+struct Fields<'a> {
+    id: &'a str,
+    name: Option<&'a str>,
+    retry_ms: Option<u64>,
+    data: &'a str,
+}
+
+fuzz_target!(|fields: Fields<'_>| {
+    let Ok(id) = EventId::new(fields.id) else {
+        return;
+    };
+    let mut event = Event::data(fields.data);
+    let name = fields.name.map(EventName::new);
+    if let Some(name) = &name {
+        let Ok(name) = name else { return };
+        event = event.named(name.clone());
+    }
+    if let Some(ms) = fields.retry_ms {
+        event = event.with_retry(Duration::from_millis(ms));
+    }
+    let frame = encode(&event, &id);
+    let mut heard = Vec::new();
+    let mut parser = Parser::new();
+    // Twice, so that what one event left behind would be seen in the next.
+    for _ in 0..2 {
+        parser
+            .push(frame.bytes(), |item| heard.push(item))
+            .expect("far below the limit");
+    }
+    let data = fields.data.replace("\r\n", "\n").replace('\r', "\n");
+    let message = Item::Message(Message {
+        name: fields.name.unwrap_or("message").to_owned(),
+        data,
+        last_event_id: fields.id.to_owned(),
+    });
+    let retry = fields
+        .retry_ms
+        .map(|ms| Item::Retry(Duration::from_millis(ms)));
+    let once: Vec<Item> = retry.into_iter().chain([message]).collect();
+    let twice: Vec<Item> = once.iter().chain(&once).cloned().collect();
+    assert_eq!(heard, twice);
+});

@@ -1,0 +1,40 @@
+//! Whatever comes and however it is cut: the same items, no panic, and never more kept than allowed.
+//!
+//! The first byte says how the rest is cut, the second how much may be kept.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tidings::sse::{Item, Parser};
+
+fuzz_target!(|input: &[u8]| {
+    let [cut, limit, stream @ ..] = input else {
+        return;
+    };
+    let whole = items(Parser::new(), stream, usize::MAX).expect("far below the limit");
+    let cuts = items(Parser::new(), stream, usize::from(*cut) + 1);
+    assert_eq!(cuts.as_ref(), Some(&whole));
+    assert_eq!(items(Parser::new(), stream, 1), Some(whole));
+
+    // An event that was told was no larger than the limit, give or take the line breaks.
+    let limit = usize::from(*limit);
+    let mut parser = Parser::with_limit(limit);
+    for chunk in stream.chunks(usize::from(*cut) + 1) {
+        let told = |item| {
+            if let Item::Message(message) = item {
+                // One invalid byte becomes a mark of three.
+                assert!(message.data.len() <= 3 * (limit + usize::from(*cut) + 1));
+            }
+        };
+        if parser.push(chunk, told).is_err() {
+            break;
+        }
+    }
+});
+
+fn items(mut parser: Parser, stream: &[u8], size: usize) -> Option<Vec<Item>> {
+    let mut items = Vec::new();
+    for chunk in stream.chunks(size) {
+        parser.push(chunk, |item| items.push(item)).ok()?;
+    }
+    Some(items)
+}
