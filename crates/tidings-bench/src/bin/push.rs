@@ -7,7 +7,10 @@
 //! `cargo run --release -p tidings-bench --bin push [--saves 300]`
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
-#![expect(clippy::unwrap_used, reason = "what fails here leaves nothing to measure")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what fails here leaves nothing to measure"
+)]
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -42,8 +45,13 @@ fn main() {
         return floor(Path::new(&std::env::args().nth(2).unwrap()));
     }
     let n_saves = option("saves", 300);
-    println!("{n_saves} saves of each kind and program, in turns; milliseconds from save to first byte\n");
-    println!("{:<10} {:<8} {:>8} {:>8} {:>8} {:>7}", "save", "", "median", "p95", "max", "missed");
+    println!(
+        "{n_saves} saves of each kind and program, in turns; milliseconds from save to first byte\n"
+    );
+    println!(
+        "{:<10} {:<8} {:>8} {:>8} {:>8} {:>7}",
+        "save", "", "median", "p95", "max", "missed"
+    );
     for save in [Save::InPlace, Save::Truncate, Save::Rename] {
         let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let own = std::env::current_exe().unwrap();
@@ -79,11 +87,21 @@ fn main() {
             let ms = |share| client.times.quantile_ms(share);
             println!(
                 "{:<10} {name:<8} {:>8.3} {:>8.3} {:>8.3} {:>7}",
-                format!("{save:?}"), ms(0.5), ms(0.95), ms(1.0), client.missed
+                format!("{save:?}"),
+                ms(0.5),
+                ms(0.95),
+                ms(1.0),
+                client.missed
             );
         }
         let ratio = |share| ours.times.quantile_ms(share) / floor.times.quantile_ms(share);
-        println!("{:<10} {:<8} {:>7.2}x {:>7.2}x\n", "", "ratio", ratio(0.5), ratio(0.95));
+        println!(
+            "{:<10} {:<8} {:>7.2}x {:>7.2}x\n",
+            "",
+            "ratio",
+            ratio(0.5),
+            ratio(0.95)
+        );
     }
 }
 
@@ -151,7 +169,10 @@ impl Client {
 /// One thread that waits for the system and writes to the one who connected.
 fn floor(dir: &Path) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    println!("http://127.0.0.1:{}/", listener.local_addr().unwrap().port());
+    println!(
+        "http://127.0.0.1:{}/",
+        listener.local_addr().unwrap().port()
+    );
     let (mut client, _) = listener.accept().unwrap();
     client.set_nodelay(true).unwrap();
     let mut inotify = Inotify::init().unwrap();
@@ -162,8 +183,13 @@ fn floor(dir: &Path) {
         let events = inotify.read_events_blocking(&mut buffer).unwrap();
         for event in events {
             // The file that was written beside and is renamed is nobody's concern.
-            if event.name.is_some_and(|name| !name.to_string_lossy().starts_with('.')) {
-                client.write_all(b"data: {\"timestamp\":1763800000000}\n\n").unwrap();
+            if event
+                .name
+                .is_some_and(|name| !name.to_string_lossy().starts_with('.'))
+            {
+                client
+                    .write_all(b"data: {\"timestamp\":1763800000000}\n\n")
+                    .unwrap();
             }
         }
     }
