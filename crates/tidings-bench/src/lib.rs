@@ -3,6 +3,8 @@
 //! Machines are shared and noisy, so nothing is quoted alone: the program and its floor take turns in
 //! one run, and what counts is their ratio.
 
+pub mod load;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -72,12 +74,22 @@ impl Process {
 
     /// CPU time that all its threads have used, user and system.
     pub fn cpu(&self) -> Duration {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.id()));
-        let nanoseconds = tasks.into_iter().flatten().flatten().filter_map(|task| {
-            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
-            text.split_whitespace().next()?.parse::<u64>().ok()
-        });
-        Duration::from_nanos(nanoseconds.sum())
+        cpu_of(self.id())
+    }
+
+    /// How its CPU time is divided so far, in the system's coarse ticks.
+    pub fn ticks(&self) -> Ticks {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
+        // After the name, which may hold anything, fields 14 and 15 of proc_pid_stat(5).
+        let fields = text.rsplit(')').next().unwrap_or_default();
+        let mut fields = fields
+            .split_whitespace()
+            .skip(11)
+            .map(|field| field.parse().unwrap_or(0));
+        Ticks {
+            user: fields.next().unwrap_or(0),
+            system: fields.next().unwrap_or(0),
+        }
     }
 
     /// Memory it has for itself, in bytes (its proportional set).
@@ -88,6 +100,39 @@ impl Process {
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
         kib.unwrap_or(0) * 1024
     }
+}
+
+/// CPU time in the system's ticks, which are good for a share and too coarse for more.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticks {
+    user: u64,
+    system: u64,
+}
+
+impl Ticks {
+    /// The user's share (0 to 1) of what was used since then.
+    pub fn user_share_since(self, earlier: Ticks) -> f64 {
+        let user = (self.user - earlier.user) as f64;
+        let system = (self.system - earlier.system) as f64;
+        user / (user + system)
+    }
+}
+
+/// CPU time that all threads of a process have used, user and system.
+pub fn cpu_of(id: u32) -> Duration {
+    let tasks = fs::read_dir(format!("/proc/{id}/task"));
+    let nanoseconds = tasks.into_iter().flatten().flatten().filter_map(|task| {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanoseconds.sum())
+}
+
+/// The middle one of some figures.
+pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = figures.collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 impl Drop for Process {
