@@ -40,6 +40,25 @@ fn a_tab_opened_later_misses_nothing() {
 }
 
 #[test]
+fn a_page_does_not_depend_on_one_that_sleeps() {
+    let mut site = Site::serve(&[("a.html", &page("a")), ("b.html", &page("one"))]);
+    let mut browser = Browser::start();
+    let mut a = browser.open(&site.url("/a.html"));
+    let locks = "navigator.locks.query().then(l => [l.held.length, l.pending.length].join())";
+    a.until(&format!("{locks}.then(l => l === '1,0')"));
+    let mut b = browser.open(&site.url("/b.html"));
+    b.until(&format!("{locks}.then(l => l === '1,1')"));
+    // The page that has the stream is put to sleep: its timers do not run any more.
+    a.eval("window.setTimeout = () => 0");
+    site.stop();
+    site.save("b.html", page("two"));
+    site.start(&[]);
+    b.until_text("two");
+    site.save("b.html", page("three"));
+    b.until_text("three");
+}
+
+#[test]
 fn a_frame_reloads_alone() {
     let site = Site::serve(&[
         ("index.html", &page("<iframe src=inner></iframe>")),

@@ -358,13 +358,19 @@
       stream?.close()
       stream = null
       pause = Math.min(2000, pause * 1.5 + 200)
+      if (release) channel.postMessage({ down: true })
       clearTimeout(retry)
       retry = setTimeout(() => connect(), pause * (0.75 + Math.random() / 2))
+    }
+    const opened = () => {
+      pause = 0
+      // Those who went their own ways meanwhile come back, once this page knows where the log is.
+      setTimeout(() => release && stream && channel.postMessage({ lead: true }), 300)
     }
     if (policy) {
       // Made once, before the policy counts; it can connect as often as it must.
       worker.onmessage = ({ data }) => {
-        if (data.name === 'open') pause = 0
+        if (data.name === 'open') opened()
         else if (data.name === 'error') again()
         else tell(data)
       }
@@ -373,7 +379,7 @@
       return
     }
     stream = new EventSource(url)
-    stream.onopen = () => (pause = 0)
+    stream.onopen = opened
     stream.onerror = again
     stream.onmessage = (e) => tell({ name: 'message', id: e.lastEventId, data: e.data })
     stream.addEventListener('gap', (e) => tell({ name: 'gap', id: e.lastEventId, data: e.data }))
@@ -416,6 +422,10 @@
       data.messages.forEach(hear)
     } else if (data.told && following) {
       hear(data.told)
+    } else if (data.down && following && document.visibilityState === 'visible') {
+      // A page in the background may sleep for a minute before it tries again.
+      following = false
+      connect()
     }
   }
 

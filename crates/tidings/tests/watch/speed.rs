@@ -1,4 +1,4 @@
-//! No waiting, and large trees.
+//! No waiting. What things cost is measured in `crates/tidings-bench`.
 
 use super::*;
 use crate::random::pause;
@@ -41,53 +41,4 @@ fn a_complete_save_does_not_wait() {
         assert!(took[20] < Duration::from_millis(8), "{:?}", took[20]);
         site.newest_ms = 0;
     });
-}
-
-/// Prints what a large tree costs. Run it by name, with `--release -- --ignored --nocapture`.
-#[test]
-#[ignore = "makes 20,000 directories and 200,000 files"]
-fn a_large_tree_is_walked_in_about_a_second() {
-    let dir = tempfile::tempdir().unwrap();
-    for n in 0..20_000 {
-        let at = dir.path().join(format!("d{}/e{}/f{n}", n % 20, n % 200));
-        fs::create_dir_all(&at).unwrap();
-        for file in 0..10 {
-            fs::write(at.join(file.to_string()), "x").unwrap();
-        }
-    }
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_millis(45) {
-        std::thread::yield_now();
-    }
-    let (send, notices) = channel();
-    let options = Options {
-        roots: vec![dir.path().to_owned()],
-        ..Options::default()
-    };
-    let before_kib = resident_kib();
-    let start = Instant::now();
-    let watcher = Watcher::start(options, move |notice| {
-        let _ = send.send(notice);
-    })
-    .unwrap();
-    let returned = start.elapsed();
-    let notice = notices.recv_timeout(PATIENCE).unwrap();
-    let Notice::Ready { directories, .. } = notice else {
-        panic!("{notice:?}");
-    };
-    println!(
-        "start returned after {returned:?}, {directories} directories ready after {:?}, {} KiB",
-        start.elapsed(),
-        resident_kib() - before_kib
-    );
-    drop(watcher);
-}
-
-pub(crate) fn resident_kib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS"))
-        .unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
