@@ -42,29 +42,30 @@ pub(crate) struct ServeArgs {
     pub(crate) dir: PathBuf,
 
     /// Listen on exactly this port; 0 takes any free one [default: 8080, or the next free one]
-    #[arg(short, long, env = "TIDINGS_PORT")]
+    #[arg(short, long, env = "TIDINGS_PORT", hide_env = true)]
     pub(crate) port: Option<u16>,
 
     /// Fail if port 8080 is taken, instead of trying the next ones
-    #[arg(long, env = "TIDINGS_STRICT_PORT", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TIDINGS_STRICT_PORT", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(crate) strict_port: bool,
 
     /// Listen on this address, or everywhere if none is given, so that other machines can connect
     /// [default: this machine only]
-    #[arg(long, env = "TIDINGS_HOST", value_name = "ADDRESS", num_args = 0..=1, default_missing_value = EVERYWHERE)]
+    #[arg(long, env = "TIDINGS_HOST", hide_env = true, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = EVERYWHERE)]
     pub(crate) host: Option<Host>,
 
     /// Answer requests for this host name, too; repeatable [default: localhost and IP addresses]
     #[arg(
         long,
         env = "TIDINGS_ALLOW_HOST",
+        hide_env = true,
         value_name = "NAME",
         value_delimiter = ','
     )]
     pub(crate) allow_host: Vec<String>,
 
     /// Open the page in the browser; a path opens that page
-    #[arg(short, long, env = "TIDINGS_OPEN", value_name = "PATH", num_args = 0..=1, default_missing_value = "/", overrides_with = "no_open")]
+    #[arg(short, long, env = "TIDINGS_OPEN", hide_env = true, value_name = "PATH", num_args = 0..=1, default_missing_value = "/", overrides_with = "no_open")]
     pub(crate) open: Option<String>,
 
     /// Do not open the browser, whatever TIDINGS_OPEN says
@@ -72,7 +73,7 @@ pub(crate) struct ServeArgs {
     pub(crate) no_open: bool,
 
     /// Single-page application: addresses without a file get this page
-    #[arg(long, env = "TIDINGS_SPA", value_name = "FILE", num_args = 0..=1, default_missing_value = "index.html", value_parser = file_below)]
+    #[arg(long, env = "TIDINGS_SPA", hide_env = true, value_name = "FILE", num_args = 0..=1, default_missing_value = "index.html", value_parser = file_below)]
     pub(crate) spa: Option<String>,
 
     /// Watch this file or folder as well; a change there reloads every page; repeatable
@@ -80,42 +81,51 @@ pub(crate) struct ServeArgs {
         short,
         long,
         env = "TIDINGS_WATCH",
+        hide_env = true,
         value_name = "PATH",
         value_delimiter = ','
     )]
     pub(crate) watch: Vec<PathBuf>,
 
     /// Do not watch what matches, in the syntax of .gitignore; `!GLOB` watches it after all; repeatable
-    #[arg(short, long, env = "TIDINGS_IGNORE", value_name = "GLOB")]
+    #[arg(
+        short,
+        long,
+        env = "TIDINGS_IGNORE",
+        hide_env = true,
+        value_name = "GLOB"
+    )]
     pub(crate) ignore: Vec<String>,
 
     /// Watch what .gitignore files name, too
-    #[arg(long, env = "TIDINGS_NO_GITIGNORE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TIDINGS_NO_GITIGNORE", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(crate) no_gitignore: bool,
 
     /// Serve what symbolic links lead to outside of the folder
-    #[arg(long, env = "TIDINGS_FOLLOW_SYMLINKS", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TIDINGS_FOLLOW_SYMLINKS", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(crate) follow_symlinks: bool,
 
     /// Do not list folders that have no index.html
-    #[arg(long, env = "TIDINGS_NO_LISTING", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TIDINGS_NO_LISTING", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(crate) no_listing: bool,
 
     /// When to compress: for other machines only (auto), always or never
     #[arg(
         long,
         env = "TIDINGS_COMPRESS",
+        hide_env = true,
         value_name = "WHEN",
-        default_value = "auto"
+        default_value = "auto",
+        hide_possible_values = true
     )]
     pub(crate) compress: Compress,
 
     /// Print the address and errors, nothing else
-    #[arg(short, long, env = "TIDINGS_QUIET", value_parser = FalseyValueParser::new())]
+    #[arg(short, long, env = "TIDINGS_QUIET", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(crate) quiet: bool,
 
     /// Print one JSON object per line, for programs
-    #[arg(long, env = "TIDINGS_JSON", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TIDINGS_JSON", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,
 }
 
