@@ -94,21 +94,21 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
         report: Arc::clone(&report),
     });
     runtime.block_on(async {
-        // First of all, so that what cannot be watched is said instead of an address. The watcher
-        // walks on a thread of its own.
-        let started = start_watching(args, &root, &reloader, &report, say)?;
-        // Nobody else sets it.
-        let _ = watcher.set(started);
         let banner = Banner::new(args, &listeners);
-        // The sockets listen since they were bound: who connects now waits for a moment.
-        say.important("listening", &banner);
         let (ending, end) = tokio::sync::watch::channel(false);
+        // Pages are answered from here on, by other threads than this one.
         for socket in listeners.sockets {
             let socket = tokio::net::TcpListener::from_std(socket).context("cannot listen")?;
             let app = Arc::clone(&app);
             let handle = Arc::new(move |request, peer| Arc::clone(&app).answer(request, peer));
             tokio::spawn(listen::accept(socket, handle, end.clone()));
         }
+        // Before the address is said, so that what cannot be watched is said instead. The watcher
+        // walks on a thread of its own.
+        let started = start_watching(args, &root, &reloader, &report, say)?;
+        // Nobody else sets it.
+        let _ = watcher.set(started);
+        say.important("listening", &banner);
         drop(end);
         if let Some(path) = args.open.as_deref().filter(|_| !args.no_open) {
             open_browser(&banner.urls[0], path, say);
@@ -121,8 +121,9 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
         let _ = tokio::time::timeout(FAREWELL, ending.closed()).await;
         Ok::<(), anyhow::Error>(())
     })?;
-    // Not waited for: a blocked thread would hold up the prompt.
+    // Neither is waited for: a blocked thread would hold up the prompt, and the process ends anyway.
     runtime.shutdown_background();
+    std::mem::forget(watcher);
     Ok(())
 }
 

@@ -195,3 +195,23 @@ fn overlapping_roots_say_a_change_once() {
 }
 
 // Links.
+
+/// Who serves `/tmp/site` must not be woken by every write in `/tmp`.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_directory_above_a_root_is_not_watched() {
+    use std::os::unix::fs::MetadataExt;
+    let site = Site::with(&["index.html"]);
+    // proc_pid_fdinfo(5): each watch of an inotify instance is a line with its inode.
+    let mut watched = String::new();
+    for fd in fs::read_dir("/proc/self/fdinfo").unwrap() {
+        watched += &fs::read_to_string(fd.unwrap().path()).unwrap_or_default();
+    }
+    let root = site.path("index.html").parent().unwrap().to_owned();
+    let is_watched = |path: &Path| {
+        let inode = fs::metadata(path).unwrap().ino();
+        watched.contains(&format!("ino:{inode:x} "))
+    };
+    assert!(is_watched(&root));
+    assert!(!is_watched(root.parent().unwrap()));
+}

@@ -1,7 +1,8 @@
 //! Roots that come and go: deleted and made again, renamed away, links that are switched.
 //!
-//! A root's own name is an entry of its parent, so the parent is watched too. What that cannot
-//! hear (a link further up that is switched) is found by comparing, once a second.
+//! That it is deleted or moved, a root says itself. What it cannot hear (a link to it or further up
+//! that is switched, a directory above it that is moved) is found by comparing, once a second.
+//! Its parent is not watched for that: who serves `/tmp/site` would hear of every write in `/tmp`.
 
 use super::Keeper;
 use super::walk::{Walk, too_many};
@@ -74,19 +75,6 @@ impl Keeper {
             let tree = &state.roots[root].tree;
             (tree.root.clone(), tree.is_file)
         };
-        if !is_file
-            && let Some(parent) = path.parent()
-            && let Ok(meta) = fs::metadata(parent)
-        {
-            // What happens to the root's own name is heard by its parent. Where that cannot be
-            // watched, the check once a second finds it.
-            if anchor.native.watch_flat(parent).is_ok() {
-                let stamp = Stamp::of(&meta);
-                lock(&self.desk.state).roots[root]
-                    .tree
-                    .enter_outside(parent, &stamp);
-            }
-        }
         if is_file {
             self.stand_file(root, &path, walk, found);
         } else {
