@@ -165,9 +165,14 @@ impl Debouncer {
         }
     }
 
+    /// When the gathering that is under way ends.
+    pub(super) fn gathered_due(&self) -> Option<Instant> {
+        self.gathering.map(Gathering::due)
+    }
+
     /// When [`take_due`](Self::take_due) has something to give.
     pub(super) fn due(&self) -> Option<Instant> {
-        let gathered = self.gathering.map(Gathering::due);
+        let gathered = self.gathered_due();
         let written = self.held.values().filter_map(|held| match held {
             Held::Settled => None,
             Held::Writing { since, last } => Some(self.written_due(*since, *last)),

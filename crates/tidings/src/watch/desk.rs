@@ -11,7 +11,7 @@ use super::debounce::{Debouncer, Due, Sign};
 use super::error::WatchError;
 use super::inbox::{Inbox, Job};
 use super::lock;
-use super::native::{Heard, Report, WRITE_QUIET};
+use super::native::{Heard, Report, TELLS_CLOSE, WRITE_QUIET};
 use super::stamp::{Stamp, now_ns};
 use super::tree::Tree;
 use super::{Change, ChangeKind, ChangeSet, Notice};
@@ -81,7 +81,14 @@ impl Desk {
                 for name in state.roots[root].tree.names(path) {
                     self.take(&mut state, root, name, heard);
                 }
-                if let Some(due) = state.debouncer.due() {
+                // A write is mostly followed by its close within microseconds, and to wake the
+                // keeper for it would cost more than the save. If nobody closes the file, the
+                // keeper finds that when it looks at the roots, within a second.
+                let due = match TELLS_CLOSE {
+                    true => state.debouncer.gathered_due(),
+                    false => state.debouncer.due(),
+                };
+                if let Some(due) = due {
                     self.inbox.ring(due);
                 }
             }
