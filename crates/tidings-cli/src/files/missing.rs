@@ -20,6 +20,13 @@ pub(super) fn missing(path: &str, snippet: Option<&Snippet>, navigation: bool) -
     let shown = readable(path);
     if !navigation {
         let mut response = text(StatusCode::NOT_FOUND, &format!("not found: {shown}\n"));
+        // Chromium 156: where `nosniff` refuses the answer for its type, a removed style sheet lives
+        // on in the page from memory. In its own type it is plainly gone.
+        if path.ends_with(".css") {
+            set(&mut response, CONTENT_TYPE, "text/css; charset=utf-8");
+        } else if path.ends_with(".js") || path.ends_with(".mjs") {
+            set(&mut response, CONTENT_TYPE, "text/javascript; charset=utf-8");
+        }
         set(&mut response, VARY, "Sec-Fetch-Dest, Accept");
         return response;
     }
