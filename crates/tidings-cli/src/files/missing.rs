@@ -25,7 +25,11 @@ pub(super) fn missing(path: &str, snippet: Option<&Snippet>, navigation: bool) -
         if path.ends_with(".css") {
             set(&mut response, CONTENT_TYPE, "text/css; charset=utf-8");
         } else if path.ends_with(".js") || path.ends_with(".mjs") {
-            set(&mut response, CONTENT_TYPE, "text/javascript; charset=utf-8");
+            set(
+                &mut response,
+                CONTENT_TYPE,
+                "text/javascript; charset=utf-8",
+            );
         }
         set(&mut response, VARY, "Sec-Fetch-Dest, Accept");
         return response;

@@ -171,6 +171,12 @@ impl Page {
         self.eval("window.__mark === true") == Value::Bool(true)
     }
 
+    /// Forgets what the protocol has told so far.
+    pub fn forget_events(&mut self) {
+        self.eval("0");
+        self.connection.events.clear();
+    }
+
     /// Waits for an event of the protocol.
     pub fn event(&mut self, method: &str) -> Value {
         loop {

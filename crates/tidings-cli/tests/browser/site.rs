@@ -76,17 +76,11 @@ impl Site {
     /// The next line of this kind that the server prints.
     #[track_caller]
     pub fn line(&self, event: &str) -> Value {
-        self.line_within(event, Duration::from_secs(30))
-            .expect("the server prints it")
-    }
-
-    /// The same, if it comes within this time.
-    pub fn line_within(&self, event: &str, time: Duration) -> Option<Value> {
         let lines = self.lines.as_ref().unwrap();
         loop {
-            let line = lines.recv_timeout(time).ok()?;
+            let line = lines.recv_timeout(Duration::from_secs(30)).unwrap();
             if line["event"] == event {
-                return Some(line);
+                return line;
             }
         }
     }
