@@ -115,7 +115,14 @@ fn addresses(host: Option<&Host>) -> anyhow::Result<Vec<IpAddr>> {
         Some(Host::Name(name)) => {
             let unknown = |why: String| Hinted {
                 message: format!("cannot listen on {name:?}: {why}"),
-                hint: "give an address of this machine, or --host alone for all of them".to_owned(),
+                hint: match std::path::Path::new(name).is_dir() {
+                    // `--host site` looks like a folder to people and like a name to us.
+                    true => {
+                        format!("if {name} is the folder, name it first: tidings {name} --host")
+                    }
+                    false => "give an address of this machine, or --host alone for all of them"
+                        .to_owned(),
+                },
             };
             let found = (name.as_str(), 0).to_socket_addrs();
             let found = found.map_err(|error| unknown(error.to_string()))?;
