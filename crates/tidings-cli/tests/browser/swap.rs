@@ -38,6 +38,7 @@ fn a_style_sheet_is_swapped_without_a_flash_and_the_state_stays() {
     site.save_by_rename("css/a.css", "h1 { color: green }");
     colour(&mut tab, GREEN);
     tab.until("document.querySelectorAll('link').length === 1");
+    tab.until(&format!("shown.at(-1) === '{GREEN}'"));
     assert!(tab.is_same());
     assert_eq!(tab.eval("document.querySelector('input').value"), "typed");
     assert_eq!(
@@ -66,6 +67,7 @@ fn an_imported_sheet_is_swapped_with_the_one_that_imports_it() {
     for (css, shown) in [("blue", BLUE), ("green", GREEN), ("red", RED)] {
         site.save("css/deep/c.css", format!("h1 {{ color: {css} }}"));
         colour(&mut tab, shown);
+        tab.until(&format!("shown.at(-1) === '{shown}'"));
     }
     assert!(tab.is_same());
     assert_eq!(
