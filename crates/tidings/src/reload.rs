@@ -40,7 +40,20 @@ pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};
 pub const TOPIC: &str = "tidings:reload";
 
 /// The script that listens in the page. Serve it as JavaScript in UTF-8.
-pub const CLIENT_JS: &str = include_str!("reload/client.js");
+///
+/// One script of several files, each of one subject; they share one scope.
+pub const CLIENT_JS: &str = concat!(
+    include_str!("reload/client/start.js"),
+    include_str!("reload/client/page.js"),
+    include_str!("reload/client/uses.js"),
+    include_str!("reload/client/change.js"),
+    include_str!("reload/client/sheets.js"),
+    include_str!("reload/client/images.js"),
+    include_str!("reload/client/hear.js"),
+    include_str!("reload/client/stream.js"),
+    include_str!("reload/client/share.js"),
+    include_str!("reload/client/end.js"),
+);
 
 /// Publishes what has changed, and knows what a page must carry.
 #[derive(Debug)]

@@ -1,0 +1,19 @@
+  // ---- hearing -------------------------------------------------------------------------------------
+
+  const hear = ({ name, id, data }) => {
+    if (name === 'gap' || !id || !isNews(id)) return // a status follows the gap
+    at = id
+    const told = JSON.parse(data)
+    const before = timestamp
+    const unchanged = told.timestamp === timestamp || told.timestamp === newest
+    timestamp = told.timestamp
+    newest = told.newest ?? told.timestamp
+    if (told.rescan) return reload(id)
+    if (told.changes) {
+      doing = doing.then(() => apply(id, told.changes)).catch(() => reload(id))
+    } else if (before !== null && !unchanged) {
+      // The status of a server that does not know what this page has heard: something has changed.
+      missing ? apply(id, [{ path: '', kind: 'modified' }]) : reload(id)
+    }
+  }
+
