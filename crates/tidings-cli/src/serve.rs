@@ -21,10 +21,10 @@ use tidings::http::Endpoint;
 use tidings::reload::{CLIENT_JS, Published, Reloader, TOPIC};
 use tidings::watch::{self, Notice, WatchError, Watcher};
 
-use crate::cli::{Host, ServeArgs};
+use crate::cli::ServeArgs;
 use crate::files::{self, Files};
 use crate::guard::{self, Guard};
-use crate::listen::{self, Answer, DEFAULT_PORT, Listeners, Ports};
+use crate::listen::{self, Answer, DEFAULT_PORT, Host, Listeners, Ports};
 use crate::pages::LivePages;
 use crate::report::{Report, Seen};
 use crate::say::{Hinted, Line, Paint, Say};
