@@ -21,10 +21,10 @@ use tidings::http::Endpoint;
 use tidings::reload::{CLIENT_JS, Published, Reloader, TOPIC};
 use tidings::watch::{self, Notice, WatchError, Watcher};
 
-use crate::cli::{Host, ServeArgs};
+use crate::cli::ServeArgs;
 use crate::files::{self, Files};
 use crate::guard::{self, Guard};
-use crate::listen::{self, Answer, DEFAULT_PORT, Listeners, Ports};
+use crate::listen::{self, Answer, DEFAULT_PORT, Host, Listeners, Ports};
 use crate::pages::LivePages;
 use crate::report::{Report, Seen};
 use crate::say::{Hinted, Line, Paint, Say};
@@ -149,11 +149,9 @@ fn guard_for(args: &ServeArgs) -> Guard {
     if let Some(Host::Name(name)) = &args.host {
         names.push(name.clone());
     }
-    if !is_loopback(args.host.as_ref())
-        && let Ok(name) = std::fs::read_to_string("/proc/sys/kernel/hostname")
-    {
-        let name = name.trim();
-        names.extend([name.to_owned(), format!("{name}.local")]);
+    if !is_loopback(args.host.as_ref()) {
+        let name = gethostname::gethostname().to_string_lossy().into_owned();
+        names.extend([format!("{name}.local"), name]);
     }
     Guard::new(names)
 }
