@@ -73,6 +73,7 @@ struct Clock {
 
 /// What a page that is made now must carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stamp {
     /// The position after which everything is news to the page.
     pub cursor: EventId,
@@ -98,6 +99,7 @@ pub enum PageIs<'a> {
 
 /// What has been published.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Published {
     /// Its id.
     pub id: EventId,
@@ -109,6 +111,7 @@ pub struct Published {
 
 /// One changed file, as it is in the event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PublishedChange {
     /// Its path below the root, with a leading slash; without one, outside of the root.
     pub path: String,
@@ -284,6 +287,7 @@ const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
 
 /// The script element for one page: ASCII, made with `to_string()`.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ScriptElement<'a> {
     /// The address of [`CLIENT_JS`]; it must need no escaping in an attribute.
     pub client: &'a str,
@@ -296,6 +300,31 @@ pub struct ScriptElement<'a> {
     /// Whether the page brings a Content-Security-Policy in a `<meta>`. Its script then listens from
     /// a worker, which has a policy of its own: the page may forbid itself to connect.
     pub own_policy: bool,
+}
+
+impl<'a> ScriptElement<'a> {
+    /// The element for a page without a policy of its own.
+    pub fn new(
+        client: &'a str,
+        stream: &'a str,
+        stamp: &'a Stamp,
+        page: PageIs<'a>,
+    ) -> ScriptElement<'a> {
+        ScriptElement {
+            client,
+            stream,
+            stamp,
+            page,
+            own_policy: false,
+        }
+    }
+
+    /// Says whether the page brings a Content-Security-Policy in a `<meta>`.
+    #[must_use]
+    pub fn own_policy(mut self, own_policy: bool) -> ScriptElement<'a> {
+        self.own_policy = own_policy;
+        self
+    }
 }
 
 impl fmt::Display for ScriptElement<'_> {

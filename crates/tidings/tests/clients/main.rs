@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     reason = "a test says what went wrong by panicking"
 )]
+#![expect(clippy::print_stderr, reason = "it says what is skipped")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
