@@ -27,6 +27,7 @@ use crate::files::{self, Files};
 use crate::guard::{self, Guard, Refusal};
 use crate::listen::{self, Answer, DEFAULT_PORT, Host, Listeners, Ports};
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
+use crate::referrers::Referrers;
 use crate::report::{Report, Seen};
 use crate::say::{Hinted, Line, Paint, Say};
 
@@ -46,6 +47,7 @@ struct App {
     guard: Guard,
     files: Files,
     pages: LivePages,
+    referrers: Arc<Referrers>,
     endpoint: Endpoint,
     report: Arc<Report>,
 }
@@ -65,7 +67,11 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     let hub = Hub::memory();
-    let reloader = Arc::new(Reloader::new(hub.clone(), &root));
+    let referrers = Arc::new(Referrers::default());
+    let requests = Arc::clone(&referrers);
+    let reloader = Reloader::new(hub.clone(), &root)
+        .used_by(move |change| requests.users_of(&change.path, change.kind == "removed"));
+    let reloader = Arc::new(reloader);
     let report = Arc::new(Report::new(Arc::clone(say)));
     let watcher = Arc::new(OnceLock::new());
     let version = version_of(CLIENT_JS);
@@ -84,6 +90,7 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
             Arc::clone(say),
             &version,
         ),
+        referrers,
         // A developer waits for nothing: pages come back fast.
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
         report: Arc::clone(&report),
@@ -238,6 +245,7 @@ impl App {
             SEEN_PATH => self.seen(&parts.method, body).await,
             _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
             _ => {
+                self.referrers.record(&parts);
                 let request = Request::from_parts(parts, ());
                 self.files.respond(&request, Some(peer), &self.pages).await
             }
