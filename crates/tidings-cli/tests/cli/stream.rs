@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::{Folder, Server, Stream};
+use super::{Folder, Server, Stream, ask};
 
 #[test]
 fn the_bytes_of_a_stream() {
@@ -51,6 +51,26 @@ fn the_bytes_of_a_stream() {
             r#"{{"timestamp":{newest},"changes":[{{"path":"/css/site.css","kind":"modified"}}]}}"#
         )
     );
+}
+
+#[test]
+fn the_head_says_one_thing_about_the_connection() {
+    let folder = Folder::new(&[]);
+    let server = Server::start(&folder, &[]);
+    let said = |head: &[String]| {
+        let said: Vec<_> = head
+            .iter()
+            .filter_map(|line| line.strip_prefix("connection: "))
+            .collect();
+        said.join(" and ")
+    };
+    // What `ask` sends says `Connection: close`.
+    let head = ask(server.port, "HEAD", "/server-sent-events", &[]).head;
+    assert_eq!(said(&head), "close");
+    let stream = Stream::open(server.port, &["Connection: close"]);
+    assert_eq!(said(&stream.head), "close");
+    let stream = Stream::open(server.port, &["Connection: keep-alive"]);
+    assert_eq!(said(&stream.head), "keep-alive");
 }
 
 #[test]

@@ -127,7 +127,8 @@ impl Endpoint {
             let subscribing = async move { hub.subscribe_as(interest, cursor, label).await };
             SseBody::opening(greeting(self.retry), Box::pin(subscribing))
         };
-        stream(body, request.version)
+        let kept = request.version == Version::HTTP_11 && !closes(request);
+        stream(body, kept)
     }
 }
 
@@ -183,7 +184,7 @@ pub fn stop() -> Response<SseBody> {
 pub fn response(subscription: Subscription) -> Response<SseBody> {
     let subscribing = Box::pin(ready(Ok(subscription)));
     let body = SseBody::opening(greeting(DEFAULT_RETRY), subscribing);
-    stream(body, Version::HTTP_2)
+    stream(body, false)
 }
 
 /// A comment, so that something flows before there is any event, and when to come back: at random, so
@@ -200,7 +201,18 @@ fn empty(status: StatusCode) -> Response<SseBody> {
     response
 }
 
-fn stream(body: SseBody, version: Version) -> Response<SseBody> {
+/// Whether the client closes the connection after this answer. The server then says so, and must not
+/// say the opposite beside it (RFC 9112 9.6).
+fn closes(request: &Parts) -> bool {
+    let values = request.headers.get_all(CONNECTION).iter();
+    let mut options = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    options.any(|option| option.trim().eq_ignore_ascii_case("close"))
+}
+
+/// `kept`: say that the connection stays open after it.
+fn stream(body: SseBody, kept: bool) -> Response<SseBody> {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
@@ -208,7 +220,7 @@ fn stream(body: SseBody, version: Version) -> Response<SseBody> {
     set(CACHE_CONTROL, "no-store, no-transform");
     set(X_ACCEL_BUFFERING, "no");
     set(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    if version == Version::HTTP_11 {
+    if kept {
         set(CONNECTION, "keep-alive");
     }
     response
