@@ -7,12 +7,16 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -24,6 +28,7 @@ use tidings::watch::{self, Notice, WatchError, Watcher};
 
 use crate::cli::{Host, ServeArgs};
 use crate::files::{self, Files};
+use crate::guard::frames::{self, FRAME_JS, FrameHost};
 use crate::guard::{self, Guard, Refusal};
 use crate::listen::{self, Answer, DEFAULT_PORT, Listeners, Ports};
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
@@ -39,15 +44,29 @@ const SEEN_LIMIT: usize = 1024;
 /// How long the last bytes of answers are waited for at the end.
 const FAREWELL: Duration = Duration::from_millis(200);
 
+/// How long a sandboxed document has to be opened under its own name.
+const FRAME_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Everything of ours begins with this; nothing of a site is looked up there.
 const OWN_PREFIX: &str = "/@tidings/";
 
 struct App {
     guard: Guard,
+    frame_host: FrameHost,
+    frames: Arc<Frames>,
     files: Files,
-    pages: LivePages,
+    pages: Arc<LivePages>,
     endpoint: Endpoint,
     report: Arc<Report>,
+}
+
+/// What is known of sandboxed frames.
+#[derive(Debug, Default)]
+struct Frames {
+    /// One has been opened under its own name: they work.
+    work: AtomicBool,
+    /// A request that may have come from one was refused.
+    refused: AtomicBool,
 }
 
 /// Runs until the process is told to end.
@@ -69,8 +88,10 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
     let report = Arc::new(Report::new(Arc::clone(say)));
     let watcher = Arc::new(OnceLock::new());
     let version = version_of(CLIENT_JS);
+    let frame_host = FrameHost::default();
     let app = Arc::new(App {
         guard: guard_for(args),
+        frames: Arc::default(),
         files: Files::new(files::Options {
             root: root.clone(),
             spa: args.spa.clone(),
@@ -78,12 +99,14 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
             listing: !args.no_listing,
             compress: args.compress,
         }),
-        pages: LivePages::new(
+        pages: Arc::new(LivePages::new(
             Arc::clone(&reloader),
             Arc::clone(&watcher),
             Arc::clone(say),
             &version,
-        ),
+            frame_host.label(),
+        )),
+        frame_host,
         // A developer waits for nothing: pages come back fast.
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
         report: Arc::clone(&report),
@@ -227,12 +250,36 @@ impl App {
         }
         let path = parts.uri.path();
         let own = path == STREAM_PATH || path.starts_with(OWN_PREFIX);
-        let foreign = match own {
-            true => guard::same_origin_only(&parts),
-            false => guard::no_foreign_embedding(&parts),
+        let framed = match self.frame_host.admits(&parts) {
+            Ok(framed) => framed,
+            Err(refusal) => return Answer::Response(refused(refusal)),
+        };
+        if path == CLIENT_PATH && (framed || frames::is_foreign_script(&parts)) {
+            return Answer::Response(script(FRAME_JS));
+        }
+        let foreign = match (own, framed) {
+            (true, _) => guard::same_origin_only(&parts),
+            (false, true) => Ok(()),
+            (false, false) => guard::no_foreign_embedding(&parts),
         };
         if let Err(refusal) = foreign {
+            if !own && frames::may_be_sandboxed(&parts.headers) {
+                self.say_if_frames_do_not_work(path);
+            }
             return Answer::Response(refused(refusal));
+        }
+        if framed {
+            self.frames.work.store(true, Ordering::Relaxed);
+            return Answer::Response(match own {
+                true => plain(StatusCode::NOT_FOUND, "not found\n"),
+                false => {
+                    let opaque = parts.headers.contains_key(ORIGIN);
+                    let request = Request::from_parts(parts, ());
+                    let pages = &*self.pages;
+                    let response = self.files.respond(&request, Some(peer), pages).await;
+                    for_frames(response, opaque)
+                }
+            });
         }
         Answer::Response(match path {
             STREAM_PATH => return Answer::Stream(self.endpoint.respond(&parts)),
@@ -241,9 +288,25 @@ impl App {
             _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
             _ => {
                 let request = Request::from_parts(parts, ());
-                self.files.respond(&request, Some(peer), &self.pages).await
+                self.files.respond(&request, Some(peer), &*self.pages).await
             }
         })
+    }
+
+    /// A sandboxed document loads a few things before it is opened under its own name. Only if that does
+    /// not happen is it worth a word.
+    fn say_if_frames_do_not_work(&self, path: &str) {
+        if self.frames.refused.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (frames, pages) = (Arc::clone(&self.frames), Arc::clone(&self.pages));
+        let path = path.to_owned();
+        tokio::spawn(async move {
+            tokio::time::sleep(FRAME_PATIENCE).await;
+            if !frames.work.load(Ordering::Relaxed) {
+                pages.denied_to_unknown(&path);
+            }
+        });
     }
 
     async fn seen(&self, method: &Method, body: Incoming) -> Response<files::Body> {
@@ -269,17 +332,40 @@ fn client_script(method: &Method) -> Response<files::Body> {
         Method::HEAD => "",
         _ => return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"),
     };
-    let mut response = plain(StatusCode::OK, body);
+    let mut response = script(body);
     let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/javascript; charset=utf-8"),
-    );
     // Its address changes when it does.
     headers.insert(
         CACHE_CONTROL,
         HeaderValue::from_static("max-age=31536000, immutable"),
     );
+    response
+}
+
+fn script(text: &'static str) -> Response<files::Body> {
+    let mut response = plain(StatusCode::OK, text);
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/javascript; charset=utf-8"),
+    );
+    response
+}
+
+/// Opens a file to a sandboxed frame of ours: to be used, and where it says that it has no origin
+/// (module scripts, fonts, `fetch`), to be read. The rule is in `guard/frames.rs`.
+fn for_frames(mut response: Response<files::Body>, opaque: bool) -> Response<files::Body> {
+    let headers = response.headers_mut();
+    let policy = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(policy, HeaderValue::from_static("cross-origin"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    if opaque {
+        headers.insert(
+            ACCESS_CONTROL_ALLOW_ORIGIN,
+            HeaderValue::from_static("null"),
+        );
+    }
     response
 }
 

@@ -124,11 +124,13 @@ impl Media {
             Media::Unknown { .. } if looks_like_text(first) => PLAIN,
             Media::Unknown { binary } => binary,
         };
-        let utf8 = is_text(essence)
-            && !matches!(self, Media::Known { text: false, .. })
-            && !self.says_its_charset_itself()
-            && !(essence == "text/css" && declares_another_charset(first))
-            && charset::is_utf8(first, whole);
+        let is_text = match self {
+            Media::Known { text, .. } => *text,
+            _ => is_text(essence),
+        };
+        let is_text = is_text && !self.says_its_charset_itself();
+        let declared = essence == "text/css" && declares_another_charset(first);
+        let utf8 = is_text && !declared && charset::is_utf8(first, whole);
         match utf8 {
             true => Cow::Owned(format!("{essence}; charset=utf-8")),
             false => Cow::Borrowed(essence),

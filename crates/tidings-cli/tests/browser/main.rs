@@ -20,6 +20,7 @@ mod burst;
 mod chromium;
 mod document;
 mod return_;
+mod sandbox;
 mod save;
 mod share;
 mod site;

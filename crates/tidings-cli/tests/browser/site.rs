@@ -96,6 +96,10 @@ impl Site {
         format!("http://localhost:{}{path}", self.port)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn root(&self) -> &Path {
         self.dir.path()
     }

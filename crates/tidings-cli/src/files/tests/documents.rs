@@ -192,6 +192,22 @@ async fn what_cannot_carry_a_script_is_left_alone_and_said_so() {
 }
 
 #[tokio::test]
+async fn a_page_in_a_frame_of_ours_is_told_from_others() {
+    let site = Site::new(&[("index.html", PAGE)]);
+    for (destination, from, told) in [
+        ("iframe", "same-origin", "frame /index.html"),
+        ("frame", "same-origin", "frame /index.html"),
+        ("iframe", "cross-site", "file /index.html"),
+        ("iframe", "same-site", "file /index.html"),
+        ("document", "same-origin", "file /index.html"),
+    ] {
+        let headers = [("sec-fetch-dest", destination), ("sec-fetch-site", from)];
+        site.get_with("/", &headers).await;
+        assert_eq!(site.told()[0], told, "{destination} {from}");
+    }
+}
+
+#[tokio::test]
 async fn in_a_frame_a_picture_belongs_to_its_page() {
     let site = Site::new(&[("c.svg", "<svg/>")]);
     site.get_with("/c.svg", &[("sec-fetch-dest", "iframe")])
