@@ -22,7 +22,6 @@ use tidings::http::SseBody;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::cli::Host;
 use crate::direct::{self, Handover, Placeholder, Watched};
 use crate::say::Hinted;
 
@@ -38,6 +37,35 @@ const BACKLOG: i32 = 1024;
 /// Unanswered bytes make a connection dead after this time: a laptop that went to sleep, a phone
 /// that left. Without it the system tries for a quarter of an hour.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
+
+/// What `--host` names: an address, or a name that stands for some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Host {
+    Address(IpAddr),
+    Name(String),
+}
+
+impl std::str::FromStr for Host {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Host, String> {
+        let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+        if let Ok(address) = bare.unwrap_or(text).parse() {
+            return Ok(Host::Address(address));
+        }
+        let is_name = !text.is_empty()
+            && text.len() < 254
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+        match is_name {
+            true => Ok(Host::Name(text.to_owned())),
+            false => {
+                Err("neither an IP address nor a host name; the port goes to --port".to_owned())
+            }
+        }
+    }
+}
 
 /// Which ports may be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -307,6 +335,21 @@ impl<B: Body<Data = Bytes, Error = io::Error> + Unpin> Body for Outgoing<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_an_address_or_a_name() {
+        for (text, expected) in [
+            ("0.0.0.0", true),
+            ("[::1]", true),
+            ("::", true),
+            ("my-machine.local", true),
+            ("127.0.0.1:80", false),
+            ("http://x", false),
+            ("", false),
+        ] {
+            assert_eq!(text.parse::<Host>().is_ok(), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_taken_port_gives_way_to_the_next_unless_it_was_asked_for() {

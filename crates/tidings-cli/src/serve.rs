@@ -13,10 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -26,12 +23,13 @@ use tidings::http::Endpoint;
 use tidings::reload::{CLIENT_JS, Published, Reloader, TOPIC};
 use tidings::watch::{self, Notice, WatchError, Watcher};
 
-use crate::cli::{Host, ServeArgs};
+use crate::cli::ServeArgs;
 use crate::files::{self, Files};
 use crate::guard::frames::{self, FRAME_JS, FrameHost};
 use crate::guard::{self, Guard, Refusal};
-use crate::listen::{self, Answer, DEFAULT_PORT, Listeners, Ports};
+use crate::listen::{self, Answer, DEFAULT_PORT, Host, Listeners, Ports};
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
+use crate::referrers::Referrers;
 use crate::report::{Report, Seen};
 use crate::say::{Hinted, Line, Paint, Say};
 
@@ -52,21 +50,14 @@ const OWN_PREFIX: &str = "/@tidings/";
 
 struct App {
     guard: Guard,
-    frame_host: FrameHost,
-    frames: Arc<Frames>,
+    frame_host: Arc<FrameHost>,
+    /// A request that may have come from a sandboxed frame was refused.
+    said_refused: AtomicBool,
     files: Files,
     pages: Arc<LivePages>,
+    referrers: Arc<Referrers>,
     endpoint: Endpoint,
     report: Arc<Report>,
-}
-
-/// What is known of sandboxed frames.
-#[derive(Debug, Default)]
-struct Frames {
-    /// One has been opened under its own name: they work.
-    work: AtomicBool,
-    /// A request that may have come from one was refused.
-    refused: AtomicBool,
 }
 
 /// Runs until the process is told to end.
@@ -84,14 +75,17 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     let hub = Hub::memory();
-    let reloader = Arc::new(Reloader::new(hub.clone(), &root));
+    let referrers = Arc::new(Referrers::default());
+    let requests = Arc::clone(&referrers);
+    let reloader = Reloader::new(hub.clone(), &root)
+        .used_by(move |change| requests.users_of(&change.path, change.kind == "removed"));
+    let reloader = Arc::new(reloader);
     let report = Arc::new(Report::new(Arc::clone(say)));
     let watcher = Arc::new(OnceLock::new());
     let version = version_of(CLIENT_JS);
-    let frame_host = FrameHost::default();
+    let frame_host = Arc::new(FrameHost::default());
     let app = Arc::new(App {
         guard: guard_for(args),
-        frames: Arc::default(),
         files: Files::new(files::Options {
             root: root.clone(),
             spa: args.spa.clone(),
@@ -107,6 +101,8 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
             frame_host.label(),
         )),
         frame_host,
+        said_refused: AtomicBool::new(false),
+        referrers,
         // A developer waits for nothing: pages come back fast.
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
         report: Arc::clone(&report),
@@ -167,11 +163,9 @@ fn guard_for(args: &ServeArgs) -> Guard {
     if let Some(Host::Name(name)) = &args.host {
         names.push(name.clone());
     }
-    if !is_loopback(args.host.as_ref())
-        && let Ok(name) = std::fs::read_to_string("/proc/sys/kernel/hostname")
-    {
-        let name = name.trim();
-        names.extend([name.to_owned(), format!("{name}.local")]);
+    if !is_loopback(args.host.as_ref()) {
+        let name = gethostname::gethostname().to_string_lossy().into_owned();
+        names.extend([format!("{name}.local"), name]);
     }
     Guard::new(names)
 }
@@ -268,27 +262,20 @@ impl App {
             }
             return Answer::Response(refused(refusal));
         }
-        if framed {
-            self.frames.work.store(true, Ordering::Relaxed);
-            return Answer::Response(match own {
-                true => plain(StatusCode::NOT_FOUND, "not found\n"),
-                false => {
-                    let opaque = parts.headers.contains_key(ORIGIN);
-                    let request = Request::from_parts(parts, ());
-                    let pages = &*self.pages;
-                    let response = self.files.respond(&request, Some(peer), pages).await;
-                    for_frames(response, opaque)
-                }
-            });
-        }
         Answer::Response(match path {
+            _ if own && framed => plain(StatusCode::NOT_FOUND, "not found\n"),
             STREAM_PATH => return Answer::Stream(self.endpoint.respond(&parts)),
             CLIENT_PATH => client_script(&parts.method),
             SEEN_PATH => self.seen(&parts.method, body).await,
             _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
             _ => {
+                self.referrers.record(&parts);
                 let request = Request::from_parts(parts, ());
-                self.files.respond(&request, Some(peer), &*self.pages).await
+                let response = self.files.respond(&request, Some(peer), &*self.pages);
+                match framed {
+                    true => self.frame_host.open(response.await, request.headers()),
+                    false => response.await,
+                }
             }
         })
     }
@@ -296,14 +283,14 @@ impl App {
     /// A sandboxed document loads a few things before it is opened under its own name. Only if that does
     /// not happen is it worth a word.
     fn say_if_frames_do_not_work(&self, path: &str) {
-        if self.frames.refused.swap(true, Ordering::Relaxed) {
+        if self.said_refused.swap(true, Ordering::Relaxed) {
             return;
         }
-        let (frames, pages) = (Arc::clone(&self.frames), Arc::clone(&self.pages));
+        let (frame_host, pages) = (Arc::clone(&self.frame_host), Arc::clone(&self.pages));
         let path = path.to_owned();
         tokio::spawn(async move {
             tokio::time::sleep(FRAME_PATIENCE).await;
-            if !frames.work.load(Ordering::Relaxed) {
+            if !frame_host.is_used() {
                 pages.denied_to_unknown(&path);
             }
         });
@@ -349,23 +336,6 @@ fn script(text: &'static str) -> Response<files::Body> {
         CONTENT_TYPE,
         HeaderValue::from_static("text/javascript; charset=utf-8"),
     );
-    response
-}
-
-/// Opens a file to a sandboxed frame of ours: to be used, and where it says that it has no origin
-/// (module scripts, fonts, `fetch`), to be read. The rule is in `guard/frames.rs`.
-fn for_frames(mut response: Response<files::Body>, opaque: bool) -> Response<files::Body> {
-    let headers = response.headers_mut();
-    let policy = HeaderName::from_static("cross-origin-resource-policy");
-    headers.insert(policy, HeaderValue::from_static("cross-origin"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    headers.append(VARY, HeaderValue::from_static("Origin"));
-    if opaque {
-        headers.insert(
-            ACCESS_CONTROL_ALLOW_ORIGIN,
-            HeaderValue::from_static("null"),
-        );
-    }
     response
 }
 

@@ -30,34 +30,47 @@
 //!   (`Referrer-Policy: same-origin`).
 //!
 //! What stays refused: frames without scripts (`sandbox=""`), which cannot move; `srcdoc`, `data:` and
-//! `blob:` documents, which have no address of ours; Safari's. The terminal says so. Whoever sandboxes
+//! `blob:` documents, which have no address of ours; Safari's. The terminal says so. On plain http in
+//! the network browsers do not say what is foreign, so there all but what needs CORS is loaded. Whoever sandboxes
 //! code that must not read the folder keeps it from doing so with a policy, as in production.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::header::{HeaderMap, ORIGIN};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERER,
+    REFERRER_POLICY, VARY,
+};
 use http::request::Parts;
-use http::{HeaderName, Method};
+use http::{Method, Response};
 
 use super::authority::{Authority, HostName};
 use super::{Refusal, SEC_FETCH_DEST, SEC_FETCH_MODE, SEC_FETCH_SITE, authorities};
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
 
 /// The script that opens a sandboxed document under the secret name, which is the fragment of its own
 /// address. It holds nothing secret, so that it can be had by everybody.
 pub(crate) const FRAME_JS: &str = include_str!("frame.js");
 
 /// The secret name. Another one in every process.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct FrameHost {
-    label: String,
+    name: String,
+    /// Something was asked for under it: browsers know the way.
+    used: AtomicBool,
 }
+
+const LOCALHOST: &str = ".localhost";
 
 impl Default for FrameHost {
     fn default() -> FrameHost {
         // The keys come from the system, and what is hashed with them tells nothing of them.
         let half = || RandomState::new().hash_one(0);
         FrameHost {
-            label: format!("frame-{:016x}{:016x}", half(), half()),
+            name: format!("frame-{:016x}{:016x}{LOCALHOST}", half(), half()),
+            used: AtomicBool::new(false),
         }
     }
 }
@@ -65,17 +78,21 @@ impl Default for FrameHost {
 impl FrameHost {
     /// The first label of the name; `localhost` follows.
     pub(crate) fn label(&self) -> &str {
-        &self.label
+        self.name.strip_suffix(LOCALHOST).unwrap_or_default()
+    }
+
+    pub(crate) fn is_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
     }
 
     /// Whether this was asked for under the secret name. Who says to have an origin is no sandboxed
     /// frame.
     pub(crate) fn admits(&self, parts: &Parts) -> Result<bool, Refusal> {
-        let name = format!("{}.localhost", self.label);
         let asked = authorities(parts)?;
         let is_name = |authority: &&str| {
-            Authority::parse(authority)
-                .is_some_and(|authority| authority.host == HostName::Name(name.clone()))
+            Authority::parse(authority).is_some_and(
+                |authority| matches!(authority.host, HostName::Name(name) if name == self.name),
+            )
         };
         if asked.is_empty() || !asked.iter().all(is_name) {
             return Ok(false);
@@ -84,6 +101,27 @@ impl FrameHost {
             true => Ok(true),
             false => Err(Refusal::foreign()),
         }
+    }
+}
+
+impl FrameHost {
+    /// Opens a file to a sandboxed frame of ours: to be used, and where it says that it has no origin
+    /// (module scripts, fonts, `fetch`), to be read.
+    pub(crate) fn open<B>(&self, mut response: Response<B>, asked: &HeaderMap) -> Response<B> {
+        self.used.store(true, Ordering::Relaxed);
+        let mut set = |name, value| {
+            let headers = response.headers_mut();
+            headers.insert(name, HeaderValue::from_static(value));
+        };
+        set(CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin");
+        set(REFERRER_POLICY, "same-origin");
+        if asked.contains_key(ORIGIN) {
+            set(ACCESS_CONTROL_ALLOW_ORIGIN, "null");
+        }
+        // Beside what it varies by anyway.
+        let origin = HeaderValue::from_static("Origin");
+        response.headers_mut().append(VARY, origin);
+        response
     }
 }
 
@@ -108,5 +146,5 @@ pub(crate) fn is_foreign_script(parts: &Parts) -> bool {
 /// Whether a request that was refused as foreign may have come from a sandboxed frame of ours: it does
 /// not say where it comes from.
 pub(crate) fn may_be_sandboxed(headers: &HeaderMap) -> bool {
-    !headers.contains_key(http::header::REFERER) && is_opaque(headers)
+    !headers.contains_key(REFERER) && is_opaque(headers)
 }

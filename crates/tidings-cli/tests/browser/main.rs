@@ -24,6 +24,8 @@ mod sandbox;
 mod save;
 mod share;
 mod site;
+#[path = "../support/mod.rs"]
+mod support;
 mod swap;
 
 use chromium::{Browser, Page};

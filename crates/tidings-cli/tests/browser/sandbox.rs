@@ -102,6 +102,19 @@ fn a_sandboxed_frame_of_ours_loads_what_it_uses() {
 }
 
 #[test]
+fn what_a_sandboxed_frame_uses_is_shown_when_it_is_saved() {
+    let site = serve(&[(
+        "index.html",
+        &around("<iframe sandbox='allow-scripts' src='/frame.html'></iframe>"),
+    )]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    until_told(&mut tab, 0, ALL);
+    site.save("dependency.js", "tell('saved')");
+    until_told(&mut tab, 0, "classic,fetched,image,module,saved,style");
+}
+
+#[test]
 fn a_stranger_gets_nothing_and_neither_do_its_frames() {
     let ours = serve(&[("index.html", &page("x"))]);
     let at = format!("http://localhost:{}", ours.port());
