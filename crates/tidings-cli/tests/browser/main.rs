@@ -27,6 +27,7 @@ mod site;
 #[path = "../support/mod.rs"]
 mod support;
 mod swap;
+mod types;
 
 use chromium::{Browser, Page};
 use site::Site;

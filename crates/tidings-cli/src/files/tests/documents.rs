@@ -16,7 +16,7 @@ async fn a_navigation_gets_the_script_and_nothing_else_does() {
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
     assert_eq!(
         answer.header("vary"),
-        "Sec-Fetch-Dest, Accept, Accept-Encoding".trim_end_matches(", Accept-Encoding")
+        "Sec-Fetch-Dest, Sec-Fetch-Site, Accept"
     );
     assert_eq!(site.told(), ["file /index.html", "observed index.html"]);
     site.body("/", PAGE).await;
