@@ -33,6 +33,11 @@ struct Connection {
 
 impl Browser {
     pub fn start() -> Browser {
+        Browser::start_with(&[])
+    }
+
+    /// One with these further arguments.
+    pub fn start_with(arguments: &[&str]) -> Browser {
         let program = std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
         let profile = tempfile::tempdir().unwrap();
         let mut child = Command::new(&program)
@@ -48,6 +53,7 @@ impl Browser {
                 "--disable-sync",
                 "--remote-debugging-port=0",
             ])
+            .args(arguments)
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
