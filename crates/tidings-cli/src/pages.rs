@@ -59,8 +59,9 @@ impl Pages for LivePages {
             page,
             own_policy,
         };
-        // The timestamp may come to be known without the position moving on.
-        let tag = format!("{}-{}", stamp.cursor, stamp.timestamp.unwrap_or(0));
+        // The rest may come to be known without the position moving on.
+        let (timestamp, tree) = (stamp.timestamp.unwrap_or(0), stamp.tree.unwrap_or(0));
+        let tag = format!("{}-{timestamp}-{tree:x}", stamp.cursor);
         Snippet {
             html: Bytes::from(element(false).to_string()),
             with_policy: Bytes::from(element(true).to_string()),

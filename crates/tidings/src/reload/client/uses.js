@@ -38,7 +38,8 @@
       return below && (!below.includes('/') || kind !== 'modified')
     }
     if (path === file) return kind !== 'removed' // keep the last good page until it is back
-    if (kind === 'removed' && [...used].some((other) => other.startsWith(path + '/'))) return true
+    // A directory that was removed, or replaced by another, stands for all that is in it.
+    if (kind !== 'created' && [...used].some((other) => other.startsWith(path + '/'))) return true
     return used.has(path) && !listensItself(path)
   }
 
