@@ -82,8 +82,7 @@ pub(crate) struct ServeArgs {
         long,
         env = "TIDINGS_WATCH",
         hide_env = true,
-        value_name = "PATH",
-        value_delimiter = ','
+        value_name = "PATH"
     )]
     pub(crate) watch: Vec<PathBuf>,
 

@@ -119,17 +119,7 @@ impl Root {
     }
 
     fn admits(&self, real: &Path) -> bool {
-        match real.strip_prefix(&self.path) {
-            Ok(relative) => !resolve::is_private_real(relative),
-            Err(_) if self.follow_symlinks => {
-                // The user's own directories may be hidden ones, those that a link leads into
-                // may not: only what root and target have in common is beyond suspicion.
-                let common = real.components().zip(self.path.components());
-                let common = common.take_while(|(a, b)| a == b).count();
-                !resolve::is_private_real(&real.components().skip(common).collect::<PathBuf>())
-            }
-            Err(_) => false,
-        }
+        resolve::may_be_served(real, &self.path, self.follow_symlinks)
     }
 }
 

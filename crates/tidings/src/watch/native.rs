@@ -1,7 +1,7 @@
 //! The operating system's watching, through `notify`. Nothing else names that crate.
 //!
 //! notify reports more than we want (every `open`), and says the same in several words on
-//! several systems; here it becomes five signs. Two facts of its inotify side shape the rest:
+//! several systems; here it becomes six signs. Two facts of its inotify side shape the rest:
 //!
 //! - [`Native::watch`] sends to notify's own thread and waits for it. It must never be called
 //!   from the ear (which runs on that thread), nor under a lock that the ear takes.
@@ -25,7 +25,7 @@ pub(super) const PER_DIRECTORY: bool = TELLS_CLOSE;
 
 /// How long a file that nobody closed must be left alone to count as done.
 pub(super) const WRITE_QUIET: Duration = if TELLS_CLOSE {
-    Duration::from_millis(100)
+    Duration::from_millis(80)
 } else {
     Duration::from_millis(15)
 };
@@ -43,6 +43,8 @@ pub(super) enum Heard {
     Arrived,
     /// It was removed or moved away.
     Gone,
+    /// Its permissions, owner or times changed.
+    Touched,
 }
 
 /// What comes from the system.
@@ -106,6 +108,12 @@ impl Native {
         self.add(directory, RecursiveMode::NonRecursive)
     }
 
+    /// Ends the watch that was made by this path, where there is one.
+    pub(super) fn unwatch(&mut self, directory: &Path) {
+        // The only error is that there is none.
+        let _ = self.watcher.unwatch(directory);
+    }
+
     fn add(&mut self, directory: &Path, mode: RecursiveMode) -> Result<(), Refusal> {
         self.watcher.watch(directory, mode).map_err(|error| {
             if matches!(error.kind, notify::ErrorKind::MaxFilesWatch) {
@@ -150,10 +158,9 @@ fn translate(event: notify::Event, ear: &mut impl FnMut(Report)) {
             }
             return;
         }
-        // `Both` repeats a `From` and a `To`. chmod and touch change nothing that is served.
-        EventKind::Modify(
-            ModifyKind::Name(RenameMode::Both) | ModifyKind::Metadata(_) | ModifyKind::Other,
-        )
+        EventKind::Modify(ModifyKind::Metadata(_)) => Heard::Touched,
+        // `Both` repeats a `From` and a `To`.
+        EventKind::Modify(ModifyKind::Name(RenameMode::Both) | ModifyKind::Other)
         | EventKind::Access(_)
         | EventKind::Any
         | EventKind::Other => return,

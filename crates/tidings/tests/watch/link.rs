@@ -38,7 +38,7 @@ fn a_linked_file_is_said_when_what_it_leads_to_changes() {
         symlink("a/real.css", site.path("in.css")).unwrap();
         symlink("../shared/out.css", site.path("out.css")).unwrap();
         site.settle();
-        site.start(|_| {});
+        site.start(|options| options.scope = Scope::Anywhere);
         site.save("a/real.css", "second");
         site.expect_in_time(&[("a/real.css", Modified), ("in.css", Modified)]);
         fs::write(site.beside("shared/out.css"), "second").unwrap();

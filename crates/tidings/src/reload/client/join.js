@@ -9,7 +9,7 @@
   const join = () => {
     if (listening) return
     const me = `${Date.now()}.${Math.random()}`
-    const start = { name, stream: streamUrl.href, me, page: { id: at, timestamp, newest, fresh } }
+    const start = { name, stream: streamUrl.href, me, page: { id: at, timestamp, newest, tree, fresh } }
     fresh = false
     try {
       listening = joinInWorker(start)
@@ -47,7 +47,7 @@
       if (started || listening !== mine) return
       kept = null
       worker.terminate()
-      start.page = { id: at, timestamp, newest, fresh: start.page.fresh }
+      start.page = { id: at, timestamp, newest, tree, fresh: start.page.fresh }
       listening = startPeer(start, hear)
     }
     worker.postMessage({ start })

@@ -35,12 +35,12 @@
   //   lock(steal, granted, lost): asks for the lock and returns what gives it back; null without locks,
   //   connect(after, {opened, failed, event}): opens the stream and returns what closes it,
   //   later(ms, action), cancel(timer), random() }
-  // `page`: { id, timestamp, newest: the page's cursor and what the files were there,
+  // `page`: { id, timestamp, newest, tree: the page's cursor and what the files were there,
   //   fresh: the page has just been loaded, so its cursor is of the newest run of the server }
   const peer = (world, page, deliver) => {
     const { me, post, connect, later, cancel, random } = world
     let { lock } = world
-    let at = { id: page.id, timestamp: page.timestamp, newest: page.newest }
+    let at = { id: page.id, timestamp: page.timestamp, newest: page.newest, tree: page.tree }
     let fresh = page.fresh
     let from = at.id // `log` has all events after this one
     let log = []
@@ -70,12 +70,15 @@
         if (log.length > LOG_LIMIT) from = log.shift().id
       }
       if (!isAfter(event.id, at.id)) return
-      const { timestamp, newest = timestamp } = JSON.parse(event.data)
-      at = { id: event.id, timestamp, newest }
+      const { timestamp, newest = timestamp, tree } = JSON.parse(event.data)
+      at = { id: event.id, timestamp, newest, tree }
       deliver(event)
     }
 
-    const status = () => ({ id: at.id, data: JSON.stringify({ timestamp: at.timestamp, newest: at.newest }) })
+    const status = () => {
+      const { id, ...files } = at
+      return { id, data: JSON.stringify(files) }
+    }
 
     // ---- leading
 
