@@ -155,6 +155,10 @@ impl Desk {
                     true => fs::metadata(&path).ok(),
                     false => Some(meta),
                 };
+                if led_there && target.is_none() {
+                    // A part of the way is there again; the end of it will be heard of.
+                    return;
+                }
                 let is_dir = target.as_ref().is_some_and(fs::Metadata::is_dir);
                 if (is_dir || linked) && !led_there && tree.speaks_of(&path, is_dir) {
                     let path = path.clone();

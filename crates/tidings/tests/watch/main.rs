@@ -29,7 +29,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
-use tidings::watch::{Change, ChangeKind, ChangeSet, Notice, Options, Scope, WatchError, Watcher};
+use tidings::watch::{
+    Candidate, Change, ChangeKind, ChangeSet, Notice, Options, Scope, WatchError, Watcher,
+};
 
 use ChangeKind::{Created, Modified, Removed};
 

@@ -13,9 +13,22 @@ use crate::watch::stamp::Stamp;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// How often a way may change while it is walked, before it is left to the next check.
+const FOLLOW_LIMIT: usize = 8;
+
 impl Keeper {
-    /// Walks the way of a link, if it is one, and watches what decides where it leads.
+    /// Walks the way of a link, if it is one, and watches what decides where it leads: again until
+    /// nothing new is to be watched, so that what appears meanwhile is either found or heard of.
     pub(super) fn follow(&mut self, root: usize, link: &Path) {
+        for _ in 0..FOLLOW_LIMIT {
+            if !self.follow_once(root, link) {
+                return;
+            }
+        }
+    }
+
+    /// Gives back whether anything is watched that was not before, or could not be watched.
+    fn follow_once(&mut self, root: usize, link: &Path) -> bool {
         let at = {
             let tree = &lock(&self.desk.state).roots[root].tree;
             let mut at = tree.real_of(link);
@@ -39,7 +52,11 @@ impl Keeper {
             watch.retain(|(directory, stamp)| admitted && tree.enter_outside(directory, stamp));
             (watch, tree.links.set(link, way))
         };
-        for (directory, _) in watch.iter().filter(|_| PER_DIRECTORY) {
+        self.leave_outside(root, &left);
+        if !PER_DIRECTORY {
+            return false;
+        }
+        for (directory, _) in &watch {
             let native = &mut self.anchors[root].native;
             // It may be another directory of the same name.
             native.unwatch(directory);
@@ -48,7 +65,7 @@ impl Keeper {
                 tree.leave_outside(directory);
             }
         }
-        self.leave_outside(root, &left);
+        !watch.is_empty()
     }
 
     /// Ends the watches of directories outside that no link needs any more.
