@@ -8,20 +8,21 @@
 //!   resolve to 127.0.0.1 (DNS rebinding). The browser still sends that name as `Host`, so only
 //!   names that cannot be rebound, or were allowed, are answered.
 //! - **The site.** Without rebinding a foreign page can still embed our scripts and open our event
-//!   stream. Browsers say so (`Sec-Fetch-Site`, `Origin`), and we never send CORS headers.
+//!   stream. Browsers say so (`Sec-Fetch-Site`, `Origin`), and we send no CORS headers. Sandboxed frames
+//!   of our own pages look like strangers; how they are told from them is written in `frames.rs`.
 //!
 //! What must stay true: a check is a function of the request's head and the allowed names alone; a
 //! refusal never echoes anything but a name that was validated.
 
 mod authority;
+pub(crate) mod frames;
 #[cfg(test)]
 mod tests;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use http::header::{HOST, HeaderName, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 
-use crate::files::Body;
 use authority::{Authority, HostName};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -205,18 +206,5 @@ impl Refusal {
             status: StatusCode::FORBIDDEN,
             text: "this is not for other sites\n".to_owned(),
         }
-    }
-
-    pub(crate) fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::whole(self.text));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        response
     }
 }

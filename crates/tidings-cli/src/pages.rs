@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::Metadata;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -12,7 +13,12 @@ use tidings::watch::Watcher;
 
 use crate::files::{Page, Pages, Snippet};
 use crate::say::{Line, Paint, Say, printable};
-use crate::serve::{CLIENT_PATH, STREAM_PATH};
+
+/// Where the stream is, for pages and for anyone else.
+pub(crate) const STREAM_PATH: &str = "/server-sent-events";
+
+/// Where the page's script is.
+pub(crate) const CLIENT_PATH: &str = "/@tidings/client.js";
 
 /// What is remembered of pages that were left alone, so that each is said once.
 const REMEMBERED: usize = 1000;
@@ -23,6 +29,9 @@ pub(crate) struct LivePages {
     pub(crate) say: Arc<Say>,
     /// The script's address: it changes with the script, so that it can be kept for ever.
     pub(crate) client: String,
+    /// The same in a frame. Another address, so that the script for sandboxed ones is not taken from a
+    /// cache; behind the `#` is the name that only it may know (`guard/frames.rs`).
+    pub(crate) client_in_frame: String,
     // Held while a set is looked up.
     pub(crate) said: Mutex<HashSet<(String, String)>>,
 }
@@ -33,12 +42,14 @@ impl LivePages {
         watcher: Arc<OnceLock<Watcher>>,
         say: Arc<Say>,
         version: &str,
+        frame_label: &str,
     ) -> LivePages {
         LivePages {
             reloader,
             watcher,
             say,
             client: format!("{CLIENT_PATH}?{version}"),
+            client_in_frame: format!("{CLIENT_PATH}?{version}-frame#{frame_label}"),
             said: Mutex::default(),
         }
     }
@@ -47,24 +58,26 @@ impl LivePages {
 impl Pages for LivePages {
     fn snippet(&self, page: &Page<'_>) -> Snippet {
         let stamp = self.reloader.stamp();
+        let framed = matches!(page, Page::File { framed: true, .. });
+        let client = match framed {
+            true => &self.client_in_frame,
+            false => &self.client,
+        };
         let page = match page {
-            Page::File { url_path } => PageIs::File(url_path),
+            Page::File { url_path, .. } => PageIs::File(url_path),
             Page::Listing { url_path } => PageIs::Listing(url_path),
             Page::NotFound => PageIs::Missing,
         };
-        let element = |own_policy| ScriptElement {
-            client: &self.client,
-            stream: STREAM_PATH,
-            stamp: &stamp,
-            page,
-            own_policy,
-        };
+        let element = ScriptElement::new(client, STREAM_PATH, &stamp, page);
         // The rest may come to be known without the position moving on.
         let (timestamp, tree) = (stamp.timestamp.unwrap_or(0), stamp.tree.unwrap_or(0));
-        let tag = format!("{}-{timestamp}-{tree:x}", stamp.cursor);
+        let mut tag = format!("{}-{timestamp}-{tree:x}", stamp.cursor);
+        if framed {
+            tag.push_str("-frame");
+        }
         Snippet {
-            html: Bytes::from(element(false).to_string()),
-            with_policy: Bytes::from(element(true).to_string()),
+            html: Bytes::from(element.to_string()),
+            with_policy: Bytes::from(element.own_policy(true).to_string()),
             tag,
         }
     }
@@ -82,32 +95,82 @@ impl Pages for LivePages {
     }
 
     fn left_alone(&self, url_path: &str, reason: &str) {
-        let news = {
-            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            said.len() < REMEMBERED && said.insert((url_path.to_owned(), reason.to_owned()))
+        self.note("left-alone", url_path, "does not reload", reason);
+    }
+
+    fn refused(&self, url_path: &str, reason: &str) {
+        self.note("refused", url_path, "is refused by the browser", reason);
+    }
+
+    fn unreadable(&self, path: &Path, error: &io::Error) {
+        let denied = error.kind() == io::ErrorKind::PermissionDenied;
+        let shown = printable(&path.display().to_string()).into_owned();
+        let why = match denied {
+            true => "permission denied".to_owned(),
+            false => error.to_string(),
         };
-        if news {
-            let line = LeftAlone {
-                path: url_path,
-                reason,
+        if self.is_news(&shown, &why) {
+            let right = match path.is_dir() {
+                true => "a+rx",
+                false => "a+r",
             };
-            self.say.happens("left-alone", &line);
+            let hint = format!(
+                "let tidings read it, as with: chmod {right} {}",
+                quoted(&shown)
+            );
+            let message = format!("cannot read {shown}: {why}");
+            self.say
+                .trouble("warning", &message, denied.then_some(hint.as_str()));
         }
     }
 }
 
+impl LivePages {
+    /// A page that does not say where it comes from was refused a file.
+    pub(crate) fn denied_to_unknown(&self, url_path: &str) {
+        let reason = "a sandboxed frame without scripts or without an address (srcdoc), or one of another site";
+        let what = "was not given to a page without an origin";
+        self.note("denied", url_path, what, reason);
+    }
+
+    /// Says something about a file, unless it was said before.
+    fn note(&self, event: &str, path: &str, what: &'static str, reason: &str) {
+        if self.is_news(path, reason) {
+            let line = Note { path, what, reason };
+            self.say.happens(event, &line);
+        }
+    }
+
+    fn is_news(&self, path: &str, reason: &str) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.len() < REMEMBERED && said.insert((path.to_owned(), reason.to_owned()))
+    }
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,@%".contains(&byte);
+    match path.bytes().all(plain) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}
+
+/// A line about one file.
 #[derive(Serialize)]
-struct LeftAlone<'a> {
+struct Note<'a> {
     path: &'a str,
+    #[serde(skip)]
+    what: &'static str,
     reason: &'a str,
 }
 
-impl Line for LeftAlone<'_> {
+impl Line for Note<'_> {
     fn plain(&self, paint: Paint) -> String {
         let path = printable(self.path.trim_start_matches('/'));
         format!(
             "{path} {}",
-            paint.dim(&format!("does not reload: {}", self.reason))
+            paint.dim(&format!("{}: {}", self.what, self.reason))
         )
     }
 }

@@ -7,11 +7,13 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -23,17 +25,13 @@ use tidings::watch::{self, Notice, WatchError, Watcher};
 
 use crate::cli::ServeArgs;
 use crate::files::{self, Files};
-use crate::guard::{self, Guard};
+use crate::guard::frames::{self, FRAME_JS, FrameHost};
+use crate::guard::{self, Guard, Refusal};
 use crate::listen::{self, Answer, DEFAULT_PORT, Host, Listeners, Ports};
-use crate::pages::LivePages;
+use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
+use crate::referrers::Referrers;
 use crate::report::{Report, Seen};
 use crate::say::{Hinted, Line, Paint, Say};
-
-/// Where the stream is, for pages and for anyone else.
-pub(crate) const STREAM_PATH: &str = "/server-sent-events";
-
-/// Where the page's script is.
-pub(crate) const CLIENT_PATH: &str = "/@tidings/client.js";
 
 /// Where pages say what they have done.
 const SEEN_PATH: &str = "/@tidings/seen";
@@ -44,13 +42,20 @@ const SEEN_LIMIT: usize = 1024;
 /// How long the last bytes of answers are waited for at the end.
 const FAREWELL: Duration = Duration::from_millis(200);
 
+/// How long a sandboxed document has to be opened under its own name.
+const FRAME_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Everything of ours begins with this; nothing of a site is looked up there.
 const OWN_PREFIX: &str = "/@tidings/";
 
 struct App {
     guard: Guard,
+    frame_host: Arc<FrameHost>,
+    /// A request that may have come from a sandboxed frame was refused.
+    said_refused: AtomicBool,
     files: Files,
-    pages: LivePages,
+    pages: Arc<LivePages>,
+    referrers: Arc<Referrers>,
     endpoint: Endpoint,
     report: Arc<Report>,
 }
@@ -70,10 +75,15 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     let hub = Hub::memory();
-    let reloader = Arc::new(Reloader::new(hub.clone(), &root));
+    let referrers = Arc::new(Referrers::default());
+    let requests = Arc::clone(&referrers);
+    let reloader = Reloader::new(hub.clone(), &root)
+        .used_by(move |change| requests.users_of(&change.path, change.kind == "removed"));
+    let reloader = Arc::new(reloader);
     let report = Arc::new(Report::new(Arc::clone(say)));
     let watcher = Arc::new(OnceLock::new());
     let version = version_of(CLIENT_JS);
+    let frame_host = Arc::new(FrameHost::default());
     let app = Arc::new(App {
         guard: guard_for(args),
         files: Files::new(files::Options {
@@ -83,12 +93,16 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
             listing: !args.no_listing,
             compress: args.compress,
         }),
-        pages: LivePages::new(
+        pages: Arc::new(LivePages::new(
             Arc::clone(&reloader),
             Arc::clone(&watcher),
             Arc::clone(say),
             &version,
-        ),
+            frame_host.label(),
+        )),
+        frame_host,
+        said_refused: AtomicBool::new(false),
+        referrers,
         // A developer waits for nothing: pages come back fast.
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
         report: Arc::clone(&report),
@@ -243,27 +257,60 @@ impl App {
     ) -> Answer<files::Body> {
         let (parts, body) = request.into_parts();
         if let Err(refusal) = self.guard.check(&parts) {
-            return Answer::Response(refusal.into_response());
+            return Answer::Response(refused(refusal));
         }
         let path = parts.uri.path();
         let own = path == STREAM_PATH || path.starts_with(OWN_PREFIX);
-        let foreign = match own {
-            true => guard::same_origin_only(&parts),
-            false => guard::no_foreign_embedding(&parts),
+        let framed = match self.frame_host.admits(&parts) {
+            Ok(framed) => framed,
+            Err(refusal) => return Answer::Response(refused(refusal)),
+        };
+        if path == CLIENT_PATH && (framed || frames::is_foreign_script(&parts)) {
+            return Answer::Response(script(FRAME_JS));
+        }
+        let foreign = match (own, framed) {
+            (true, _) => guard::same_origin_only(&parts),
+            (false, true) => Ok(()),
+            (false, false) => guard::no_foreign_embedding(&parts),
         };
         if let Err(refusal) = foreign {
-            return Answer::Response(refusal.into_response());
+            if !own && frames::may_be_sandboxed(&parts.headers) {
+                self.say_if_frames_do_not_work(path);
+            }
+            return Answer::Response(refused(refusal));
         }
         Answer::Response(match path {
+            _ if own && framed => plain(StatusCode::NOT_FOUND, "not found\n"),
             STREAM_PATH => return Answer::Stream(self.endpoint.respond(&parts)),
             CLIENT_PATH => client_script(&parts.method),
             SEEN_PATH => self.seen(&parts.method, body).await,
             _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
             _ => {
+                self.referrers.record(&parts);
                 let request = Request::from_parts(parts, ());
-                self.files.respond(&request, Some(peer), &self.pages).await
+                let response = self.files.respond(&request, Some(peer), &*self.pages);
+                match framed {
+                    true => self.frame_host.open(response.await, request.headers()),
+                    false => response.await,
+                }
             }
         })
+    }
+
+    /// A sandboxed document loads a few things before it is opened under its own name. Only if that does
+    /// not happen is it worth a word.
+    fn say_if_frames_do_not_work(&self, path: &str) {
+        if self.said_refused.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (frame_host, pages) = (Arc::clone(&self.frame_host), Arc::clone(&self.pages));
+        let path = path.to_owned();
+        tokio::spawn(async move {
+            tokio::time::sleep(FRAME_PATIENCE).await;
+            if !frame_host.is_used() {
+                pages.denied_to_unknown(&path);
+            }
+        });
     }
 
     async fn seen(&self, method: &Method, body: Incoming) -> Response<files::Body> {
@@ -289,12 +336,8 @@ fn client_script(method: &Method) -> Response<files::Body> {
         Method::HEAD => "",
         _ => return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"),
     };
-    let mut response = plain(StatusCode::OK, body);
+    let mut response = script(body);
     let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/javascript; charset=utf-8"),
-    );
     // Its address changes when it does.
     headers.insert(
         CACHE_CONTROL,
@@ -303,7 +346,24 @@ fn client_script(method: &Method) -> Response<files::Body> {
     response
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<files::Body> {
+fn script(text: &'static str) -> Response<files::Body> {
+    let mut response = plain(StatusCode::OK, text);
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/javascript; charset=utf-8"),
+    );
+    response
+}
+
+fn refused(refusal: Refusal) -> Response<files::Body> {
+    let mut response = plain(refusal.status, refusal.text);
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<files::Body> {
     let mut response = Response::new(files::Body::whole(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -392,9 +452,14 @@ impl Line for Banner {
 fn open_browser(url: &str, path: &str, say: &Say) {
     let url = format!("{url}{}", path.trim_start_matches('/'));
     if let Err(error) = open::that_detached(&url) {
+        // What the launchers tell is the number that one of them ended with.
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "no program that opens addresses was found",
+            _ => "the program that opens addresses has failed",
+        };
         say.trouble(
             "warning",
-            &format!("cannot open a browser: {error}"),
+            &format!("cannot open a browser: {why}"),
             Some(&format!("open {url} yourself")),
         );
     }

@@ -74,19 +74,18 @@ async fn serve_topic(hub: &Hub) -> Server {
     serve(Endpoint::new(hub.clone(), "t")).await
 }
 
-/// Takes the greeting and the first id off, and leaves the client at its first event.
-async fn past_the_beginning(client: &mut Client, hub: &Hub) {
+/// Takes the greeting off, and leaves the client at its first event, as the newest of so many streams.
+async fn past_the_greeting(client: &mut Client, hub: &Hub, n_open: u64) {
     client.head().await;
     check_greeting(&client.chunk().await.unwrap(), 1000);
-    let mark = client.chunk().await.unwrap();
-    assert_eq!(text(&mark), format!("id: {}\n\n", hub.cursor()));
+    wait_until("it is open", || hub.stats().open == n_open).await;
 }
 
 #[track_caller]
 fn check_greeting(greeting: &[u8], least_ms: u64) {
     let greeting = text(greeting);
     let retry = greeting.strip_prefix(": tidings\nretry: ");
-    let retry = retry.and_then(|retry| retry.strip_suffix("\n\n"));
+    let retry = retry.and_then(|retry| retry.strip_suffix('\n'));
     let retry: u64 = retry
         .unwrap_or_else(|| panic!("{greeting:?}"))
         .parse()
@@ -144,6 +143,23 @@ async fn the_reconnection_time_differs_between_clients_and_is_never_nothing() {
     assert!(greetings.len() > 1);
 }
 
+/// JavaScript's timers take 31 bits of milliseconds; a longer one fires at once.
+#[tokio::test]
+async fn the_reconnection_time_is_never_longer_than_a_timer_can_be() {
+    let hub = quiet_hub();
+    let server = serve(Endpoint::new(hub.clone(), "t").retry(Duration::MAX)).await;
+    let mut client = Client::get(server.address).await;
+    client.head().await;
+    let greeting = client.chunk().await.unwrap();
+    assert_eq!(text(&greeting), ": tidings\nretry: 2147483647\n");
+    wait_until("it is open", || hub.stats().open == 1).await;
+    let forever = Event::data("x").with_retry(Duration::MAX);
+    let id = hub.publish("t", forever).await.unwrap();
+    let chunk = client.chunk().await.unwrap();
+    let expected = format!("retry: 2147483647\ndata: x\nid: {id}\n\n");
+    assert_eq!(text(&chunk), expected);
+}
+
 /// HTTP/1.0 knows neither chunks nor kept connections: the stream ends with the connection.
 #[tokio::test]
 async fn http_1_0_gets_the_bare_stream() {
@@ -154,14 +170,13 @@ async fn http_1_0_gets_the_bare_stream() {
     assert_eq!(head[0], "HTTP/1.0 200 OK");
     assert_eq!(head[1..], STREAM_HEAD[1..5]);
     wait_until("it is open", || hub.stats().open == 1).await;
-    let mark = format!("id: {}\n\n", hub.cursor());
     let id = hub.publish("t", Event::data("x")).await.unwrap();
     hub.close(Duration::ZERO).await;
     let body = client.rest_until_closed().await;
     let (greeting, rest) =
-        body.split_at(body.windows(2).position(|two| two == b"\n\n").unwrap() + 2);
+        body.split_at(body.windows(5).position(|five| five == b"data:").unwrap());
     check_greeting(greeting, 1000);
-    assert_eq!(text(rest), format!("{mark}id: {id}\ndata: x\n\n"));
+    assert_eq!(text(rest), format!("data: x\nid: {id}\n\n"));
 }
 
 #[tokio::test]
@@ -169,30 +184,30 @@ async fn each_event_is_one_chunk_of_exactly_its_bytes() {
     let hub = quiet_hub();
     let server = serve_topic(&hub).await;
     let mut client = Client::get(server.address).await;
-    past_the_beginning(&mut client, &hub).await;
+    past_the_greeting(&mut client, &hub, 1).await;
     let mut check = async |event: Event, expected: &str| {
         let id = hub.publish("t", event).await.unwrap();
         let chunk = client.chunk().await.unwrap();
         assert_eq!(text(&chunk), expected.replace("ID", id.as_str()));
     };
     let named = |text: &str| Event::data(text).named("tick".parse().unwrap());
-    check(Event::data("plain"), "id: ID\ndata: plain\n\n").await;
-    check(named("x"), "event: tick\nid: ID\ndata: x\n\n").await;
-    check(Event::data("a\nb"), "id: ID\ndata: a\ndata: b\n\n").await;
+    check(Event::data("plain"), "data: plain\nid: ID\n\n").await;
+    check(named("x"), "event: tick\ndata: x\nid: ID\n\n").await;
+    check(Event::data("a\nb"), "data: a\ndata: b\nid: ID\n\n").await;
     check(
         Event::data("a\r\nb\rc"),
-        "id: ID\ndata: a\ndata: b\ndata: c\n\n",
+        "data: a\ndata: b\ndata: c\nid: ID\n\n",
     )
     .await;
-    check(Event::data(""), "id: ID\ndata: \n\n").await;
-    check(Event::data("\u{feff}x"), "id: ID\ndata: \u{feff}x\n\n").await;
-    check(Event::data("  x"), "id: ID\ndata:   x\n\n").await;
+    check(Event::data(""), "data: \nid: ID\n\n").await;
+    check(Event::data("\u{feff}x"), "data: \u{feff}x\nid: ID\n\n").await;
+    check(Event::data("  x"), "data:   x\nid: ID\n\n").await;
     let evil = Event::data("x\n\nevent: evil");
-    check(evil, "id: ID\ndata: x\ndata: \ndata: event: evil\n\n").await;
+    check(evil, "data: x\ndata: \ndata: event: evil\nid: ID\n\n").await;
     let own = Event::data("x").with_id(EventId::new("é雪").unwrap());
-    check(own, "id: é雪\ndata: x\n\n").await;
+    check(own, "data: x\nid: é雪\n\n").await;
     let retry = Event::data("x").with_retry(Duration::from_millis(1500));
-    check(retry, "id: ID\nretry: 1500\ndata: x\n\n").await;
+    check(retry, "retry: 1500\ndata: x\nid: ID\n\n").await;
 }
 
 #[tokio::test]
@@ -209,9 +224,9 @@ async fn a_newcomer_gets_the_status_and_a_returner_what_came_since() {
     newcomer.head().await;
     check_greeting(&newcomer.chunk().await.unwrap(), 1000);
     let status = newcomer.chunk().await.unwrap();
-    assert_eq!(text(&status), format!("id: {one}\ndata: one\n\n"));
+    assert_eq!(text(&status), format!("data: one\nid: {one}\n\n"));
     let live = newcomer.chunk().await.unwrap();
-    assert_eq!(text(&live), format!("id: {two}\ndata: 2\n\n"));
+    assert_eq!(text(&live), format!("data: 2\nid: {two}\n\n"));
 
     let check = async |path_and_header: String| {
         let request = path_and_header.replace('|', " HTTP/1.1\nHost: localhost");
@@ -221,7 +236,7 @@ async fn a_newcomer_gets_the_status_and_a_returner_what_came_since() {
         let missed = returner.chunk().await.unwrap();
         assert_eq!(
             text(&missed),
-            format!("id: {two}\ndata: 2\n\n"),
+            format!("data: 2\nid: {two}\n\n"),
             "{request}"
         );
     };
@@ -291,11 +306,11 @@ async fn finished_topics_are_204_so_that_a_browser_stops_for_good() {
     let hub = quiet_hub();
     let server = serve_topic(&hub).await;
     let mut open = Client::get(server.address).await;
-    past_the_beginning(&mut open, &hub).await;
+    past_the_greeting(&mut open, &hub, 1).await;
     let id = hub.publish("t", Event::data("bye")).await.unwrap();
     hub.finish("t");
     let rest = open.chunks_to_the_end().await;
-    assert_eq!(text(&rest), format!("id: {id}\ndata: bye\n\n"));
+    assert_eq!(text(&rest), format!("data: bye\nid: {id}\n\n"));
     let request = "GET /sse HTTP/1.1\nHost: localhost\nConnection: close";
     let mut client = Client::send(server.address, request).await;
     assert_eq!(client.head().await[0], "HTTP/1.1 204 No Content");
@@ -383,9 +398,11 @@ async fn a_silent_client_is_written_to() {
     let hub = Hub::with_keep_alive(memory, Duration::from_millis(20));
     let server = serve_topic(&hub).await;
     let mut client = Client::get(server.address).await;
-    past_the_beginning(&mut client, &hub).await;
+    past_the_greeting(&mut client, &hub, 1).await;
+    let id = format!("id: {}\n\n", hub.cursor());
+    assert_eq!(text(&client.chunk().await.unwrap()), id);
     for _ in 0..3 {
-        assert_eq!(client.chunk().await.as_deref(), Some(&b": \n\n"[..]));
+        assert_eq!(client.chunk().await.as_deref(), Some(&b": \n"[..]));
     }
 }
 
@@ -394,9 +411,9 @@ async fn a_shutdown_with_a_hundred_streams_ends() {
     let hub = quiet_hub();
     let server = serve_topic(&hub).await;
     let mut clients = Vec::new();
-    for _ in 0..100 {
+    for n_open in 1..=100 {
         let mut client = Client::get(server.address).await;
-        past_the_beginning(&mut client, &hub).await;
+        past_the_greeting(&mut client, &hub, n_open).await;
         clients.push(client);
     }
     let last = hub.publish("t", Event::data("bye")).await.unwrap();
@@ -409,7 +426,7 @@ async fn a_shutdown_with_a_hundred_streams_ends() {
         .unwrap();
     for mut client in clients {
         let rest = client.chunks_to_the_end().await;
-        assert_eq!(text(&rest), format!("id: {last}\ndata: bye\n\n"));
+        assert_eq!(text(&rest), format!("data: bye\nid: {last}\n\n"));
         assert_eq!(client.rest_until_closed().await, b"");
     }
     assert_eq!(hub.stats().open, 0);

@@ -11,6 +11,7 @@ use http::StatusCode;
 
 use super::lookup::{self, Found};
 use super::media::Media;
+use super::navigation;
 use super::open::Root;
 use super::resolve::RelPath;
 use super::{ATTEMPTS, Asked, Files, Page, Pages, Snippet};
@@ -143,13 +144,15 @@ impl Choice {
     fn snippet(&self, asked: Asked<'_>, pages: &dyn Pages) -> Option<Snippet> {
         match self {
             Choice::File { path, status, .. } => {
-                // A part is a part of the file as it is on disk.
-                if asked.range.is_some() || Media::of(path.name()?) != Media::Html {
+                if Media::of(path.name()?) != Media::Html {
                     return None;
                 }
                 let url_path = &path.decoded();
                 Some(pages.snippet(&match *status {
-                    StatusCode::OK => Page::File { url_path },
+                    StatusCode::OK => Page::File {
+                        url_path,
+                        framed: navigation::is_framed_by_us(asked.headers),
+                    },
                     _ => Page::NotFound,
                 }))
             }

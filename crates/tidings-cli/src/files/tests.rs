@@ -47,7 +47,9 @@ impl Pages for Recorder {
             meanwhile();
         }
         self.told.lock().unwrap().push(match page {
-            Page::File { url_path } => format!("file {url_path}"),
+            Page::File { url_path, framed } => {
+                format!("{} {url_path}", if *framed { "frame" } else { "file" })
+            }
             Page::Listing { url_path } => format!("listing {url_path}"),
             Page::NotFound => "not found".to_owned(),
         });
@@ -80,6 +82,17 @@ impl Pages for Recorder {
             .lock()
             .unwrap()
             .push(format!("left alone {url_path}"));
+    }
+
+    fn refused(&self, url_path: &str, _reason: &str) {
+        let mut told = self.told.lock().unwrap();
+        told.push(format!("refused {url_path}"));
+    }
+
+    fn unreadable(&self, path: &Path, _error: &io::Error) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut told = self.told.lock().unwrap();
+        told.push(format!("unreadable {name}"));
     }
 }
 

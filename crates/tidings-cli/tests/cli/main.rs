@@ -13,9 +13,11 @@
 
 mod abuse;
 mod arguments;
+mod frames;
 mod http;
 mod names;
 mod output;
+mod permissions;
 mod ports;
 mod stop;
 mod strangers;

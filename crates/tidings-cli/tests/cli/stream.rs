@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::{Folder, Server, Stream};
+use super::{Folder, Server, Stream, ask};
 
 #[test]
 fn the_bytes_of_a_stream() {
@@ -27,18 +27,15 @@ fn the_bytes_of_a_stream() {
     ];
     assert_eq!(head, expected);
 
-    let greeting = stream.block().unwrap();
-    let retry: u64 = greeting
-        .strip_prefix(": tidings\nretry: ")
-        .and_then(|rest| rest.strip_suffix("\n\n"))
-        .unwrap()
-        .parse()
-        .unwrap();
+    // The reconnection time has no block of its own: some client libraries would tell of an empty event.
+    let first = stream.block().unwrap();
+    let rest = first.strip_prefix(": tidings\nretry: ").unwrap();
+    let (retry, status) = rest.split_once('\n').unwrap();
+    let retry: u64 = retry.parse().unwrap();
     assert!((200..=400).contains(&retry));
 
     let newest = folder.newest_ms();
-    let status = stream.block().unwrap();
-    let (id, data) = fields(&status);
+    let (id, data) = fields(status);
     let tree = data.split("\"tree\":\"").nth(1).unwrap();
     let tree = tree.get(..16).unwrap();
     assert!(tree.bytes().all(|byte| byte.is_ascii_hexdigit()), "{tree}");
@@ -57,6 +54,26 @@ fn the_bytes_of_a_stream() {
             r#"{{"timestamp":{newest},"tree":"{tree}","changes":[{{"path":"/css/site.css","kind":"modified"}}]}}"#
         )
     );
+}
+
+#[test]
+fn the_head_says_one_thing_about_the_connection() {
+    let folder = Folder::new(&[]);
+    let server = Server::start(&folder, &[]);
+    let said = |head: &[String]| {
+        let said: Vec<_> = head
+            .iter()
+            .filter_map(|line| line.strip_prefix("connection: "))
+            .collect();
+        said.join(" and ")
+    };
+    // What `ask` sends says `Connection: close`.
+    let head = ask(server.port, "HEAD", "/server-sent-events", &[]).head;
+    assert_eq!(said(&head), "close");
+    let stream = Stream::open(server.port, &["Connection: close"]);
+    assert_eq!(said(&stream.head), "close");
+    let stream = Stream::open(server.port, &["Connection: keep-alive"]);
+    assert_eq!(said(&stream.head), "keep-alive");
 }
 
 #[test]
@@ -183,9 +200,9 @@ fn what_was_told_last_is_what_a_restart_tells() {
 /// The id and the data of a block, which must hold nothing else.
 #[track_caller]
 fn fields(block: &str) -> (&str, &str) {
-    let rest = block.strip_prefix("id: ").unwrap();
-    let (id, data) = rest.split_once("\ndata: ").unwrap();
-    let data = data.strip_suffix("\n\n").unwrap();
+    let rest = block.strip_prefix("data: ").unwrap();
+    let (data, id) = rest.split_once("\nid: ").unwrap();
+    let id = id.strip_suffix("\n\n").unwrap();
     assert!(!data.contains('\n'));
     serde_json::from_str::<Value>(data).unwrap();
     (id, data)

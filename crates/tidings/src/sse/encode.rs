@@ -2,8 +2,12 @@
 //!
 //! What must stay true
 //! - A frame is whole lines and ends with a blank one, so a stream may be cut after any frame.
+//! - A blank line ends an event and nothing else. Comments and the reconnection time do without.
 //! - `data` is split at CR, LF and CRLF, each of which ends exactly one line. A line begins with
 //!   `data: `, with the space, so that spaces of the text itself survive.
+//! - The id comes last. Some client libraries keep it as soon as they have read its line, so an event
+//!   that was cut off before its end would be lost on them (fetch-event-source, which cuts it off by
+//!   itself whenever its page is hidden).
 //! - No byte order mark is ever written outside of data.
 
 use std::time::Duration;
@@ -21,32 +25,47 @@ pub fn encode(event: &Event, id: &EventId) -> Frame {
     frame(name, Some(id), event.retry(), event.text())
 }
 
-/// An event that we make ourselves. `name` must be free of line breaks. Without an id it leaves the
-/// reader's as it is.
-pub(crate) fn data_frame(name: &str, id: Option<&EventId>, text: &str) -> Frame {
-    frame(Some(name), id.map(EventId::as_str), None, text)
+/// An event that we make ourselves, without an id. `name` must be free of line breaks.
+pub(crate) fn data_frame(name: &str, text: &str) -> Frame {
+    frame(Some(name), None, None, text)
 }
 
-/// The same event, leaving the reader's id as it is.
-pub(crate) fn without_id(frame: &Frame) -> Frame {
-    let mut out = Vec::with_capacity(frame.bytes().len());
+/// The same event with this id, or without one, which leaves the reader's as it is.
+pub(crate) fn with_id(frame: &[u8], id: Option<&EventId>) -> Bytes {
+    let mut out = Vec::with_capacity(frame.len() + id.map_or(0, |id| id.as_str().len() + 5));
     // We wrote it: line feeds only, and no line of data begins with the name of another field.
-    for line in frame.bytes().split_inclusive(|byte| *byte == b'\n') {
-        if !line.starts_with(b"id: ") {
+    for line in frame.split_inclusive(|byte| *byte == b'\n') {
+        if !line.starts_with(b"id: ") && line != b"\n" {
             out.extend_from_slice(line);
         }
     }
-    Frame(out.into())
+    if let Some(id) = id {
+        out.extend_from_slice(format!("id: {id}\n").as_bytes());
+    }
+    out.push(b'\n');
+    out.into()
 }
 
 /// A comment line, which readers drop: it keeps proxies and sockets awake.
+///
+/// Without a blank line: some client libraries take each of those for the end of a message, and hand
+/// their users an empty one (fetch-event-source; httpx-sse as soon as there was an id).
 pub(crate) fn comment(text: &str) -> Bytes {
-    Bytes::from(format!(": {text}\n\n"))
+    Bytes::from(format!(": {text}\n"))
 }
 
-/// Sets the reconnection time.
+/// Sets the reconnection time, as the first line of a block that is to follow.
+///
+/// Readers take it at once (WHATWG HTML 9.2.6), whether the block ever comes or not. It has no block of
+/// its own, because some client libraries (httpx-sse, fetch-event-source) hand their users an empty
+/// message for a block without data.
 pub(crate) fn retry_line(retry: Duration) -> String {
-    format!("retry: {}\n\n", retry.as_millis())
+    format!("retry: {}\n", retry.min(Event::MAX_RETRY).as_millis())
+}
+
+/// Sets the id to resume from and nothing else.
+pub(crate) fn id_block(id: &EventId) -> Bytes {
+    Bytes::from(format!("id: {id}\n\n"))
 }
 
 fn frame(name: Option<&str>, id: Option<&str>, retry: Option<Duration>, text: &str) -> Frame {
@@ -62,9 +81,6 @@ fn frame(name: Option<&str>, id: Option<&str>, retry: Option<Duration>, text: &s
     if let Some(name) = name {
         field("event", name.as_bytes());
     }
-    if let Some(id) = id {
-        field("id", id.as_bytes());
-    }
     if let Some(retry) = retry {
         field("retry", retry.as_millis().to_string().as_bytes());
     }
@@ -79,6 +95,9 @@ fn frame(name: Option<&str>, id: Option<&str>, retry: Option<Duration>, text: &s
         rest = &rest[end + n_break..];
     }
     field("data", rest);
+    if let Some(id) = id {
+        field("id", id.as_bytes());
+    }
     out.push(b'\n');
     Frame(out.into())
 }
@@ -97,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_plain_event_is_an_id_and_its_data() {
-        check(&Event::data("hello"), "id: 7\ndata: hello\n\n");
+        check(&Event::data("hello"), "data: hello\nid: 7\n\n");
     }
 
     #[test]
@@ -106,46 +125,46 @@ mod tests {
             .named("tick".parse().unwrap())
             .with_id(EventId::new("mine").unwrap())
             .with_retry(Duration::from_micros(1500));
-        check(&event, "event: tick\nid: mine\nretry: 1\ndata: x\n\n");
+        check(&event, "event: tick\nretry: 1\ndata: x\nid: mine\n\n");
     }
 
     #[test]
     fn every_kind_of_line_break_ends_one_line() {
-        check(&Event::data("a\nb"), "id: 7\ndata: a\ndata: b\n\n");
-        check(&Event::data("a\rb"), "id: 7\ndata: a\ndata: b\n\n");
-        check(&Event::data("a\r\nb"), "id: 7\ndata: a\ndata: b\n\n");
+        check(&Event::data("a\nb"), "data: a\ndata: b\nid: 7\n\n");
+        check(&Event::data("a\rb"), "data: a\ndata: b\nid: 7\n\n");
+        check(&Event::data("a\r\nb"), "data: a\ndata: b\nid: 7\n\n");
         check(
             &Event::data("a\n\rb"),
-            "id: 7\ndata: a\ndata: \ndata: b\n\n",
+            "data: a\ndata: \ndata: b\nid: 7\n\n",
         );
-        check(&Event::data("a\n"), "id: 7\ndata: a\ndata: \n\n");
+        check(&Event::data("a\n"), "data: a\ndata: \nid: 7\n\n");
         check(
             &Event::data("\r\n\r\n"),
-            "id: 7\ndata: \ndata: \ndata: \n\n",
+            "data: \ndata: \ndata: \nid: 7\n\n",
         );
     }
 
     #[test]
     fn empty_data_is_still_an_event() {
-        check(&Event::data(""), "id: 7\ndata: \n\n");
+        check(&Event::data(""), "data: \nid: 7\n\n");
     }
 
     #[test]
     fn leading_spaces_and_colons_survive() {
-        check(&Event::data("  x: y"), "id: 7\ndata:   x: y\n\n");
-        check(&Event::data(":"), "id: 7\ndata: :\n\n");
+        check(&Event::data("  x: y"), "data:   x: y\nid: 7\n\n");
+        check(&Event::data(":"), "data: :\nid: 7\n\n");
     }
 
     #[test]
     fn a_byte_order_mark_and_nul_in_data_are_data() {
-        check(&Event::data("\u{feff}\0"), "id: 7\ndata: \u{feff}\0\n\n");
+        check(&Event::data("\u{feff}\0"), "data: \u{feff}\0\nid: 7\n\n");
     }
 
     #[test]
     fn data_cannot_begin_a_field() {
         check(
             &Event::data("x\n\nevent: evil\rid: 9"),
-            "id: 7\ndata: x\ndata: \ndata: event: evil\ndata: id: 9\n\n",
+            "data: x\ndata: \ndata: event: evil\ndata: id: 9\nid: 7\n\n",
         );
     }
 
@@ -153,10 +172,12 @@ mod tests {
     fn an_event_without_its_id_is_otherwise_the_same() {
         let event = Event::data("id: 3\nx").named("n".parse().unwrap());
         let frame = encode(&event, &EventId::new("7").unwrap());
-        assert_eq!(
-            &without_id(&frame).bytes()[..],
-            b"event: n\ndata: id: 3\ndata: x\n\n"
-        );
+        let frame = frame.bytes();
+        assert_eq!(with_id(frame, None), "event: n\ndata: id: 3\ndata: x\n\n");
+        let other = EventId::new("8").unwrap();
+        let with_other = "event: n\ndata: id: 3\ndata: x\nid: 8\n\n";
+        assert_eq!(with_id(frame, Some(&other)), with_other);
+        assert_eq!(with_id(&with_id(frame, None), Some(&other)), with_other);
     }
 
     fn text() -> impl Strategy<Value = String> {

@@ -33,10 +33,7 @@ impl Counter {
                 // A callback that holds the hub keeps it alive; here both end with the test.
                 hub.make_status(topic, move || {
                     let value = value.lock().unwrap();
-                    let made = AsOf {
-                        status: status(format!("{topic}:{value}")),
-                        as_of: from.cursor(),
-                    };
+                    let made = AsOf::new(status(format!("{topic}:{value}")), from.cursor());
                     drop(value);
                     async { Ok(made) }
                 });
@@ -180,10 +177,7 @@ async fn a_status_from_the_future_or_another_log_is_refused() {
     ] {
         let as_of = bad.clone();
         hub.make_status("t", move || {
-            let made = AsOf {
-                status: Event::data("x"),
-                as_of: as_of.clone(),
-            };
+            let made = AsOf::new(Event::data("x"), as_of.clone());
             async { Ok(made) }
         });
         let refused = hub.subscribe("t", Cursor::Latest).await;
@@ -194,4 +188,21 @@ async fn a_status_from_the_future_or_another_log_is_refused() {
         assert!(source.to_string().contains(bad.as_str()));
     }
     assert_eq!(hub.stats().open, 0);
+}
+
+#[tokio::test]
+async fn a_status_that_is_cleared_is_not_given_to_newcomers() {
+    let hub = retaining(10);
+    hub.set_status("t", status("published")).await.unwrap();
+    let from = hub.clone();
+    hub.make_status("u", move || {
+        let made = AsOf::new(status("made"), from.cursor());
+        async { Ok(made) }
+    });
+    let both = tidings::Topics::several(["t", "u"]);
+    hub.clear_status(both).await.unwrap();
+    let mut client = Client::new(&hub, topics(&["t", "u"]), Door::Values);
+    client.connect().await;
+    hub.publish("t", Event::data("1")).await.unwrap();
+    assert_eq!(client.next().await, Some(Got::Event("1".into())));
 }
