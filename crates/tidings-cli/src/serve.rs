@@ -186,7 +186,7 @@ fn start_watching(
     say: &Arc<Say>,
 ) -> anyhow::Result<Watcher> {
     let mut roots = vec![root.to_owned()];
-    roots.extend(args.watch.iter().cloned());
+    roots.extend(args.watched());
     let options = watch::Options {
         roots,
         ignore: args.ignored(),
