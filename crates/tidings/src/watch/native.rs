@@ -1,13 +1,13 @@
-//! The operating system's watching, through `notify`. Nothing else names that crate.
+//! The operating system's watcher, through `notify`. Nothing else names that crate.
 //!
-//! notify reports more than we want (every `open`), and says the same in several words on
-//! several systems; here it becomes six signs. Two facts of its inotify side shape the rest:
+//! notify reports more than we want (every `open`), and the same thing differently on different
+//! systems; here it becomes six raw events. Two facts of its inotify side shape the rest:
 //!
 //! - [`Native::watch`] sends to notify's own thread and waits for it. It must never be called
-//!   from the ear (which runs on that thread), nor under a lock that the ear takes.
+//!   from the handler (which runs on that thread), nor under a lock that the handler takes.
 //! - When notify sees a directory deleted or moved away it forgets the watch at that *path*, at
 //!   the end of the batch of events it is reading. A directory of the same name that we watched
-//!   meanwhile is forgotten with it. So every sign of a directory must be followed by a new
+//!   meanwhile is forgotten with it. So every event of a directory must be followed by a new
 //!   `watch` (which then comes after that batch).
 
 use super::error::WatchError;
@@ -30,9 +30,9 @@ pub(super) const WRITE_QUIET: Duration = if TELLS_CLOSE {
     Duration::from_millis(15)
 };
 
-/// What was heard of a path.
+/// What happened to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum RawEvent {
     /// It was created in place: a directory, a link, or a file somebody is about to write.
     Created,
     /// Its bytes changed, and the writer may not be done.
@@ -40,18 +40,18 @@ pub(super) enum Heard {
     /// The writer closed it.
     Closed,
     /// It was moved here, whole.
-    Arrived,
+    MovedIn,
     /// It was removed or moved away.
-    Gone,
+    Removed,
     /// Its permissions, owner or times changed.
-    Touched,
+    Attributes,
 }
 
 /// What comes from the system.
 #[derive(Debug)]
-pub(super) enum Report {
-    Heard(PathBuf, Heard),
-    /// The system's queue ran over: some signs are lost.
+pub(super) enum NativeEvent {
+    Path(PathBuf, RawEvent),
+    /// The system's queue ran over: some signals are lost.
     Lost,
     Failed(io::Error),
 }
@@ -70,13 +70,13 @@ pub(super) struct Native {
 }
 
 impl Native {
-    /// `ear` runs on notify's thread, one report at a time.
+    /// `handler` runs on notify's thread, one report at a time.
     pub(super) fn start(
-        mut ear: impl FnMut(Report) + Send + 'static,
+        mut handler: impl FnMut(NativeEvent) + Send + 'static,
     ) -> Result<Native, WatchError> {
         let handler = move |event: notify::Result<notify::Event>| match event {
-            Ok(event) => translate(event, &mut ear),
-            Err(error) => ear(Report::Failed(into_io(error))),
+            Ok(event) => translate(event, &mut handler),
+            Err(error) => handler(NativeEvent::Failed(into_io(error))),
         };
         match notify::RecommendedWatcher::new(handler, notify::Config::default()) {
             Ok(watcher) => Ok(Native { watcher }),
@@ -134,31 +134,33 @@ pub(super) fn read_limit(name: &str) -> Option<u64> {
         .ok()
 }
 
-fn translate(event: notify::Event, ear: &mut impl FnMut(Report)) {
+fn translate(event: notify::Event, handler: &mut impl FnMut(NativeEvent)) {
     if event.need_rescan() {
-        ear(Report::Lost);
+        handler(NativeEvent::Lost);
         return;
     }
     // Most events are files being opened by readers: leave before anything is allocated.
-    let heard = match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Heard::Closed,
-        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Heard::Arrived,
-        EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_) => Heard::Gone,
-        EventKind::Create(_) => Heard::Created,
-        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any) => Heard::Written,
+    let raw_event = match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => RawEvent::Closed,
+        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => RawEvent::MovedIn,
+        EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_) => {
+            RawEvent::Removed
+        }
+        EventKind::Create(_) => RawEvent::Created,
+        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any) => RawEvent::Written,
         // FSEvents does not say which end of a rename this is.
         EventKind::Modify(ModifyKind::Name(RenameMode::Any | RenameMode::Other)) => {
             for path in event.paths {
-                let heard = if std::fs::symlink_metadata(&path).is_ok() {
-                    Heard::Arrived
+                let raw_event = if std::fs::symlink_metadata(&path).is_ok() {
+                    RawEvent::MovedIn
                 } else {
-                    Heard::Gone
+                    RawEvent::Removed
                 };
-                ear(Report::Heard(path, heard));
+                handler(NativeEvent::Path(path, raw_event));
             }
             return;
         }
-        EventKind::Modify(ModifyKind::Metadata(_)) => Heard::Touched,
+        EventKind::Modify(ModifyKind::Metadata(_)) => RawEvent::Attributes,
         // `Both` repeats a `From` and a `To`.
         EventKind::Modify(ModifyKind::Name(RenameMode::Both) | ModifyKind::Other)
         | EventKind::Access(_)
@@ -166,7 +168,7 @@ fn translate(event: notify::Event, ear: &mut impl FnMut(Report)) {
         | EventKind::Other => return,
     };
     for path in event.paths {
-        ear(Report::Heard(path, heard));
+        handler(NativeEvent::Path(path, raw_event));
     }
 }
 

@@ -29,7 +29,7 @@ fn a_linked_directory_is_watched_under_all_its_names() {
 }
 
 #[test]
-fn a_linked_file_is_said_when_what_it_leads_to_changes() {
+fn a_linked_file_is_reported_when_what_it_leads_to_changes() {
     on_time(|| {
         use std::os::unix::fs::symlink;
         let mut site = Site::with(&["a/real.css"]);
@@ -58,7 +58,7 @@ fn switch(site: &Site, link: &str, target: &str) {
 }
 
 #[test]
-fn a_dangling_link_is_said_when_its_target_appears() {
+fn a_dangling_link_is_reported_when_its_target_appears() {
     on_time(|| {
         use std::os::unix::fs::symlink;
         let mut site = Site::with(&["index.html"]);
@@ -79,7 +79,7 @@ fn a_dangling_link_is_said_when_its_target_appears() {
 
 /// As Kubernetes mounts a ConfigMap: each file is a link through `..data`, which is switched.
 #[test]
-fn files_that_are_links_through_a_switched_one_are_said() {
+fn files_that_are_links_through_a_switched_one_are_reported() {
     on_time(|| {
         use std::os::unix::fs::symlink;
         let mut site = Site::with(&["..1/a.conf", "..2/a.conf", "..1/same", "..2/same"]);
@@ -145,7 +145,7 @@ fn a_link_that_comes_to_lead_out_is_gone() {
 }
 
 #[test]
-fn only_what_the_rule_says_yes_to_is_said() {
+fn only_what_the_rule_says_yes_to_is_reported() {
     on_time(|| {
         let rule = |candidate: &Candidate<'_>| {
             assert!(candidate.real.starts_with(candidate.real_root));

@@ -78,7 +78,7 @@ fn a_save_that_deletes_and_creates_is_one_change() {
 }
 
 #[test]
-fn a_slow_save_is_said_when_it_is_closed() {
+fn a_slow_save_is_reported_when_it_is_closed() {
     on_time(|| {
         let mut site = Site::with(&["index.html", "other"]);
         let mut file = File::create(site.path("index.html")).unwrap();
@@ -94,7 +94,7 @@ fn a_slow_save_is_said_when_it_is_closed() {
 }
 
 #[test]
-fn a_write_that_nobody_closes_is_said_after_a_quiet_time() {
+fn a_write_that_nobody_closes_is_reported_after_a_quiet_time() {
     on_time(|| {
         let mut site = Site::with(&["log.txt"]);
         let mut file = OpenOptions::new()
@@ -111,7 +111,7 @@ fn a_write_that_nobody_closes_is_said_after_a_quiet_time() {
 }
 
 #[test]
-fn an_emptied_file_is_said_with_its_text_not_without() {
+fn an_emptied_file_is_reported_with_its_text_not_without() {
     on_time(|| {
         let mut site = Site::with(&["style.css", "other"]);
         let path = site.path("style.css");
@@ -137,7 +137,7 @@ fn an_emptied_file_is_said_with_its_text_not_without() {
 }
 
 #[test]
-fn a_file_that_is_emptied_and_left_so_is_said() {
+fn a_file_that_is_emptied_and_left_so_is_reported() {
     on_time(|| {
         let mut site = Site::with(&["a", "b"]);
         site.save("a", "");
@@ -151,7 +151,7 @@ fn a_file_that_is_emptied_and_left_so_is_said() {
 
 /// The pause between two looks of the watcher at what says nothing is a second.
 #[test]
-fn a_write_that_nobody_closes_is_said_before_the_next_look() {
+fn a_write_that_nobody_closes_is_reported_before_the_next_look() {
     on_time(|| {
         let mut site = Site::with(&["log.txt"]);
         let mut file = OpenOptions::new()
@@ -164,15 +164,12 @@ fn a_write_that_nobody_closes_is_said_before_the_next_look() {
             site.expect(&[("log.txt", Modified)]);
         }
         let each = began.elapsed() / 10;
-        assert!(
-            each < Duration::from_millis(500),
-            "{SAID_OTHERWISE}: {each:?}"
-        );
+        assert!(each < Duration::from_millis(500), "{UNEXPECTED}: {each:?}");
     });
 }
 
 #[test]
-fn what_looks_like_an_editors_leftover_and_is_none_is_said() {
+fn what_looks_like_an_editors_leftover_and_is_none_is_reported() {
     on_time(|| {
         let mut site = Site::with(&[
             "5282/a",
@@ -201,7 +198,7 @@ fn what_looks_like_an_editors_leftover_and_is_none_is_said() {
 }
 
 #[test]
-fn created_and_removed_files_are_said_to_be() {
+fn created_and_removed_files_are_reported_to_be() {
     on_time(|| {
         let mut site = Site::with(&["a"]);
         site.save("b", "b");
@@ -215,7 +212,7 @@ fn created_and_removed_files_are_said_to_be() {
 }
 
 #[test]
-fn a_file_that_comes_and_goes_says_nothing() {
+fn a_file_that_comes_and_goes_is_not_reported() {
     on_time(|| {
         let mut site = Site::with(&["a"]);
         site.save("passing", "x");
