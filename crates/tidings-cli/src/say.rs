@@ -4,16 +4,18 @@
 //! `--json` each is one JSON object on one line. Colour only on a terminal, and never with NO_COLOR.
 
 use std::borrow::Cow;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::Mutex;
 
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{Effects, Style};
 use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) struct Say {
     quiet: bool,
     json: bool,
-    colour: bool,
+    paint: Paint,
     // Held while one line is written, so that lines of several threads do not mix.
     out: Mutex<std::io::Stdout>,
 }
@@ -45,42 +47,46 @@ pub(crate) fn printable(name: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Colours, or none.
+/// Styles, or none.
 #[derive(Clone, Copy)]
-pub(crate) struct Paint(bool);
+pub(crate) struct Paint {
+    coloured: bool,
+}
 
 impl Paint {
     pub(crate) fn bold(self, text: &str) -> String {
-        self.wrap("1", text)
+        self.styled(Effects::BOLD, text)
     }
 
     pub(crate) fn dim(self, text: &str) -> String {
-        self.wrap("2", text)
+        self.styled(Effects::DIMMED, text)
     }
 
-    fn wrap(self, code: &str, text: &str) -> String {
-        match self.0 {
-            true => format!("\x1b[{code}m{text}\x1b[0m"),
-            false => text.to_owned(),
-        }
+    fn styled(self, effects: Effects, text: &str) -> String {
+        let style = match self.coloured {
+            true => Style::new().effects(effects),
+            false => Style::new(),
+        };
+        format!("{style}{text}{style:#}")
     }
 }
 
 impl Say {
     pub(crate) fn new(quiet: bool, json: bool) -> Say {
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let out = std::io::stdout();
+        // Terminal or not, NO_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM=dumb.
+        let coloured = AutoStream::choice(&out) != ColorChoice::Never;
         Say {
             quiet,
             json,
-            colour: out.is_terminal() && !no_colour,
+            paint: Paint { coloured },
             out: Mutex::new(out),
         }
     }
 
     /// Says what everybody wants to know: where it listens.
     pub(crate) fn important(&self, event: &str, line: &impl Line) {
-        let paint = Paint(self.colour);
+        let paint = self.paint;
         let text = match (self.json, self.quiet) {
             (true, _) => tagged(event, line),
             (false, true) => line.brief(paint),

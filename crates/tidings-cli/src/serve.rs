@@ -149,11 +149,9 @@ fn guard_for(args: &ServeArgs) -> Guard {
     if let Some(Host::Name(name)) = &args.host {
         names.push(name.clone());
     }
-    if !is_loopback(args.host.as_ref())
-        && let Ok(name) = std::fs::read_to_string("/proc/sys/kernel/hostname")
-    {
-        let name = name.trim();
-        names.extend([name.to_owned(), format!("{name}.local")]);
+    if !is_loopback(args.host.as_ref()) {
+        let name = gethostname::gethostname().to_string_lossy().into_owned();
+        names.extend([format!("{name}.local"), name]);
     }
     Guard::new(names)
 }

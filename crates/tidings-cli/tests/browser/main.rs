@@ -23,6 +23,8 @@ mod return_;
 mod save;
 mod share;
 mod site;
+#[path = "../support/mod.rs"]
+mod support;
 mod swap;
 
 use chromium::{Browser, Page};

@@ -1,36 +1,37 @@
-//! A folder of files and the real binary that serves it.
+//! A folder of files, served by the real binary that may stop and start again.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::fs;
+use std::ops::Deref;
 
 use serde_json::Value;
 
+use crate::support::program::{Folder, Server, tidings};
+
+/// A [`Folder`], and the server that is running on it.
 pub struct Site {
-    dir: tempfile::TempDir,
-    server: Option<Child>,
+    folder: Folder,
+    server: Option<Server>,
     port: u16,
     flags: Vec<String>,
-    lines: Option<Receiver<Value>>,
+}
+
+impl Deref for Site {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
 }
 
 impl Site {
     /// A folder with these files, not served yet.
     pub fn new(files: &[(&str, &str)]) -> Site {
-        let site = Site {
-            dir: tempfile::tempdir().unwrap(),
+        Site {
+            folder: Folder::new(files),
             server: None,
             port: 0,
             flags: Vec::new(),
-            lines: None,
-        };
-        for (path, text) in files {
-            site.save(path, text);
         }
-        site
     }
 
     /// A folder with these files, served.
@@ -41,44 +42,29 @@ impl Site {
     }
 
     /// Starts the server; after a stop, on the port it had before.
+    #[track_caller]
     pub fn start(&mut self, flags: &[&str]) {
         if !flags.is_empty() {
             self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         }
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidings"))
-            .arg("serve")
-            .arg(self.dir.path())
-            .args(["--json", "--port", &self.port.to_string()])
-            .args(&self.flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-        let url = first["urls"][0].as_str().unwrap();
-        self.port = url
-            .trim_end_matches('/')
-            .rsplit_once(':')
-            .unwrap()
-            .1
-            .parse()
-            .unwrap();
-        let (told, heard) = channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let _ = told.send(serde_json::from_str(&line).unwrap());
-            }
-        });
-        self.lines = Some(heard);
-        self.server = Some(child);
+        let server = Server::run(
+            tidings()
+                .arg("serve")
+                .arg(self.folder.root())
+                .args(["--json", "--port", &self.port.to_string()])
+                .args(&self.flags),
+        );
+        self.port = server.port;
+        self.server = Some(server);
     }
 
     /// The next line of this kind that the server prints.
     #[track_caller]
     pub fn line(&self, event: &str) -> Value {
-        let lines = self.lines.as_ref().unwrap();
+        let server = self.server.as_ref().unwrap();
         loop {
-            let line = lines.recv_timeout(Duration::from_secs(30)).unwrap();
+            let line = server.out.next().expect("the server has ended");
+            let line: Value = serde_json::from_str(&line).unwrap();
             if line["event"] == event {
                 return line;
             }
@@ -87,31 +73,11 @@ impl Site {
 
     /// Kills the server, as a crash would.
     pub fn stop(&mut self) {
-        let mut server = self.server.take().unwrap();
-        server.kill().unwrap();
-        server.wait().unwrap();
+        self.server.take().unwrap().kill();
     }
 
     pub fn url(&self, path: &str) -> String {
         format!("http://localhost:{}{path}", self.port)
-    }
-
-    pub fn root(&self) -> &Path {
-        self.dir.path()
-    }
-
-    pub fn path(&self, path: &str) -> PathBuf {
-        self.root().join(path.trim_start_matches('/'))
-    }
-
-    /// Writes a file in place, in one write.
-    pub fn save(&self, path: &str, text: impl AsRef<[u8]>) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        File::create(path)
-            .unwrap()
-            .write_all(text.as_ref())
-            .unwrap();
     }
 
     /// Writes a file beside and renames it over, as careful editors do.
@@ -124,15 +90,6 @@ impl Site {
 
     pub fn remove(&self, path: &str) {
         fs::remove_file(self.path(path)).unwrap();
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
     }
 }
 

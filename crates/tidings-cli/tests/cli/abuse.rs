@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use super::http::{connect, send, send_and_end};
-use super::program::until;
 use super::{Folder, Server, Stream, get};
+use crate::support::program::until;
 
 #[test]
 fn nothing_that_is_sent_ends_the_server() {

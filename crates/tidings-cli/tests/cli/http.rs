@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::program::PATIENCE;
+use crate::support::program::PATIENCE;
 
 #[derive(Debug)]
 pub struct Answer {

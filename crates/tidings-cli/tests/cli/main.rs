@@ -17,10 +17,11 @@ mod http;
 mod names;
 mod output;
 mod ports;
-mod program;
 mod stop;
 mod strangers;
 mod stream;
+#[path = "../support/mod.rs"]
+mod support;
 
 use http::{Stream, ask, get};
-use program::{Folder, Server, finished, tidings};
+use support::program::{Folder, Server, finished, tidings};

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::http::post;
 use super::{Folder, Server, Stream, get, tidings};
 
 #[test]
@@ -17,8 +18,8 @@ fn a_change_is_one_line_with_the_file_the_pages_and_the_time() {
     stream.event();
     folder.save("style.css", "a{color:red}");
     let (id, _) = stream.change();
-    server.seen(&id, "style");
-    server.seen(&id, "reload");
+    seen(&server, &id, "style");
+    seen(&server, &id, "reload");
     let line = server.out.next().unwrap();
     let ms = line
         .strip_prefix("style.css -> 2 pages, ")
@@ -66,7 +67,7 @@ fn json_is_one_object_per_line_with_the_documented_fields() {
     stream.event();
     folder.save("style.css", "a{color:red}");
     let (id, said) = stream.change();
-    server.seen(&id, "style");
+    seen(&server, &id, "style");
     let mut line: Value = serde_json::from_str(&server.out.next().unwrap()).unwrap();
     assert!(line["ms"].take().is_u64());
     let expected = serde_json::json!({
@@ -151,4 +152,12 @@ fn a_terminal_gets_colour_and_a_pipe_does_not() {
         );
         assert_eq!(server.first.contains("\x1b["), coloured, "{no_colour:?}");
     }
+}
+
+/// A page says what it has done with a change.
+#[track_caller]
+fn seen(server: &Server, id: &str, did: &str) {
+    let body = format!(r#"{{"id":"{id}","did":"{did}"}}"#);
+    let answer = post(server.port, "/@tidings/seen", &body);
+    assert_eq!(answer.status, 204, "{answer:?}");
 }

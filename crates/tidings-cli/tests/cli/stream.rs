@@ -64,7 +64,7 @@ fn who_comes_back_gets_exactly_what_was_missed() {
     let (status_id, _) = stream.event();
     let mut heard = Vec::new();
     for n in 1..=4 {
-        folder.save("a.txt", &"x".repeat(n));
+        folder.save("a.txt", "x".repeat(n));
         heard.push(stream.change());
     }
     drop(stream);

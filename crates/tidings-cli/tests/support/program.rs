@@ -16,7 +16,11 @@ pub fn tidings() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
     for (name, _) in std::env::vars_os() {
         let ours = name.to_string_lossy().starts_with("TIDINGS_");
-        if ours || ["NO_COLOR", "COLUMNS"].iter().any(|other| name == *other) {
+        if ours
+            || ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS"]
+                .iter()
+                .any(|other| name == *other)
+        {
             command.env_remove(name);
         }
     }
@@ -88,11 +92,13 @@ impl Folder {
         self.0.path()
     }
 
+    /// A path below the folder; a leading slash does no harm.
     pub fn path(&self, path: &str) -> PathBuf {
-        self.root().join(path)
+        self.root().join(path.trim_start_matches('/'))
     }
 
-    pub fn save(&self, path: &str, text: &str) {
+    /// Writes a file in place, in one write.
+    pub fn save(&self, path: &str, text: impl AsRef<[u8]>) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -222,6 +228,12 @@ impl Server {
         end_of(&mut self.child).expect("it ends").code()
     }
 
+    /// Kills it, as a crash would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Ends it politely.
     pub fn stop(mut self) {
         self.signal("TERM");
@@ -230,14 +242,6 @@ impl Server {
 
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
-    }
-
-    /// A page says what it has done with a change.
-    #[track_caller]
-    pub fn seen(&self, id: &str, did: &str) {
-        let body = format!(r#"{{"id":"{id}","did":"{did}"}}"#);
-        let answer = super::http::post(self.port, "/@tidings/seen", &body);
-        assert_eq!(answer.status, 204, "{answer:?}");
     }
 }
 
