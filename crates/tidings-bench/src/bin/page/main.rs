@@ -68,18 +68,23 @@ fn main() {
     let n_connections = option("connections", 32);
     let least = Duration::from_millis(option("ms", 1500) as u64);
     let dir = tempfile::tempdir().unwrap();
-    let site = dir.path().join("site");
-    write_site(&site);
+    // A folder for each: opening a file that another server watches would wake that one.
+    let site = |name: &str| {
+        let site = dir.path().join(name);
+        write_site(&site);
+        site
+    };
+    let mut floor = Command::new(build_floor(dir.path()));
     let mut servers = vec![
-        Server::start("floor", Command::new(build_floor(dir.path())).arg(&site)),
-        Server::start("tidings", &mut program(&tidings(), &site)),
+        Server::start("floor", floor.arg(site("floor-site"))),
+        Server::start("tidings", &mut program(&tidings(), &site("site"))),
     ];
     if let Some(other) = text_option("other") {
-        servers.push(Server::start(
-            "other",
-            &mut program(Path::new(&other), &site),
-        ));
+        let mut other = program(Path::new(&other), &site("other-site"));
+        servers.push(Server::start("other", &mut other));
     }
+    // Settled: what is younger than a tick of the file system's clock is not remembered.
+    std::thread::sleep(Duration::from_millis(100));
     println!(
         "{n_connections} connections, {n_rounds} rounds of at least {} ms in turns; medians\n",
         least.as_millis()
@@ -215,6 +220,4 @@ fn write_site(site: &Path) {
     );
     fs::write(site.join("index.html"), page).unwrap();
     fs::write(site.join("app.js"), script).unwrap();
-    // Settled: what is younger than a tick of the file system's clock is not remembered.
-    std::thread::sleep(Duration::from_millis(100));
 }

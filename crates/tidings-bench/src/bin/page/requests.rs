@@ -140,7 +140,9 @@ impl Connection {
 fn content_length(head: &[u8]) -> usize {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     assert!(head.starts_with("http/1.1 200"), "answered with {head}");
-    let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
+    let length = head
+        .split("\r\n")
+        .find_map(|line| line.strip_prefix("content-length: "));
     let Some(length) = length else {
         panic!("no length in {head}");
     };
