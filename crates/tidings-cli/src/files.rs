@@ -13,6 +13,7 @@
 //! - Private files, files outside the root and files that are not there get the same answer.
 //! - Nothing is cached without asking (`no-cache`), and what is sent again has changed.
 
+mod beneath;
 mod body;
 mod charset;
 mod choose;
@@ -52,7 +53,7 @@ pub(crate) use navigation::is_navigation;
 use choose::Choice;
 use compress::Coding;
 use media::Media;
-use open::Root;
+use open::{KeptRoot, Root};
 use resolve::{BadTarget, RelPath};
 use serve::{Job, set, set_body};
 
@@ -60,7 +61,9 @@ use serve::{Job, set, set_body};
 const ATTEMPTS: usize = 4;
 /// Up to here a file is read on the spot: from the page cache that takes less time than the hop to
 /// a thread that may block.
-const INLINE_BYTES: u64 = 64 * 1024;
+const INLINE_BYTES: u64 = 256 * 1024;
+/// The same for what is compressed, which takes longer than reading.
+const INLINE_COMPRESSED_BYTES: u64 = 64 * 1024;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 
@@ -124,6 +127,7 @@ pub(crate) struct Snippet {
 pub(crate) struct Files {
     options: Options,
     spa: Option<RelPath>,
+    root: KeptRoot,
     /// Replaced in tests: a file's tag settles with time.
     clock: fn() -> SystemTime,
 }
@@ -149,6 +153,7 @@ impl Files {
         Files {
             spa: options.spa.as_deref().and_then(RelPath::plain),
             options,
+            root: KeptRoot::default(),
             clock: SystemTime::now,
         }
     }
@@ -281,9 +286,13 @@ impl Files {
             may_compress: self.options.compress != Compress::Never,
             clock: self.clock,
         };
-        let served = match len {
-            0..=INLINE_BYTES => job.run()?,
-            _ => off(move || job.run()).await?,
+        let inline = match job.coding {
+            None => INLINE_BYTES,
+            Some(_) => INLINE_COMPRESSED_BYTES,
+        };
+        let served = match len <= inline {
+            true => job.run()?,
+            false => off(move || job.run()).await?,
         };
         Ok(served.map(|served| {
             if let Some(after) = &served.after {

@@ -262,7 +262,24 @@ pub(crate) fn is_private(name: &OsStr) -> bool {
         .any(|key| name.starts_with(key))
 }
 
-/// The same for a path with its symlinks resolved, relative to the root.
+/// Whether what really is at `real` may be served from a root that really is at `root`: the one rule of
+/// containment. Both paths are canonical. Whoever asks must know that `real` is where the file is, and not
+/// only where it was when somebody looked.
+pub(crate) fn may_be_served(real: &Path, root: &Path, follow_symlinks: bool) -> bool {
+    match real.strip_prefix(root) {
+        Ok(relative) => !is_private_real(relative),
+        Err(_) if follow_symlinks => {
+            // The user's own directories may be hidden ones, those that a link leads into
+            // may not: only what root and target have in common is beyond suspicion.
+            let common = real.components().zip(root.components());
+            let common = common.take_while(|(a, b)| a == b).count();
+            !is_private_real(&real.components().skip(common).collect::<PathBuf>())
+        }
+        Err(_) => false,
+    }
+}
+
+/// `is_private` for a path with its symlinks resolved, relative to the root.
 ///
 /// pnpm, bun and deno keep packages in `node_modules/.pnpm` and the like and link to them by
 /// plain names: such a store, directly in a `node_modules`, is no secret once a link led there.

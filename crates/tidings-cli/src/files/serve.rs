@@ -10,7 +10,9 @@
 //! - a promised length is the length of what is already in memory plus what `Body` will enforce.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+#[cfg(not(unix))]
+use std::io::Read;
+use std::io::{self, Seek, SeekFrom};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -307,10 +309,31 @@ fn vary(media: &Media, encoding: bool) -> Option<&'static str> {
     }
 }
 
-/// Reads `expected` bytes, or fewer if the file ends before.
+/// Reads `expected` bytes, or fewer if the file ends before: in one call, where the file has them, into
+/// memory that is not cleared first.
+#[cfg(unix)]
 fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
-    // One more than expected, so that the read that finds the end needs no larger buffer.
-    let mut bytes = Vec::with_capacity(expected as usize + 1);
+    let expected = expected as usize;
+    let mut bytes = Vec::with_capacity(expected);
+    while bytes.len() < expected {
+        match rustix::io::read(&mut *file, rustix::buffer::spare_capacity(&mut bytes)) {
+            Ok(0) => break,
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // `with_capacity` promises no less; should it give more, then more has been read.
+    if let Some(surplus @ 1..) = bytes.len().checked_sub(expected) {
+        file.seek(SeekFrom::Current(-(surplus as i64)))?;
+        bytes.truncate(expected);
+    }
+    Ok(bytes)
+}
+
+/// Reads `expected` bytes, or fewer if the file ends before.
+#[cfg(not(unix))]
+fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(expected as usize);
     file.take(expected).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -341,12 +364,13 @@ pub(crate) fn set_body(response: &mut Response<Body>, body: Body) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::open::KeptRoot;
     use super::*;
     use std::io::Write;
 
     fn job(root: &std::path::Path) -> Job {
         Job {
-            root: Root::now(root, false).unwrap().unwrap(),
+            root: KeptRoot::default().now(root, false).unwrap().unwrap(),
             path: RelPath::plain("a.txt").unwrap(),
             media: Media::of("a.txt".as_ref()),
             status: StatusCode::OK,
