@@ -18,6 +18,7 @@ mod body;
 mod charset;
 mod choose;
 mod compress;
+mod known;
 mod listing;
 mod lookup;
 mod media;
@@ -36,6 +37,7 @@ use std::fs::Metadata;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -52,6 +54,7 @@ pub(crate) use navigation::is_navigation;
 
 use choose::Choice;
 use compress::Coding;
+use known::Known;
 use media::Media;
 use open::{KeptRoot, Root};
 use resolve::{BadTarget, RelPath};
@@ -128,6 +131,7 @@ pub(crate) struct Files {
     options: Options,
     spa: Option<RelPath>,
     root: KeptRoot,
+    known: Arc<Known>,
     /// Replaced in tests: a file's tag settles with time.
     clock: fn() -> SystemTime,
 }
@@ -154,6 +158,7 @@ impl Files {
             spa: options.spa.as_deref().and_then(RelPath::plain),
             options,
             root: KeptRoot::default(),
+            known: Arc::default(),
             clock: SystemTime::now,
         }
     }
@@ -284,6 +289,7 @@ impl Files {
             if_range: header(IF_RANGE),
             coding: compress.then(|| Coding::accepted(asked.headers)).flatten(),
             may_compress: self.options.compress != Compress::Never,
+            known: Arc::clone(&self.known),
             clock: self.clock,
         };
         let inline = match job.coding {
@@ -321,15 +327,9 @@ impl Files {
 }
 
 impl Snippet {
-    /// The one for a document that begins with these bytes. Found wrongly (in a comment, say), a
-    /// policy does no harm; only the first 64 KiB are looked at, where the head is.
-    fn for_document(&self, start: &[u8]) -> Bytes {
-        const POLICY: &[u8] = b"content-security-policy";
-        let start = &start[..start.len().min(64 << 10)];
-        match start
-            .windows(POLICY.len())
-            .any(|name| name.eq_ignore_ascii_case(POLICY))
-        {
+    /// The one for a document that has a policy of its own, or has none.
+    fn html(&self, has_policy: bool) -> Bytes {
+        match has_policy {
             true => self.with_policy.clone(),
             false => self.html.clone(),
         }

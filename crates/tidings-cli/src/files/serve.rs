@@ -13,6 +13,7 @@ use std::fs::{File, Metadata};
 #[cfg(not(unix))]
 use std::io::Read;
 use std::io::{self, Seek, SeekFrom};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -26,6 +27,7 @@ use super::Snippet;
 use super::body::Body;
 use super::charset::{self, Charset};
 use super::compress::{self, Coding};
+use super::known::{Finding, Known, ScriptPlace, Version};
 use super::media::Media;
 use super::open::{Opened, Root};
 use super::range::Asked;
@@ -58,6 +60,7 @@ pub(crate) struct Job {
     pub(crate) coding: Option<Coding>,
     /// Whether another client might get a compressed answer.
     pub(crate) may_compress: bool,
+    pub(crate) known: Arc<Known>,
     pub(crate) clock: fn() -> SystemTime,
 }
 
@@ -79,7 +82,8 @@ struct Content {
     /// What is still in the file, from where it stands.
     rest_bytes: u64,
     content_type: String,
-    left_alone: Option<&'static str>,
+    /// Where the script went, if there was to be one.
+    script: Option<ScriptPlace>,
 }
 
 impl Job {
@@ -97,12 +101,10 @@ impl Job {
             };
             let mut served = self.respond(file, meta, &mut meanwhile)?;
             reads += 1;
-            let now = (self.clock)();
-            let state = |meta: &Metadata| Validator::of(meta, now);
             served.moved = served
                 .after
                 .as_ref()
-                .is_some_and(|after| state(after) != state(&served.before));
+                .is_some_and(|after| Version::of(after) != Version::of(&served.before));
             if !served.moved {
                 return Ok(Some(served));
             }
@@ -172,15 +174,34 @@ impl Job {
             return Ok(served);
         }
         let mut file = file;
-        let content = self.content(&mut file, meta.len(), coding.is_some())?;
+        let version = validator.is_settled().then(|| Version::of(meta));
+        let known = version.and_then(|version| {
+            self.known
+                .find(&version, &self.media, self.snippet.is_some())
+        });
+        let is_known = known.is_some();
+        let content = match known {
+            Some(finding) => self.content_as_known(finding, &mut file, meta.len())?,
+            None => self.content(&mut file, meta.len(), coding.is_some())?,
+        };
         set(response, CONTENT_TYPE, &content.content_type);
-        *left_alone = content.left_alone;
+        *left_alone = content.script.and_then(|place| place.at.err());
         let mut body = Body::chunks(content.chunks);
         if content.rest_bytes > 0 {
             body = body.then_file(file, content.rest_bytes);
         } else {
             meanwhile();
-            *after = Some(file.metadata()?);
+            let now = file.metadata()?;
+            if let Some(version) =
+                version.filter(|version| !is_known && Version::of(&now) == *version)
+            {
+                let finding = Finding {
+                    content_type: content.content_type,
+                    script: content.script,
+                };
+                self.known.keep(version, self.media.clone(), finding);
+            }
+            *after = Some(now);
             if let Some(coding) = coding {
                 set(response, CONTENT_ENCODING, coding.token());
                 body = Body::whole(coding.encode(&body.here())?);
@@ -218,6 +239,29 @@ impl Job {
         Ok(())
     }
 
+    /// The same as `content`, without looking at what is known. (A file that has changed since it was opened
+    /// is noticed afterwards, whatever is made of it here.)
+    fn content_as_known(&self, known: Finding, file: &mut File, len: u64) -> io::Result<Content> {
+        let bytes = Bytes::from(read_whole(file, len)?);
+        let chunks = match (&self.snippet, known.script) {
+            (Some(snippet), Some(place)) => match place.at {
+                Ok(at) => {
+                    let at = at.min(bytes.len());
+                    let script = snippet.html(place.has_policy);
+                    vec![bytes.slice(..at), script, bytes.slice(at..)]
+                }
+                Err(_) => vec![bytes],
+            },
+            _ => vec![bytes],
+        };
+        Ok(Content {
+            chunks,
+            rest_bytes: 0,
+            content_type: known.content_type,
+            script: known.script.filter(|_| self.snippet.is_some()),
+        })
+    }
+
     fn content(&self, file: &mut File, len: u64, whole: bool) -> io::Result<Content> {
         if let Some(snippet) = &self.snippet {
             return self.injected(snippet, file, len);
@@ -229,7 +273,7 @@ impl Job {
                 content_type: self.content_type(&bytes),
                 chunks: vec![bytes.into()],
                 rest_bytes: 0,
-                left_alone: None,
+                script: None,
             });
         }
         let first = head(file, self.look_bytes())?;
@@ -238,7 +282,7 @@ impl Job {
             content_type: self.content_type(&first),
             chunks: Vec::new(),
             rest_bytes: len,
-            left_alone: None,
+            script: None,
         })
     }
 
@@ -249,17 +293,18 @@ impl Job {
             charset::LOOK_BYTES as u64
         };
         let first = Bytes::from(read_whole(file, first_bytes)?);
-        let mut injector = Injector::new(snippet.for_document(&first));
+        let has_policy = has_policy(&first);
+        let mut injector = Injector::new(snippet.html(has_policy));
         let charset = Charset::of(&first);
         let mut content = Content {
             chunks: Vec::new(),
             rest_bytes: 0,
             content_type: charset.content_type(),
-            left_alone: None,
+            script: None,
         };
+        let mut at = Err("it is UTF-16, and the script is ASCII");
         let mut read_bytes = first.len() as u64;
         if let Charset::Utf16(_) = charset {
-            content.left_alone = Some("it is UTF-16, and the script is ASCII");
             content.chunks.push(first);
         } else {
             injector.push(first, &mut content.chunks);
@@ -272,10 +317,12 @@ impl Job {
                 injector.push(chunk.into(), &mut content.chunks);
             }
             injector.finish(&mut content.chunks);
-            if let Some(Outcome::LeftAlone(why)) = injector.outcome() {
-                content.left_alone = Some(why);
-            }
+            at = match (injector.outcome(), injector.offset()) {
+                (Some(Outcome::LeftAlone(why)), _) => Err(why),
+                (_, offset) => offset.ok_or("there is no place for the script"),
+            };
         }
+        content.script = Some(ScriptPlace { at, has_policy });
         // If the file grew or shrank since it was opened: what is in memory counts as it is, and
         // only what is still to be read has been promised by the length at opening.
         if len > DOCUMENT_BYTES {
@@ -297,6 +344,16 @@ impl Job {
             _ => self.media.content_type(first).to_owned(),
         }
     }
+}
+
+/// Whether a document that begins with these bytes has a policy of its own. Found wrongly (in a comment,
+/// say), it does no harm; only the first 64 KiB are looked at, where the head is.
+fn has_policy(start: &[u8]) -> bool {
+    const POLICY: &[u8] = b"content-security-policy";
+    let start = &start[..start.len().min(64 << 10)];
+    start
+        .windows(POLICY.len())
+        .any(|name| name.eq_ignore_ascii_case(POLICY))
 }
 
 /// What else the answer depends on, for whoever caches it.
@@ -380,6 +437,7 @@ mod tests {
             if_range: None,
             coding: None,
             may_compress: false,
+            known: Arc::default(),
             clock: SystemTime::now,
         }
     }

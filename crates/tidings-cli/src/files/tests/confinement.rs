@@ -98,7 +98,7 @@ async fn a_link_that_is_switched_while_it_is_opened_leads_nowhere_else() {
     site.is_asked_both_ways = false;
     let secret = site.dir.path().join("secret.txt");
     std::fs::write(&secret, "secret").unwrap();
-    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let switching = std::thread::spawn({
         let (link, temporary, inside, stop) = (
             site.path("x.txt"),
@@ -115,15 +115,16 @@ async fn a_link_that_is_switched_while_it_is_opened_leads_nowhere_else() {
             }
         }
     });
-    let mut inside = 0;
-    for _ in 0..3000 {
+    let (mut rounds, mut inside) = (0, 0);
+    // On a busy machine the other thread may have to be waited for.
+    while rounds < 3000 || inside == 0 {
+        rounds += 1;
         let answer = site.get("/x.txt").await;
         assert!(!answer.text().contains("secret"), "{answer:?}");
         inside += usize::from(answer.text() == "inside");
     }
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     switching.join().unwrap();
-    assert!(inside > 0);
 }
 
 /// Editors save by renaming over: somebody who asks just then gets the old or the new file.
@@ -131,7 +132,7 @@ async fn a_link_that_is_switched_while_it_is_opened_leads_nowhere_else() {
 async fn a_file_that_is_replaced_all_the_time_is_always_there() {
     let mut site = Site::new(&[("a.txt", "content")]);
     site.is_asked_both_ways = false;
-    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let saving = std::thread::spawn({
         let (file, temporary, stop) = (site.path("a.txt"), site.path("t"), stop.clone());
         move || {
