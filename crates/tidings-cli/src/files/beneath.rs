@@ -18,6 +18,10 @@ pub(crate) use others::Beneath;
 
 /// What became of a path.
 #[derive(Debug)]
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "without `openat2` nothing is decided here")
+)]
 pub(crate) enum Resolved<T> {
     Found(T),
     /// There is nothing, whichever way one looks.

@@ -8,7 +8,7 @@
 //!
 //! `cargo run --release -p tidings-bench --bin page [--rounds 7] [--ms 1500] [--connections 32]`
 //!
-//! `--other PATH` measures a third server: another build of the program.
+//! `--other PATH` measures a third server: another build of the program. `--only app.js` leaves the page out.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(
@@ -89,7 +89,9 @@ fn main() {
         "{n_connections} connections, {n_rounds} rounds of at least {} ms in turns; medians\n",
         least.as_millis()
     );
-    for target in TARGETS {
+    let only = text_option("only");
+    let is_wanted = |target: &Target| only.as_ref().is_none_or(|only| *only == target.path);
+    for target in TARGETS.into_iter().filter(is_wanted) {
         let mut turns = vec![Vec::new(); servers.len()];
         for round in 0..n_rounds {
             for at in 0..servers.len() {
