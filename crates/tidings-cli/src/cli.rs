@@ -1,12 +1,12 @@
 //! The command line: what can be typed, and nothing of what it means.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::files::{self, Compress};
+use crate::listen::Host;
 
 /// Where `--host` without a value listens: everywhere.
 const EVERYWHERE: &str = "0.0.0.0";
@@ -150,35 +150,6 @@ impl ServeArgs {
     }
 }
 
-/// What `--host` names: an address, or a name that stands for some.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Host {
-    Address(IpAddr),
-    Name(String),
-}
-
-impl std::str::FromStr for Host {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Host, String> {
-        let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
-        if let Ok(address) = bare.unwrap_or(text).parse() {
-            return Ok(Host::Address(address));
-        }
-        let is_name = !text.is_empty()
-            && text.len() < 254
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
-        match is_name {
-            true => Ok(Host::Name(text.to_owned())),
-            false => {
-                Err("neither an IP address nor a host name; the port goes to --port".to_owned())
-            }
-        }
-    }
-}
-
 /// `--spa`: a file that need not exist yet, but could be served if it did.
 fn file_below(text: &str) -> Result<String, String> {
     match files::could_be_served(text) {
@@ -242,21 +213,6 @@ mod tests {
             panic!("not the subcommand")
         };
         assert_eq!((args.dir, args.port), (PathBuf::from("site"), Some(3000)));
-    }
-
-    #[test]
-    fn a_host_is_an_address_or_a_name() {
-        for (text, expected) in [
-            ("0.0.0.0", true),
-            ("[::1]", true),
-            ("::", true),
-            ("my-machine.local", true),
-            ("127.0.0.1:80", false),
-            ("http://x", false),
-            ("", false),
-        ] {
-            assert_eq!(text.parse::<Host>().is_ok(), expected, "{text:?}");
-        }
     }
 
     #[test]

@@ -22,7 +22,6 @@ use tidings::http::SseBody;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::cli::Host;
 use crate::direct::{self, Handover, Placeholder, Watched};
 use crate::say::Hinted;
 
@@ -38,6 +37,35 @@ const BACKLOG: i32 = 1024;
 /// Unanswered bytes make a connection dead after this time: a laptop that went to sleep, a phone
 /// that left. Without it the system tries for a quarter of an hour.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
+
+/// What `--host` names: an address, or a name that stands for some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Host {
+    Address(IpAddr),
+    Name(String),
+}
+
+impl std::str::FromStr for Host {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Host, String> {
+        let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+        if let Ok(address) = bare.unwrap_or(text).parse() {
+            return Ok(Host::Address(address));
+        }
+        let is_name = !text.is_empty()
+            && text.len() < 254
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+        match is_name {
+            true => Ok(Host::Name(text.to_owned())),
+            false => {
+                Err("neither an IP address nor a host name; the port goes to --port".to_owned())
+            }
+        }
+    }
+}
 
 /// Which ports may be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,15 +95,19 @@ pub(crate) fn bind(host: Option<&Host>, ports: Ports) -> anyhow::Result<Listener
         match bind_all(&addresses, port) {
             Ok(listeners) => return Ok(listeners),
             Err(error) => {
-                let taken = error.kind() == io::ErrorKind::AddrInUse;
-                refused = Some(error);
+                let taken = error.1.kind() == io::ErrorKind::AddrInUse;
+                // The first port is the one that was asked for.
+                refused = refused.filter(|_| taken).or(Some(error));
                 if !taken {
                     break;
                 }
             }
         }
     }
-    let error = refused.unwrap_or_else(|| io::ErrorKind::AddrInUse.into());
+    let (shown, error) = refused.unwrap_or_else(|| {
+        let address = SocketAddr::new(addresses[0], first);
+        (address, io::ErrorKind::AddrInUse.into())
+    });
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse if first == last => {
             "another program listens there: choose another --port, or leave it away to get the next free one".to_owned()
@@ -85,7 +117,6 @@ pub(crate) fn bind(host: Option<&Host>, ports: Ports) -> anyhow::Result<Listener
         io::ErrorKind::AddrNotAvailable => "this machine has no such address: see `ip address`, or leave --host away".to_owned(),
         _ => "choose another --host or --port".to_owned(),
     };
-    let shown = SocketAddr::new(addresses[0], first);
     Err(Hinted {
         message: format!("cannot listen on {shown}: {}", reason(&error)),
         hint,
@@ -137,18 +168,19 @@ fn addresses(host: Option<&Host>) -> anyhow::Result<Vec<IpAddr>> {
 }
 
 /// The first address must be had; further ones (IPv6, mostly) may not exist on this machine, but must
-/// not belong to another program: a browser would reach that one.
-fn bind_all(addresses: &[IpAddr], port: u16) -> io::Result<Listeners> {
+/// not belong to another program: a browser would reach that one. An error comes with its address.
+fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Listeners, (SocketAddr, io::Error)> {
     let mut sockets = Vec::new();
     let mut port = port;
     for (index, address) in addresses.iter().enumerate() {
-        match bind_one(SocketAddr::new(*address, port)) {
-            Ok(socket) => {
-                port = socket.local_addr()?.port();
+        let address = SocketAddr::new(*address, port);
+        match bind_one(address).and_then(|socket| Ok((socket.local_addr()?.port(), socket))) {
+            Ok((bound, socket)) => {
+                port = bound;
                 sockets.push(socket);
             }
             Err(error) if index == 0 || error.kind() == io::ErrorKind::AddrInUse => {
-                return Err(error);
+                return Err((address, error));
             }
             Err(_) => {}
         }
@@ -305,6 +337,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_host_is_an_address_or_a_name() {
+        for (text, expected) in [
+            ("0.0.0.0", true),
+            ("[::1]", true),
+            ("::", true),
+            ("my-machine.local", true),
+            ("127.0.0.1:80", false),
+            ("http://x", false),
+            ("", false),
+        ] {
+            assert_eq!(text.parse::<Host>().is_ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_taken_port_gives_way_to_the_next_unless_it_was_asked_for() {
         let taken = bind(None, Ports::Exactly(0)).unwrap();
         let next = bind(None, Ports::Near(taken.port)).unwrap();
@@ -328,7 +375,11 @@ mod tests {
             return;
         };
         let port = six.local_addr().unwrap().port();
-        assert!(bind(None, Ports::Exactly(port)).is_err());
+        let error = bind(None, Ports::Exactly(port)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot listen on [::1]:{port}: the port is taken")
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod files;
 mod guard;
 mod listen;
 mod pages;
+mod referrers;
 mod report;
 mod say;
 mod serve;

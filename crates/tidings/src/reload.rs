@@ -17,6 +17,10 @@
 //! slash, not percent-encoded; without a slash it is a watched path outside of the root. `kind` is
 //! `created`, `modified` or `removed`. `"rescan":true` says that anything may have changed.
 //!
+//! `usedBy` is there where the publisher knows who asked for the file and a page cannot see that by
+//! itself, as with the scripts of a worker ([`Reloader::used_by`]). It lists the paths of those pages
+//! and workers; [`ANYONE`] and [`OPAQUE_ORIGIN`] stand for who is not known by a path.
+//!
 //! Two changes within one tick of the file system's clock would have the same timestamp; the later
 //! one is then moved on, and `newest` tells what the files themselves say.
 
@@ -39,16 +43,25 @@ pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};
 /// The topic that changes are published under.
 pub const TOPIC: &str = "tidings:reload";
 
+/// A user of a file who may be any page: nothing is known but that there is one.
+pub const ANYONE: &str = "*";
+
+/// A user of a file that has an opaque origin, as the content of a sandboxed frame has. It is written
+/// as in HTML (HTML 7.1.1, "serialization of an origin"). It concerns the pages that hold such a frame.
+pub const OPAQUE_ORIGIN: &str = "null";
+
 /// The script that listens in the page. Serve it as JavaScript in UTF-8.
 ///
 /// One script of several files, each of one subject; they share one scope.
 pub const CLIENT_JS: &str = concat!(
     include_str!("reload/client/start.js"),
     include_str!("reload/client/page.js"),
-    include_str!("reload/client/uses.js"),
-    include_str!("reload/client/change.js"),
+    include_str!("reload/client/addresses.js"),
+    include_str!("reload/client/documents.js"),
     include_str!("reload/client/sheets.js"),
     include_str!("reload/client/images.js"),
+    include_str!("reload/client/uses.js"),
+    include_str!("reload/client/change.js"),
     include_str!("reload/client/hear.js"),
     include_str!("reload/client/stream.js"),
     include_str!("reload/client/share.js"),
@@ -63,6 +76,18 @@ pub struct Reloader {
     // Held while a change is published, so that a position and a timestamp always belong together.
     // A hub in memory does not wait there.
     clock: Mutex<Clock>,
+    users: Users,
+}
+
+type FindUsers = dyn Fn(&PublishedChange) -> Vec<String> + Send + Sync;
+
+/// Who uses a changed file, as far as the caller knows.
+struct Users(Box<FindUsers>);
+
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Users")
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -109,11 +134,15 @@ pub struct Published {
 
 /// One changed file, as it is in the event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PublishedChange {
     /// Its path below the root, with a leading slash; without one, outside of the root.
     pub path: String,
     /// `created`, `modified` or `removed`.
     pub kind: &'static str,
+    /// The paths of its users, where [`Reloader::used_by`] knows of any.
+    #[serde(rename = "usedBy", skip_serializing_if = "Vec::is_empty")]
+    pub used_by: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -135,7 +164,22 @@ impl Reloader {
             hub,
             root: root.into(),
             clock: Mutex::default(),
+            users: Users(Box::new(|_| Vec::new())),
         }
+    }
+
+    /// Has each changed file's users looked up and published with it, for pages that cannot know
+    /// all of them: what a worker or a sandboxed frame asks for is not seen by the page around it.
+    ///
+    /// `users` gets the path and the kind of a change. It returns URL paths, or [`ANYONE`], or
+    /// [`OPAQUE_ORIGIN`]; nothing where the pages themselves know.
+    #[must_use]
+    pub fn used_by(
+        mut self,
+        users: impl Fn(&PublishedChange) -> Vec<String> + Send + Sync + 'static,
+    ) -> Reloader {
+        self.users = Users(Box::new(users));
+        self
     }
 
     /// The hub that is published to.
@@ -233,7 +277,7 @@ impl Reloader {
     }
 
     fn published(&self, change: &Change) -> PublishedChange {
-        PublishedChange {
+        let mut published = PublishedChange {
             path: match change.path.strip_prefix(&self.root) {
                 Ok(below) => url_path(below),
                 Err(_) => change
@@ -247,7 +291,10 @@ impl Reloader {
                 ChangeKind::Modified => "modified",
                 ChangeKind::Removed => "removed",
             },
-        }
+            used_by: Vec::new(),
+        };
+        published.used_by = (self.users.0)(&published);
+        published
     }
 }
 

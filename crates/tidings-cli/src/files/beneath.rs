@@ -12,9 +12,9 @@
 //! 5.6, or forbidden by a sandbox), are [`Resolved::Undecided`]: `open.rs` has another way for these.
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::Beneath;
+pub(crate) use linux::{Beneath, metadata_without_links};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use others::Beneath;
+pub(crate) use others::{Beneath, metadata_without_links};
 
 /// What became of a path.
 #[derive(Debug)]
@@ -32,10 +32,10 @@ pub(crate) enum Resolved<T> {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::fs::File;
+    use std::fs::{File, Metadata};
     use std::io;
     use std::os::fd::OwnedFd;
-    use std::path::Path;
+    use std::path::{Component, Path};
     use std::sync::Arc;
 
     use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
@@ -125,6 +125,20 @@ mod linux {
         }
     }
 
+    /// What is at an absolute path that has no link in it. Each name is looked up in the directory that the
+    /// one before it was found to be, so that none can become a link to somewhere else meanwhile.
+    pub(crate) fn metadata_without_links(path: &Path) -> io::Result<Metadata> {
+        // With these flags a link is opened itself: nothing can be looked up in it, and no file is one.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut found = fs::open("/", flags, Mode::empty())?;
+        for component in path.components() {
+            if let Component::Normal(name) = component {
+                found = fs::openat(&found, name, flags, Mode::empty())?;
+            }
+        }
+        File::from(found).metadata()
+    }
+
     fn identity(directory: impl std::os::fd::AsFd, path: &Path) -> rustix::io::Result<Identity> {
         let wanted = StatxFlags::INO | StatxFlags::MNT_ID;
         let Statx {
@@ -173,7 +187,7 @@ mod linux {
 #[cfg(not(target_os = "linux"))]
 mod others {
     use std::convert::Infallible;
-    use std::fs::File;
+    use std::fs::{File, Metadata};
     use std::io;
     use std::path::Path;
     use std::sync::Arc;
@@ -181,6 +195,11 @@ mod others {
     use super::Resolved;
     use crate::files::open::Kind;
     use crate::files::resolve::RelPath;
+
+    /// What is at an absolute path that had no link in it a moment ago.
+    pub(crate) fn metadata_without_links(path: &Path) -> io::Result<Metadata> {
+        std::fs::symlink_metadata(path)
+    }
 
     /// There is none: these systems have no such call.
     #[derive(Debug)]

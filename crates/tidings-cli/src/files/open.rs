@@ -4,7 +4,8 @@
 //! following a link (`beneath.rs`); it is used wherever there is no link. The second is for paths with
 //! links in them, and for systems without such a call: the file is opened, and *then* checked, on what
 //! was opened: its canonical path must be one that may be served (`resolve::may_be_served`) and must
-//! still lead to the same inode. A check before opening would be about whatever lay there at that time.
+//! lead, without any link, to the same inode. A check before opening would be about whatever lay there at
+//! that time; and a canonical path is true only of the moment in which each of its parts was looked at.
 //!
 //! Both hold against whoever renames files, switches links or puts a link in a directory's place between
 //! any two of our steps; `tests/confinement.rs` asks everything both ways. What must stay true:
@@ -25,7 +26,7 @@ use rustix::fs::OFlags;
 #[cfg(unix)]
 use rustix::io::Errno;
 
-use super::beneath::{Beneath, Resolved};
+use super::beneath::{self, Beneath, Resolved};
 use super::resolve::{self, RelPath};
 
 /// How often a file may be replaced between opening it and looking at its path.
@@ -154,7 +155,7 @@ impl Root {
         }
     }
 
-    /// `meanwhile` is what others do between opening and checking: nothing, except in tests.
+    /// `meanwhile` is what others do between any two of these steps: nothing, except in tests.
     fn open_by_walk(
         &self,
         path: &RelPath,
@@ -180,7 +181,8 @@ impl Root {
             let Some(real) = there(fs::canonicalize(&asked))? else {
                 continue;
             };
-            let Some(at_path) = there(fs::symlink_metadata(&real))? else {
+            meanwhile();
+            let Some(at_path) = there(beneath::metadata_without_links(&real))? else {
                 continue;
             };
             // Editors save by renaming a new file over the old one: then this is not the file
@@ -302,6 +304,28 @@ mod tests {
         // The other way round.
         let opened = root.open_by_walk(&link, || lead("../secret.txt")).unwrap();
         assert_eq!(read(opened), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_directory_that_is_a_link_whenever_it_matters_leads_nowhere_else() {
+        let (dir, root, _) = root();
+        let path = |path: &str| dir.path().join(path);
+        for e in ["root/d/e", "outside/e"] {
+            fs::create_dir_all(path(e)).unwrap();
+        }
+        fs::write(path("root/d/e/a.txt"), "inside").unwrap();
+        fs::write(path("outside/e/a.txt"), "secret").unwrap();
+        symlink(path("outside"), path("link")).unwrap();
+        let switch = || {
+            fs::rename(path("root/d"), path("aside")).unwrap();
+            fs::rename(path("link"), path("root/d")).unwrap();
+            fs::rename(path("aside"), path("link")).unwrap();
+        };
+        // A link when it is opened, a directory when the path is resolved, a link when that is looked at.
+        switch();
+        let opened = root.open_by_walk(&RelPath::plain("d/e/a.txt").unwrap(), switch);
+        assert!(!matches!(opened, Ok(Some(_))));
     }
 
     #[test]

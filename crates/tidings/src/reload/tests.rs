@@ -53,6 +53,25 @@ fn a_newcomer_hears_the_timestamp_then_every_change() {
 }
 
 #[test]
+fn a_change_is_published_with_the_users_that_the_caller_knows() {
+    let reloader = reloader().used_by(|change| match change.path.as_str() {
+        "/lib.js" => vec!["/worker.js".to_owned(), ANYONE.to_owned()],
+        _ => Vec::new(),
+    });
+    reloader.ready(1, &[]).unwrap();
+    let mut stream = subscribe(&reloader, Cursor::After(reloader.stamp().cursor));
+    let set = [
+        change("/site/lib.js", ChangeKind::Modified),
+        change("/site/a.css", ChangeKind::Modified),
+    ];
+    reloader.changed(2, &set, false).unwrap();
+    check_next(
+        &mut stream,
+        r#"{"timestamp":2,"changes":[{"path":"/lib.js","kind":"modified","usedBy":["/worker.js","*"]},{"path":"/a.css","kind":"modified"}]}"#,
+    );
+}
+
+#[test]
 fn the_timestamp_grows_with_every_change_whatever_the_files_say() {
     let reloader = reloader();
     reloader.ready(1000, &[]).unwrap();

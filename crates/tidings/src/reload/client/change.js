@@ -36,10 +36,20 @@
     }
   }
 
+  // Returns how to show a file anew in place, or null where only a reload will do.
+  const swapOf = ({ path, kind }, bust, around) => {
+    if (kind === 'removed' || framedFiles(around).has(path)) return null
+    if (isSheet(path)) return swapSheet(path, bust, around)
+    return isImage(path) ? swapImage(path, bust, around) : null
+  }
+
   const apply = async (id, changes) => {
-    lookAround()
-    const mine = changes.filter(concerns)
-    if (mine.length === 0 || reloading) return
+    if (reloading) return
+    const around = lookAround()
+    const used = filesUsed(around)
+    const unseen = new Set(changes.filter((change) => isUsedUnseen(change, id, around, used)))
+    const mine = changes.filter((change) => concerns(change, unseen.has(change), used))
+    if (mine.length === 0) return
     // In the place of a page that is not there: look whether it is now. The error page itself may
     // have changed, too.
     const ofThisPage = ({ path }) => path === '/404.html' || used.has(path)
@@ -49,10 +59,14 @@
       await new Promise((done) => setTimeout(done, 150))
       return (await isThere()) && reload(id)
     }
+    if (mine.some((change) => unseen.has(change))) return reload(id)
     const bust = `${positionOf(id)}-${Date.now()}`
-    const swaps = mine.map(({ path, kind }) => (kind === 'removed' ? null : swapOf(path, bust)))
+    // Images first, so that a sheet that comes anew gets their new addresses.
+    const images = mine.filter(({ path }) => isImage(path))
+    const ordered = [...images, ...mine.filter((change) => !images.includes(change))]
+    const swaps = ordered.map((change) => swapOf(change, bust, around))
     if (swaps.includes(null)) return reload(id)
-    seen(id, mine.every(({ path }) => isSheet(path)) ? 'style' : 'image')
+    seen(id, images.length > 0 ? 'image' : 'style')
     for (const swap of swaps) await swap()
   }
 

@@ -1,62 +1,168 @@
   // ---- in place: images ----------------------------------------------------------------------------
 
-  const isImage = (path) => /\.(png|jpe?g|gif|webp|avif|svg|ico|bmp|apng)$/i.test(path)
+  // Images that have been swapped: path -> under which address. Sheets that come later name the old one.
+  const pictures = new Map()
 
-  const bustText = (text, path, bust, base) =>
-    text.replace(/url\(\s*(["']?)(.*?)\1\s*\)/g, (whole, _, url) =>
-      pathOf(url, base) === path ? `url("${busted(url, bust, base)}")` : whole,
-    )
+  const svgNamespace = 'http://www.w3.org/2000/svg'
+  const painted = ['fill', 'stroke', 'filter', 'mask', 'clip-path', 'cursor', 'marker-start', 'marker-mid', 'marker-end']
 
-  const bustSrcset = (text, path, bust) =>
-    text.replace(/(\S+?)(,?(?:\s|$))/g, (whole, url, end) =>
-      pathOf(url) === path ? busted(url, bust) + end : whole,
-    )
+  const nameOf = (path) => path.slice(path.lastIndexOf('/') + 1)
 
-  function* rulesOf(rules) {
-    for (const rule of rules) {
-      yield rule
-      yield* rulesOf(rule.cssRules ?? [])
+  // Whether a text names a file relative to a place that is not known.
+  const mayName = (text, path) => {
+    let found = false
+    eachUrl(text, (url) => {
+      if (!/^(\/|[a-z][a-z0-9+.-]*:)/i.test(url)) found ||= nameOf(pathOf(url) ?? '') === nameOf(path)
+    })
+    return found
+  }
+
+  // Each block of declarations of a sheet, and of those that it imports, with the sheet's own address,
+  // to which addresses in it are relative.
+  function* declarationsOf(sheet, base = sheet.href ?? sheet.ownerNode?.baseURI ?? document.baseURI) {
+    for (const rule of rulesOf(sheet)) {
+      if (rule.styleSheet) yield* declarationsOf(rule.styleSheet)
+      else if (rule.style) yield [rule, base]
+      else if (!rule.cssRules?.length) yield [rule, base]
+      if (!rule.styleSheet && rule.cssRules) yield* declarationsOf(rule, base)
     }
   }
 
-  const swapImage = (path, bust) => {
-    const steps = []
-    const attribute = (node, name) => {
+  // Gives the images in a sheet the addresses that they have been swapped to.
+  const repaint = (sheet) => {
+    if (pictures.size === 0) return
+    for (const [{ style }, base] of declarationsOf(sheet)) {
+      if (!style?.cssText.includes('url(')) continue
+      const next = eachUrl(style.cssText, (url) => {
+        const bust = pictures.get(pathOf(url, base))
+        return bust && busted(url, bust, base)
+      })
+      if (next !== style.cssText) style.cssText = next
+    }
+  }
+
+  // All uses of an image: steps that show it anew, the addresses it is loaded from, the reasons for
+  // loading it that these explain, and whether there is a use that cannot be shown anew.
+  const imageUses = (path, bust, { roots }) => {
+    const uses = { steps: [], urls: new Set(), symbols: new Set(), reasons: new Set(), stuck: false }
+    const next = (url, base) => {
+      if (pathOf(url, base) !== path) return null
+      uses.urls.add(original(url, base))
+      return busted(url, bust, base)
+    }
+    const attribute = (node, name, reasons) => {
       const url = node.getAttribute(name)
-      if (url && pathOf(url) === path) steps.push(() => node.setAttribute(name, busted(url, bust)))
+      const fresh = url && next(url, node.baseURI)
+      if (!fresh) return
+      uses.steps.push(() => node.setAttribute(name, fresh))
+      reasons.forEach((reason) => uses.reasons.add(reason))
     }
-    for (const node of document.querySelectorAll('img, input[type=image]')) attribute(node, 'src')
-    for (const node of document.querySelectorAll('video[poster]')) attribute(node, 'poster')
-    for (const node of document.querySelectorAll('link[rel~="icon" i]')) attribute(node, 'href')
-    for (const node of document.querySelectorAll('image')) attribute(node, 'href')
-    for (const node of document.querySelectorAll('img[srcset], source[srcset]')) {
-      const next = bustSrcset(node.srcset, path, bust)
-      if (next !== node.srcset) steps.push(() => (node.srcset = next))
+    const declarations = (style, base) => {
+      const text = style.cssText
+      if (!text.includes('url(')) return
+      const fresh = eachUrl(text, (url) => next(url, base))
+      // Where a variable is used decides what an address in it is relative to.
+      for (const name of style) {
+        if (name.startsWith('--') && mayName(style.getPropertyValue(name), path)) uses.stuck = true
+      }
+      if (fresh === text) return
+      uses.steps.push(() => (style.cssText = fresh))
+      uses.reasons.add('css')
     }
-    // Addresses in a sheet are relative to the sheet.
-    const style = (style, base = document.baseURI) => {
-      for (const name of [...style]) {
-        const text = style.getPropertyValue(name)
-        if (!text.includes('url(')) continue
-        const next = bustText(text, path, bust, base)
-        if (next !== text) {
-          steps.push(() => style.setProperty(name, next, style.getPropertyPriority(name)))
-        }
+    const sheet = (sheet) => {
+      for (const [rule, base] of declarationsOf(sheet)) {
+        const isFont = rule.type === 5 // CSSRule.FONT_FACE_RULE, whose declarations cannot be changed
+        if (rule.style && !isFont) declarations(rule.style, base)
+        else if (eachUrl(rule.cssText, (url) => next(url, base)) !== rule.cssText) uses.stuck = true
       }
     }
-    for (const node of document.querySelectorAll('[style*="url("]')) style(node.style)
-    for (const [sheet] of sheets()) {
-      try {
-        for (const rule of rulesOf(sheet.cssRules)) if (rule.style) style(rule.style, sheet.href ?? document.baseURI)
-      } catch {} // of another origin
+    for (const root of roots) {
+      for (const node of root.querySelectorAll('img, input[type=image i]')) attribute(node, 'src', [node.localName])
+      for (const node of root.querySelectorAll('video[poster]')) attribute(node, 'poster', ['video'])
+      for (const node of root.querySelectorAll('[background]')) attribute(node, 'background', [node.localName, 'css'])
+      for (const node of root.querySelectorAll('link[href]')) {
+        if (node.relList.contains('icon')) attribute(node, 'href', ['link', 'icon', 'other'])
+        // Loaded for one of the other uses, or for a script that has it.
+        else if (node.relList.contains('preload') && pathOf(node.href) === path) {
+          uses.reasons.add('link')
+          uses.stuck ||= node.as !== 'image'
+        }
+      }
+      for (const node of root.querySelectorAll('img[srcset], source[srcset]')) {
+        const fresh = eachCandidate(node.srcset, (url) => next(url, node.baseURI))
+        if (fresh === eachCandidate(node.srcset, () => null)) continue
+        uses.steps.push(() => (node.srcset = fresh))
+        uses.reasons.add('img')
+      }
+      for (const node of root.querySelectorAll('[*|href]')) {
+        if (node.namespaceURI !== svgNamespace || node.localName === 'a') continue
+        for (const { name, namespaceURI, value } of [...node.attributes]) {
+          const fresh = /^(xlink:)?href$/.test(name) && !value.startsWith('#') && next(value, node.baseURI)
+          if (!fresh) continue
+          if (!['image', 'feImage', 'use'].includes(node.localName)) uses.stuck = true
+          if (node.localName === 'use') uses.symbols.add(fresh)
+          uses.steps.push(() => node.setAttributeNS(namespaceURI, name, fresh))
+          for (const reason of [node.localName, 'other']) uses.reasons.add(reason)
+        }
+      }
+      for (const node of root.querySelectorAll(painted.map((name) => `[${name}*="url("]`).join())) {
+        for (const name of painted) {
+          const text = node.getAttribute(name) ?? ''
+          const fresh = eachUrl(text, (url) => !url.startsWith('#') && next(url, node.baseURI))
+          if (fresh === text) continue
+          uses.steps.push(() => node.setAttribute(name, fresh))
+          for (const reason of [node.localName, 'css', 'other']) uses.reasons.add(reason)
+        }
+      }
+      for (const node of root.querySelectorAll('[style]')) declarations(node.style, node.baseURI)
+      for (const one of root.styleSheets) sheet(one)
+      for (const made of root.adoptedStyleSheets ?? []) {
+        // It does not tell what addresses in it are relative to.
+        uses.stuck ||= mayName(textOf(made), path)
+        sheet(made)
+      }
+      // A canvas keeps what was drawn on it.
+      uses.canvas ||= root.querySelector('canvas') !== null
     }
-    if (steps.length === 0) return null
+    uses.stuck ||= uses.canvas && (uses.reasons.has('img') || uses.reasons.has('image'))
+    return uses
+  }
+
+  // Loads a symbol's document beforehand, or gives up after a while: it may have nothing to show.
+  const loadSymbol = async (url) => {
+    const svg = document.createElementNS(svgNamespace, 'svg')
+    const use = svg.appendChild(document.createElementNS(svgNamespace, 'use'))
+    use.setAttribute('href', url)
+    svg.style.cssText = 'position: absolute; width: 0; height: 0'
+    document.documentElement.append(svg)
+    for (let n = 0; n < 50; n++) {
+      const { width, height } = use.getBBox()
+      if (width || height) break
+      await new Promise((done) => setTimeout(done, 10))
+    }
+    return svg
+  }
+
+  // Returns how to show an image anew in place, or null where only a reload will do.
+  const swapImage = (path, bust, around) => {
+    const { steps, reasons, stuck } = imageUses(path, bust, around)
+    if (stuck || steps.length === 0) return null
+    for (const reason of reasonsFor(path, around)) if (!reasons.has(reason)) return null
     return async () => {
-      // Fetched and decoded before it is shown: nothing flashes.
-      const image = new Image()
-      image.src = busted(path.split('/').map(encodeURIComponent).join('/'), bust)
-      await image.decode().catch(() => {})
-      steps.forEach((step) => step())
+      pictures.set(path, bust)
+      const { steps, urls, symbols } = imageUses(path, bust, lookAround())
+      // What names it later by its old address gets the new image.
+      const refreshed = [...urls].map(refresh)
+      // Loaded and decoded before it is shown: nothing flashes.
+      const decoded = [...urls].map((url) => {
+        const image = new Image()
+        image.src = busted(url, bust)
+        return image.decode().catch(() => {})
+      })
+      const helpers = await Promise.all([...symbols].map(loadSymbol))
+      await Promise.all([...refreshed, ...decoded])
+      for (const step of steps) step()
+      for (const helper of helpers) helper.remove()
     }
   }
 

@@ -1,67 +1,124 @@
   // ---- in place: style sheets ----------------------------------------------------------------------
+  //
+  // The element stays, and with it all that scripts and the page have said about it: it only gets a
+  // new address. Until that has loaded, a copy that is loaded already covers for it, so that no frame
+  // is shown without the style, nor with half of it.
 
-  const isSheet = (path) => /\.css$/i.test(path)
-
-  // Every sheet of the document with the element that brought it, imports included.
-  function* sheets(list = document.styleSheets, owner = null) {
+  // Every sheet of a document or shadow root with the element that brought it, imports included.
+  function* sheetsIn(root, list = root.styleSheets, owner = null) {
     for (const sheet of list) {
       const node = owner ?? sheet.ownerNode
       yield [sheet, node]
-      let rules = []
-      try {
-        rules = sheet.cssRules
-      } catch {} // of another origin
-      for (const rule of rules) if (rule.styleSheet) yield* sheets([rule.styleSheet], node)
+      for (const rule of rulesOf(sheet)) if (rule.styleSheet) yield* sheetsIn(root, [rule.styleSheet], node)
     }
   }
 
-  const busted = (url, bust, base = document.baseURI) => {
-    const fresh = new URL(url, base)
-    fresh.searchParams.set('tidings', bust)
-    return fresh.href
+  const rulesOf = (sheet) => {
+    try {
+      return sheet.cssRules
+    } catch {
+      return [] // of another origin
+    }
   }
 
   const loaded = (node) =>
     new Promise((done) => {
-      node.addEventListener('load', done)
-      node.addEventListener('error', done)
+      node.addEventListener('load', done, { once: true })
+      node.addEventListener('error', done, { once: true })
       setTimeout(done, 3000)
     })
 
-  // The new sheet stands beside the old one until it has loaded: nothing flashes.
-  const replaceOwner = async (node, bust) => {
-    const next = node.cloneNode(true)
-    if (node.localName === 'link') next.href = busted(node.href, bust)
-    const ready = loaded(next)
-    node.after(next)
-    await ready
-    node.remove()
+  const setMedia = (node, media) => (media === null ? node.removeAttribute('media') : node.setAttribute('media', media))
+
+  // A copy of an element with the sheet as it is now, showing.
+  const coverOf = async (node, address) => {
+    const cover = node.cloneNode(true)
+    for (const name of ['id', 'onload', 'onerror']) cover.removeAttribute(name)
+    cover.setAttribute('media', 'not all')
+    if (address) cover.href = address
+    const loading = loaded(cover)
+    node.after(cover)
+    await loading
+    if (cover.sheet) repaint(cover.sheet)
+    setMedia(cover, node.getAttribute('media'))
+    return cover
   }
 
-  const ownersOf = (path) => {
-    const owners = new Set()
-    for (const link of document.querySelectorAll('link[rel~="stylesheet" i][href]')) {
-      if (pathOf(link.href) === path) owners.add(link)
-    }
-    for (const [sheet, node] of sheets()) {
-      if (sheet.href && pathOf(sheet.href) === path && node?.after) owners.add(node)
-    }
-    return owners
+  // Loads an element's sheet anew, by `load`, and gives the new one what scripts had set on the old one.
+  const renew = async (node, load) => {
+    const { disabled, media } = node.sheet
+    const [wanted, attribute] = [media.mediaText, node.getAttribute('media')]
+    if (disabled) node.setAttribute('media', 'not all') // until it is disabled again
+    const loading = loaded(node)
+    load()
+    await loading
+    if (disabled) setMedia(node, attribute)
+    if (!node.sheet) return
+    node.sheet.disabled = disabled
+    if (node.sheet.media.mediaText !== wanted) node.sheet.media.mediaText = wanted
+    repaint(node.sheet)
   }
 
-  // Returns how to show a file anew in place, or null where only a reload will do.
-  const swapOf = (path, bust) => {
-    if (isSheet(path)) {
-      if (ownersOf(path).size === 0) return null
-      return async () => {
-        // Looked up anew: an earlier swap may have replaced them.
-        const urls = new Set()
-        for (const [sheet] of sheets()) if (sheet.href && pathOf(sheet.href) === path) urls.add(sheet.href)
-        // An import has no element to give a new address to, so the cache gets the new text.
-        await Promise.all([...urls].map((url) => fetch(url, { cache: 'reload' }).catch(() => {})))
-        await Promise.all([...ownersOf(path)].map((node) => replaceOwner(node, bust)))
+  const renewLink = async (link, bust) => {
+    const address = busted(link.href, bust)
+    // Disabled, or not found until now: there is nothing to keep, and perhaps nothing will be loaded.
+    if (!link.sheet) return void (link.href = address)
+    // An alternate one may be off or have been chosen, and a copy would not be.
+    const covered = !link.sheet.disabled && !/\balternate\b/i.test(link.rel)
+    const cover = covered && (await coverOf(link, address))
+    await renew(link, () => (link.href = address))
+    if (cover) cover.remove()
+  }
+
+  const textOf = (sheet) => Array.from(rulesOf(sheet), (rule) => rule.cssText).join('\n')
+
+  const renewStyle = async (style) => {
+    const cover = await coverOf(style)
+    try {
+      // A script has put rules in: they would be lost.
+      if (textOf(cover.sheet) !== textOf(style.sheet)) throw new Error('not as it was written')
+      await renew(style, () => (style.textContent = style.textContent))
+    } finally {
+      cover.remove()
+    }
+  }
+
+  // All that brings a sheet in: elements, and whether there is something else that does.
+  const sheetUses = (path, { roots }) => {
+    const uses = { owners: new Set(), imports: new Set(), reasons: new Set(), stuck: false }
+    for (const root of roots) {
+      for (const link of root.querySelectorAll('link[href]')) {
+        if (pathOf(link.href) !== path) continue
+        if (link.relList.contains('stylesheet')) uses.owners.add(link)
+        else if (link.relList.contains('preload') && link.as !== 'style') uses.stuck = true
+        else continue
+        uses.reasons.add('link')
+      }
+      for (const [sheet, owner] of sheetsIn(root)) {
+        if (!sheet.href || pathOf(sheet.href) !== path || uses.owners.has(owner)) continue
+        if (!['link', 'style'].includes(owner?.localName)) uses.stuck = true // <?xml-stylesheet?>
+        uses.owners.add(owner)
+      }
+      for (const [sheet] of sheetsIn(root)) {
+        if (!sheet.parentStyleSheet || !sheet.href || pathOf(sheet.href) !== path) continue
+        uses.imports.add(original(sheet.href))
+        uses.reasons.add('css')
       }
     }
-    return isImage(path) ? swapImage(path, bust) : null
+    return uses
+  }
+
+  // Returns how to show a sheet anew in place, or null where only a reload will do.
+  const swapSheet = (path, bust, around) => {
+    const { owners, reasons, stuck } = sheetUses(path, around)
+    if (stuck || owners.size === 0) return null
+    for (const reason of reasonsFor(path, around)) if (!reasons.has(reason)) return null
+    return async () => {
+      // Looked up anew: what was done before may have changed it.
+      const { owners, imports } = sheetUses(path, lookAround())
+      // An import has no element to give a new address to, so the cache gets the new text.
+      await Promise.all([...imports].map(refresh))
+      await Promise.all([...owners].map((node) => (node.localName === 'link' ? renewLink(node, bust) : renewStyle(node))))
+    }
   }
 

@@ -1,36 +1,126 @@
   // ---- what this page uses -------------------------------------------------------------------------
+  //
+  // Two ways to know: what the documents hold now, and what the browser has loaded for them and why
+  // (Resource Timing). The first can be shown anew in place; where the second tells of more, only a
+  // reload is sure to be right. What workers and sandboxed frames use, the server tells (`usedBy`).
 
-  const used = new Set()
-  const use = (url) => {
-    const path = pathOf(url)
-    if (path === null) return
-    used.add(path)
-    if (path.endsWith('/')) used.add(path + 'index.html')
-    else if (!/\.[^/]*$/.test(path)) used.add(path + '.html').add(path + '/index.html')
+  // Loads of ours, so that they do not count as the page's.
+  const ours = []
+
+  // Has the cache hold the file as it is now, under the address that the page wrote.
+  const refresh = async (url) => {
+    ours.push({ url, since: performance.now() })
+    try {
+      await (await fetch(url, { cache: 'reload' })).arrayBuffer()
+    } catch {} // a policy may forbid it
   }
-  new PerformanceObserver((list) => list.getEntries().forEach((entry) => use(entry.name))).observe({
-    type: 'resource',
-    buffered: true,
-  })
-  // Frames that listen for themselves are pages of their own.
-  const listensItself = (path) =>
-    [...document.querySelectorAll('iframe, frame')].some((frame) => {
-      try {
-        const page = frame.contentDocument.querySelector('script[data-cursor]')
-        return page && decodeURIComponent(page.dataset.file ?? '') === path
-      } catch {
-        return false
+
+  const isOurs = ({ name, initiatorType, startTime }) => {
+    if (initiatorType !== 'fetch') return false
+    const n = ours.findIndex(({ url, since }) => url === name && startTime >= since)
+    if (n >= 0) ours.splice(n, 1)
+    return n >= 0
+  }
+
+  // For each window: path -> why it was loaded, in the words of Resource Timing.
+  const loads = new WeakMap()
+
+  const loadsOf = (view) => {
+    let known = loads.get(view.performance)
+    if (!known) {
+      const paths = new Map()
+      const note = (entries) => {
+        for (const entry of entries) {
+          const path = pathOf(entry.name)
+          if (path === null || isOurs(entry)) continue
+          if (!paths.has(path)) paths.set(path, new Set())
+          paths.get(path).add(entry.initiatorType)
+        }
       }
-    })
-  const lookAround = () => {
-    for (const node of document.querySelectorAll('[src], link[href], [poster], [data]')) {
-      const url = node.src || node.href || node.poster || node.data
-      if (typeof url === 'string') use(url)
+      const observer = new view.PerformanceObserver((list) => note(list.getEntries()))
+      observer.observe({ type: 'resource', buffered: true })
+      // What is buffered comes later, but of a frame that was found just now it counts at once.
+      note(view.performance.getEntriesByType('resource'))
+      known = { paths, update: () => note(observer.takeRecords()) }
+      loads.set(view.performance, known)
     }
-    for (const [sheet] of sheets()) if (sheet.href) use(sheet.href)
+    known.update()
+    return known.paths
+  }
+  loadsOf(window)
+
+  // The elements of frames say themselves what is in them.
+  const framed = new Set(['iframe', 'frame', 'object', 'embed', 'navigation'])
+
+  // Why a file has been loaded by the documents.
+  const reasonsFor = (path, { documents }) => {
+    const reasons = new Set()
+    for (const { defaultView: view } of documents) {
+      if (view) loadsOf(view).get(path)?.forEach((reason) => framed.has(reason) || reasons.add(reason))
+    }
+    return reasons
   }
 
-  const concerns = ({ path, kind }) => {
+  // The files that the frames show.
+  const framedFiles = (around) => {
+    const files = new Set()
+    for (const frame of around.frames) {
+      for (const url of [frame.src, frame.data, contentOf(frame)?.URL]) {
+        const path = typeof url === 'string' && url ? pathOf(url, frame.baseURI) : null
+        if (path) filesAt(path).forEach((file) => files.add(file))
+      }
+    }
+    return files
+  }
+
+  // Every file that the documents use, in whatever way.
+  const filesUsed = (around) => {
+    const files = framedFiles(around)
+    const use = (url, base) => {
+      const path = pathOf(url, base)
+      if (path) filesAt(path).forEach((file) => files.add(file))
+    }
+    for (const { defaultView: view } of around.documents) {
+      if (!view) continue
+      for (const [path, reasons] of loadsOf(view)) {
+        if ([...reasons].some((reason) => !framed.has(reason))) filesAt(path).forEach((file) => files.add(file))
+      }
+    }
+    for (const root of around.roots) {
+      for (const node of root.querySelectorAll('[src]:not(iframe, frame, embed), link[href], [poster]')) {
+        const url = node.src || node.href || node.poster
+        if (typeof url === 'string') use(url)
+      }
+      for (const [sheet] of sheetsIn(root)) if (sheet.href) use(sheet.href)
+    }
+    return files
+  }
+
+  // ---- whom a change concerns ----------------------------------------------------------------------
+
+  // The addresses that the server may know this page by.
+  const addresses = new Set([pathOf(location.href), file])
+
+  // Whether this server has never seen what was asked for before it was started.
+  const isOlder = (id) => !sameLog(id, own.cursor)
+
+  // A worker's script is loaded for a reason that has no name of its own.
+  const hasWorkers = ({ documents }) =>
+    Boolean(navigator.serviceWorker?.controller) ||
+    documents.some(({ defaultView: view }) =>
+      view && [...loadsOf(view)].some(([path, reasons]) => reasons.has('other') && /\.[cm]?js$/i.test(path)),
+    )
+
+  // Whether something uses a file for this page that the documents do not show.
+  const isUsedUnseen = ({ path, usedBy = [] }, id, around, used) =>
+    (isOlder(id) && !used.has(path) && (around.opaque || hasWorkers(around))) ||
+    usedBy.some((user) => {
+      if (user === '*') return true
+      if (user === 'null') return around.opaque
+      return addresses.has(user) || user === pathOf(location.href) || used.has(user)
+    })
+
+  const concerns = ({ path, kind }, unseen, used) => {
     if (any || !path.startsWith('/')) return true // beyond the root: --watch
     if (missing) return kind !== 'removed'
     if (listing) {
@@ -38,7 +128,7 @@
       return below && (!below.includes('/') || kind !== 'modified')
     }
     if (path === file) return kind !== 'removed' // keep the last good page until it is back
-    if (kind === 'removed' && [...used].some((other) => other.startsWith(path + '/'))) return true
-    return used.has(path) && !listensItself(path)
+    if (unseen || used.has(path)) return true
+    return kind === 'removed' && [...used].some((other) => other.startsWith(path + '/'))
   }
 

@@ -1,0 +1,148 @@
+//! What a request says about who made it and what for, borrowed from its head.
+
+use http::header::{ACCEPT, HOST, HeaderMap, HeaderName, REFERER, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderValue, Method};
+
+use crate::files::is_navigation;
+
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// A request worth remembering. The path is as it came, percent-encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Asked<'a> {
+    pub(super) path: &'a str,
+    pub(super) requester: Requester<'a>,
+    pub(super) purpose: Purpose,
+}
+
+/// Who makes a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Requester<'a> {
+    /// What has this path, percent-encoded: a page, a worker's script, a style sheet.
+    Path(&'a str),
+    /// Something of an opaque origin, which never says who it is.
+    Opaque,
+    /// Something that does not say who it is.
+    Anyone,
+    /// A person, or a page of ours for which the page itself answers.
+    Nobody,
+}
+
+/// What for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Purpose {
+    Page,
+    /// A script, or what a script fetches: of a page or of a worker.
+    Script,
+    /// A worker or a worklet.
+    Worker,
+    /// One that several pages may use: a shared worker, a service worker.
+    SharedWorker,
+    Other,
+}
+
+impl<'a> Asked<'a> {
+    /// `None`: nothing that a page does not see by itself.
+    pub(super) fn of(parts: &'a Parts) -> Option<Asked<'a>> {
+        if parts.method != Method::GET {
+            return None;
+        }
+        let headers = &parts.headers;
+        let path = parts.uri.path();
+        let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+        let referrer = referrer(parts)?;
+        let destination = headers.get(SEC_FETCH_DEST).map(HeaderValue::as_bytes);
+        if is_navigation(&parts.method, headers) {
+            // In a frame of an opaque origin; every other frame is seen by the page around it.
+            let nested = site == Some(b"cross-site") && destination != Some(b"document");
+            let requester = match referrer {
+                Referrer::None if nested => Requester::Opaque,
+                _ => Requester::Nobody,
+            };
+            let purpose = Purpose::Page;
+            return Some(Asked {
+                path,
+                requester,
+                purpose,
+            });
+        }
+        let Some(destination) = destination else {
+            return Asked::without_metadata(path, referrer, headers);
+        };
+        let purpose = match destination {
+            b"worker" | b"audioworklet" | b"paintworklet" => Purpose::Worker,
+            b"sharedworker" | b"serviceworker" => Purpose::SharedWorker,
+            b"script" | b"empty" | b"json" | b"text" => Purpose::Script,
+            // Only documents and their style sheets ask for the rest.
+            _ if site != Some(b"cross-site") => return None,
+            _ => Purpose::Other,
+        };
+        let requester = match referrer {
+            Referrer::Path(referrer) => Requester::Path(referrer),
+            // Referrer Policy 8.3: of an opaque origin there is none. For it, everything is
+            // cross-site. A worker made of a blob has none, either, but our origin.
+            Referrer::None if site == Some(b"cross-site") => Requester::Opaque,
+            Referrer::None => Requester::Anyone,
+        };
+        Some(Asked {
+            path,
+            requester,
+            purpose,
+        })
+    }
+
+    /// Plain http in the local network: no `Sec-Fetch-*` (Fetch Metadata 3.1). There is only what is
+    /// accepted: a document asks for style sheets and images by name, everything else is `*/*`.
+    fn without_metadata(
+        path: &'a str,
+        referrer: Referrer<'a>,
+        headers: &HeaderMap,
+    ) -> Option<Asked<'a>> {
+        let browser = headers
+            .get(USER_AGENT)
+            .is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"));
+        let anything = headers.get(ACCEPT).is_none_or(|accept| accept == "*/*");
+        let (requester, purpose) = match referrer {
+            // It may have started a worker.
+            Referrer::Path(path) if anything => (Requester::Path(path), Purpose::Other),
+            Referrer::None if anything && browser => (Requester::Anyone, Purpose::Script),
+            Referrer::None if browser => (Requester::Opaque, Purpose::Other),
+            Referrer::Path(_) | Referrer::None => return None,
+        };
+        Some(Asked {
+            path,
+            requester,
+            purpose,
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Referrer<'a> {
+    Path(&'a str),
+    None,
+}
+
+/// `None`: a page of another origin, which does not listen to us.
+fn referrer(parts: &Parts) -> Option<Referrer<'_>> {
+    let Some(referrer) = parts.headers.get(REFERER) else {
+        return Some(Referrer::None);
+    };
+    let referrer = referrer.to_str().ok()?;
+    let (scheme, rest) = referrer.split_once("://")?;
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| parts.uri.authority().map(|authority| authority.as_str()))?;
+    let same = matches!(scheme, "http" | "https")
+        && rest
+            .get(..host.len())
+            .is_some_and(|origin| origin.eq_ignore_ascii_case(host));
+    let path = rest.get(host.len()..).filter(|_| same)?;
+    let end = path.find(['?', '#']).unwrap_or(path.len());
+    match &path[..end] {
+        "" => Some(Referrer::Path("/")),
+        path if path.starts_with('/') => Some(Referrer::Path(path)),
+        _ => None,
+    }
+}
