@@ -277,6 +277,9 @@ impl Files {
         let Some(target) = target.filter(|target| !target.is_private()) else {
             return;
         };
+        if matches!(choice, Choice::File { path, .. } if path == target) {
+            return;
+        }
         let candidates = lookup::candidates(target);
         let found = match choice {
             Choice::File { path, .. } => candidates.iter().position(|candidate| candidate == path),
