@@ -160,6 +160,18 @@ pub(crate) fn could_be_served(path: &str) -> bool {
     !path.starts_with('/') && RelPath::plain(path).is_some_and(|path| !path.is_private())
 }
 
+/// Whether a request for `asked` (relative to the root) would be allowed to read what really is at `real`.
+/// The watcher asks this of all that it finds, so that what is told of a file is what a request gets.
+pub(crate) fn may_be_read(
+    asked: &Path,
+    real: &Path,
+    real_root: &Path,
+    follow_symlinks: bool,
+) -> bool {
+    !asked.iter().any(resolve::is_private)
+        && resolve::may_be_served(real, real_root, follow_symlinks)
+}
+
 impl Files {
     pub(crate) fn new(options: Options) -> Files {
         Files {

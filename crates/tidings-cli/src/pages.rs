@@ -69,8 +69,9 @@ impl Pages for LivePages {
             Page::NotFound => PageIs::Missing,
         };
         let element = ScriptElement::new(client, STREAM_PATH, &stamp, page);
-        // The timestamp may come to be known without the position moving on.
-        let mut tag = format!("{}-{}", stamp.cursor, stamp.timestamp.unwrap_or(0));
+        // The rest may come to be known without the position moving on.
+        let (timestamp, tree) = (stamp.timestamp.unwrap_or(0), stamp.tree.unwrap_or(0));
+        let mut tag = format!("{}-{timestamp}-{tree:x}", stamp.cursor);
         if framed {
             tag.push_str("-frame");
         }

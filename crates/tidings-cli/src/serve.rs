@@ -186,19 +186,23 @@ fn start_watching(
     say: &Arc<Say>,
 ) -> anyhow::Result<Watcher> {
     let mut roots = vec![root.to_owned()];
-    roots.extend(args.watch.iter().cloned());
+    roots.extend(args.watched());
     let options = watch::Options {
         roots,
         ignore: args.ignored(),
         gitignore: !args.no_gitignore,
+        scope: scope(root, args.follow_symlinks),
         ..watch::Options::default()
     };
     let (reloader, report, said) = (Arc::clone(reloader), Arc::clone(report), Arc::clone(say));
     let publish = move |notice| {
         let published: Option<Published> = match notice {
             Notice::Ready {
-                newest_ms, changes, ..
-            } => match reloader.ready(newest_ms, &changes) {
+                newest_ms,
+                tree,
+                changes,
+                ..
+            } => match reloader.ready(newest_ms, tree, &changes) {
                 // Saves just before the start: only worth a word to pages that are open already.
                 Ok(published) => {
                     let open = reloader.hub().stats().open > 0;
@@ -207,9 +211,7 @@ fn start_watching(
                 Err(_) => None,
             },
             // An error means that the hub is closed: the process is about to end.
-            Notice::Changed(set) => reloader
-                .changed(set.newest_ms, &set.changes, set.rescan)
-                .ok(),
+            Notice::Changed(set) => reloader.changed(&set).ok(),
             Notice::Trouble(trouble) => {
                 said.trouble("warning", &trouble.to_string(), trouble.hint().as_deref());
                 None
@@ -230,6 +232,21 @@ fn start_watching(
         let message = error.to_string();
         Hinted { message, hint }.into()
     })
+}
+
+/// What is watched: below the folder what a request for it would get, below a `--watch` path what is
+/// really there.
+fn scope(root: &Path, follow_symlinks: bool) -> watch::Scope {
+    let root = root.to_owned();
+    watch::Scope::Where(Arc::new(move |candidate| match candidate.root == root {
+        true => files::may_be_read(
+            candidate.path,
+            candidate.real,
+            candidate.real_root,
+            follow_symlinks,
+        ),
+        false => follow_symlinks || candidate.real.starts_with(candidate.real_root),
+    }))
 }
 
 impl App {

@@ -8,12 +8,14 @@
 //!
 //! # The stream
 //! Plain JSON for anyone's `EventSource`:
-//! - the status, to each newcomer: `{"timestamp":1763800000000}`
-//! - a change: `{"timestamp":1763800000123,"changes":[{"path":"/css/site.css","kind":"modified"}]}`
+//! - the status, to each newcomer: `{"timestamp":1763800000000,"tree":"94d0c53e7a1b2f68"}`
+//! - a change, with the fields of the status and
+//!   `"changes":[{"path":"/css/site.css","kind":"modified"}]`
 //!
-//! `timestamp` is milliseconds since 1970: the newest modification or inode change of any file or
-//! directory in the tree. It grows with every change and is the same after a restart of the server,
-//! unless something has changed meanwhile. `path` is the file's path below the root, with a leading
+//! `timestamp` is milliseconds since 1970: the newest modification or inode change of any file that
+//! is watched. It grows with every change and is the same after a restart of the server, unless
+//! something has changed meanwhile. `tree` is a digest of the names of all that is watched; after a
+//! restart it tells that something was removed or renamed, which leaves no time. `path` is the file's path below the root, with a leading
 //! slash, not percent-encoded; without a slash it is a watched path outside of the root. `kind` is
 //! `created`, `modified` or `removed`. `"rescan":true` says that anything may have changed.
 //!
@@ -21,8 +23,9 @@
 //! itself, as with the scripts of a worker ([`Reloader::used_by`]). It lists the paths of those pages
 //! and workers; [`ANYONE`] and [`OPAQUE_ORIGIN`] stand for who is not known by a path.
 //!
-//! Two changes within one tick of the file system's clock would have the same timestamp; the later
-//! one is then moved on, and `newest` tells what the files themselves say.
+//! Two changes within one tick of the file system's clock would have the same timestamp, and after a
+//! removal there may be no newer file at all: then the timestamp is moved on, and `newest` tells what
+//! the files themselves say.
 
 mod inject;
 
@@ -36,7 +39,7 @@ use serde::Serialize;
 use crate::event::Event;
 use crate::hub::{Hub, PublishError};
 use crate::id::EventId;
-use crate::watch::{Change, ChangeKind};
+use crate::watch::{Change, ChangeKind, ChangeSet};
 
 pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};
 
@@ -96,6 +99,7 @@ impl fmt::Debug for Users {
 struct Clock {
     timestamp: Option<u64>,
     newest: u64,
+    tree: Option<u64>,
 }
 
 /// What a page that is made now must carry.
@@ -108,6 +112,8 @@ pub struct Stamp {
     pub timestamp: Option<u64>,
     /// What the files themselves say, where that differs.
     pub newest: Option<u64>,
+    /// The digest of the names of all files; `None` where it is not known.
+    pub tree: Option<u64>,
 }
 
 /// Which page it is that gets a script.
@@ -154,6 +160,9 @@ struct Told<'a> {
     timestamp: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     newest: Option<u64>,
+    // JSON numbers end at 53 bits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tree: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     changes: Option<&'a [PublishedChange]>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -204,46 +213,46 @@ impl Reloader {
             cursor: self.hub.cursor(),
             timestamp: clock.timestamp,
             newest: newest.then_some(clock.newest),
+            tree: clock.tree,
         }
     }
 
-    /// The tree has been looked through: sets the status, and publishes what changed meanwhile.
+    /// The tree has been looked through: sets the status, and publishes what changed meanwhile. The
+    /// arguments are those of [`Notice::Ready`](crate::watch::Notice::Ready).
     ///
     /// # Errors
     /// [`PublishError`] where the hub does not take it.
     pub fn ready(
         &self,
         newest_ms: u64,
+        tree: Option<u64>,
         changes: &[Change],
     ) -> Result<Option<Published>, PublishError> {
         {
             let mut clock = self.clock();
-            clock.newest = clock.newest.max(newest_ms);
+            clock.newest = newest_ms;
+            clock.tree = tree;
             // Something was published before: that has set the status, and a second one would
             // look like a change that nobody was told of.
             if clock.timestamp.is_some() && changes.is_empty() {
                 return Ok(None);
             }
         }
-        self.publish(newest_ms, changes, false).map(Some)
+        self.publish(newest_ms, tree, changes, false).map(Some)
     }
 
-    /// Publishes a set of changes. `rescan` says that there may be more than these.
+    /// Publishes a set of changes.
     ///
     /// # Errors
     /// [`PublishError`] where the hub does not take it.
-    pub fn changed(
-        &self,
-        newest_ms: u64,
-        changes: &[Change],
-        rescan: bool,
-    ) -> Result<Published, PublishError> {
-        self.publish(newest_ms, changes, rescan)
+    pub fn changed(&self, set: &ChangeSet) -> Result<Published, PublishError> {
+        self.publish(set.newest_ms, set.tree, &set.changes, set.rescan)
     }
 
     fn publish(
         &self,
         newest_ms: u64,
+        tree: Option<u64>,
         changes: &[Change],
         rescan: bool,
     ) -> Result<Published, PublishError> {
@@ -252,15 +261,17 @@ impl Reloader {
             .map(|change| self.published(change))
             .collect();
         let mut clock = self.clock();
-        clock.newest = clock.newest.max(newest_ms);
+        (clock.newest, clock.tree) = (newest_ms, tree);
         let timestamp = match clock.timestamp {
             None => clock.newest,
             Some(last) => clock.newest.max(last + 1),
         };
         let newest = (timestamp != clock.newest).then_some(clock.newest);
+        let digits = tree.map(digits);
         let status = Told {
             timestamp,
             newest,
+            tree: digits.as_deref(),
             changes: None,
             rescan: false,
         };
@@ -308,6 +319,10 @@ fn json(told: &Told<'_>) -> Event {
         // Numbers, booleans and strings can always be written.
         Err(error) => unreachable!("{error}"),
     }
+}
+
+fn digits(tree: u64) -> String {
+    format!("{tree:016x}")
 }
 
 fn url_path(below: &Path) -> String {
@@ -390,6 +405,9 @@ impl fmt::Display for ScriptElement<'_> {
         }
         if let Some(newest) = self.stamp.newest {
             write!(f, r#" data-newest="{newest}""#)?;
+        }
+        if let Some(tree) = self.stamp.tree {
+            write!(f, r#" data-tree="{}""#, digits(tree))?;
         }
         match self.page {
             PageIs::File(path) => write!(f, r#" data-file="{}""#, safe(path))?,

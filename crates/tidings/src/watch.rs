@@ -18,9 +18,13 @@
 //! - This tower knows nothing of the rest of the crate.
 //!
 //! # Symbolic links
-//! A link to a directory is followed, unless the directory contains the link. Changes are
-//! reported under every path that leads to the file. A link to a file is reported when the link
-//! itself or the file it finally leads to changes, also outside of the roots.
+//! A link is followed to what it leads to now, if that belongs to the root ([`Options::scope`]), and
+//! unless it is a directory that contains the link. Changes are reported under every path that leads
+//! to the file, also outside of the roots. A link that leads nowhere, or out of bounds, is nothing:
+//! what is reported of a path is what a reader who follows the same rule finds there.
+//!
+//! # What is never walked
+//! File systems that hold no files (`/proc`, `/sys`, `/dev`), whatever leads there.
 //!
 //! # Where the system has no events
 //! Network and container mounts often deliver none; then nothing is noticed. Directories beyond
@@ -33,13 +37,18 @@ mod error;
 mod ignores;
 mod inbox;
 mod keeper;
+mod links;
+mod mounts;
+mod names;
 mod native;
 mod polling;
+mod scope;
 mod stamp;
 mod survey;
 mod tree;
 
 pub use error::WatchError;
+pub use scope::{Candidate, Scope};
 
 use desk::Desk;
 use ignores::Ignores;
@@ -64,6 +73,8 @@ pub struct Options {
     /// Whether `.gitignore` files count: those in the roots, and those above them up to the top
     /// of the repository. Default: true.
     pub gitignore: bool,
+    /// What belongs to a root, where links lead out of it. Default: [`Scope::Inside`].
+    pub scope: Scope,
     /// At most this many directories of each root are watched by the system; the rest is polled,
     /// about once a second. Default: as many as the system allows.
     pub directory_limit: Option<usize>,
@@ -75,6 +86,7 @@ impl Default for Options {
             roots: Vec::new(),
             ignore: Vec::new(),
             gitignore: true,
+            scope: Scope::default(),
             directory_limit: None,
         }
     }
@@ -87,9 +99,13 @@ pub enum Notice {
     /// The first walk is done, and everything is watched. Saves in directories that are watched
     /// already may be said before this.
     Ready {
-        /// The newest modification or change time of all files and directories that are not
-        /// ignored, in milliseconds since the epoch. The same after a restart if nothing changed.
+        /// The newest modification or change time of all files that are watched and of the links to
+        /// them, in milliseconds since the epoch. The same after a restart if nothing changed.
         newest_ms: u64,
+        /// A digest of the names of all that is watched, relative to the roots: it tells after a
+        /// restart that something was removed or renamed, which leaves no time. None where there
+        /// are too many.
+        tree: Option<u64>,
         /// What changed between the start and the moment its directory was watched (or up to
         /// 20 ms before the start: times of files are no finer).
         changes: Vec<Change>,
@@ -105,9 +121,11 @@ pub enum Notice {
 /// Changes that are spoken of together.
 #[derive(Clone, Debug)]
 pub struct ChangeSet {
-    /// The newest time of all that is known, in milliseconds since the epoch; never less than
-    /// before.
+    /// The newest time of all files that are there now, as in [`Notice::Ready`]. It is less than
+    /// before where the newest one was removed.
     pub newest_ms: u64,
+    /// The digest of the names that are there now, as in [`Notice::Ready`]; none before that.
+    pub tree: Option<u64>,
     /// Each path once. A path may come again in the next set though nothing happened in between
     /// (never the other way round), where the system cannot tell two versions apart.
     pub changes: Vec<Change>,
@@ -164,11 +182,12 @@ impl Watcher {
             roots,
             ignore,
             gitignore,
+            scope,
             directory_limit,
         } = options;
         let mut trees = Vec::with_capacity(roots.len());
         for root in roots {
-            trees.push(plant(&root, &ignore, gitignore)?);
+            trees.push(plant(&root, &ignore, gitignore, &scope)?);
         }
         let trees = uncovered(trees);
         let anchors: Vec<PathBuf> = trees.iter().map(keeper::anchor_of).collect();
@@ -241,7 +260,12 @@ thread_local! {
     static TELLING: Cell<bool> = const { Cell::new(false) };
 }
 
-fn plant(root: &Path, ignore: &[String], gitignore: bool) -> Result<Tree, WatchError> {
+fn plant(
+    root: &Path,
+    ignore: &[String],
+    gitignore: bool,
+    scope: &Scope,
+) -> Result<Tree, WatchError> {
     let no_root = |source| WatchError::NoRoot {
         path: root.to_owned(),
         source,
@@ -251,7 +275,9 @@ fn plant(root: &Path, ignore: &[String], gitignore: bool) -> Result<Tree, WatchE
     let path: PathBuf = path.components().collect();
     let is_file = !fs::metadata(&path).map_err(no_root)?.is_dir();
     let ignores = Ignores::new(&path, ignore, gitignore)?;
-    Ok(Tree::new(path, is_file, ignores))
+    let mut tree = Tree::new(path, is_file, ignores, scope.clone());
+    tree.locate();
+    Ok(tree)
 }
 
 /// Leaves out the roots that another root speaks of anyway: their changes would be said twice.

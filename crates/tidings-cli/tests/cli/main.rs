@@ -24,6 +24,7 @@ mod strangers;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;
+mod watching;
 
 use http::{Stream, ask, get};
 use support::program::{Folder, Server, finished, tidings};

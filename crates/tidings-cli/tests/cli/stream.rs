@@ -36,7 +36,10 @@ fn the_bytes_of_a_stream() {
 
     let newest = folder.newest_ms();
     let (id, data) = fields(status);
-    assert_eq!(data, format!(r#"{{"timestamp":{newest}}}"#));
+    let tree = data.split("\"tree\":\"").nth(1).unwrap();
+    let tree = tree.get(..16).unwrap();
+    assert!(tree.bytes().all(|byte| byte.is_ascii_hexdigit()), "{tree}");
+    assert_eq!(data, format!(r#"{{"timestamp":{newest},"tree":"{tree}"}}"#));
     let (epoch, seq) = id.split_once('.').unwrap();
     let seq: u64 = seq.parse().unwrap();
 
@@ -48,7 +51,7 @@ fn the_bytes_of_a_stream() {
     assert_eq!(
         data,
         format!(
-            r#"{{"timestamp":{newest},"changes":[{{"path":"/css/site.css","kind":"modified"}}]}}"#
+            r#"{{"timestamp":{newest},"tree":"{tree}","changes":[{{"path":"/css/site.css","kind":"modified"}}]}}"#
         )
     );
 }
@@ -123,7 +126,7 @@ fn an_id_of_another_life_is_told_of_the_gap_and_gets_the_status() {
 }
 
 #[test]
-fn the_timestamp_is_the_same_after_a_restart_and_larger_after_a_change_meanwhile() {
+fn the_status_is_the_same_after_a_restart_and_another_after_a_change_meanwhile() {
     let folder = Folder::new(&[
         ("a.txt", "a"),
         ("old.txt", "o"),
@@ -134,10 +137,15 @@ fn the_timestamp_is_the_same_after_a_restart_and_larger_after_a_change_meanwhile
         let server = Server::start(&folder, &[]);
         let (_, said) = Stream::open(server.port, &[]).event();
         server.stop();
-        said["timestamp"].as_u64().unwrap()
+        let timestamp = said["timestamp"].as_u64().unwrap();
+        (timestamp, said["tree"].as_str().unwrap().to_owned())
     };
     let mut last = status();
     assert_eq!(status(), last, "nothing happened meanwhile");
+    // What is not watched is no change: an editor that was opened and closed.
+    folder.save(".a.txt.swp", "x");
+    fs::remove_file(folder.path(".a.txt.swp")).unwrap();
+    assert_eq!(status(), last, "an editor's file came and went");
     let changes: [(&str, &dyn Fn()); 5] = [
         ("a save", &|| folder.save("deep/er/b.txt", "bb")),
         ("a deletion", &|| {
@@ -158,10 +166,35 @@ fn the_timestamp_is_the_same_after_a_restart_and_larger_after_a_change_meanwhile
     for (what, change) in changes {
         change();
         let now = status();
-        assert!(now > last, "after {what}");
+        assert_ne!(now, last, "after {what}");
         assert_eq!(status(), now, "nothing happened since {what}");
         last = now;
     }
+}
+
+#[test]
+fn what_was_told_last_is_what_a_restart_tells() {
+    let folder = Folder::new(&[("a.txt", "a"), ("b.txt", "b"), ("d/c.txt", "c")]);
+    let server = Server::start(&folder, &[]);
+    let mut stream = Stream::open(server.port, &[]);
+    stream.event();
+    folder.save("new.txt", "n");
+    stream.change();
+    fs::remove_file(folder.path("new.txt")).unwrap();
+    stream.change();
+    fs::remove_dir_all(folder.path("d")).unwrap();
+    let (_, mut said) = stream.change();
+    while said["changes"][0]["path"] != "/d" {
+        said = stream.change().1;
+    }
+    let newest = said["newest"].as_u64().unwrap();
+    server.stop();
+    let server = Server::start(&folder, &[]);
+    let (_, now) = Stream::open(server.port, &[]).event();
+    assert_eq!(
+        (&now["timestamp"], &now["tree"]),
+        (&newest.into(), &said["tree"])
+    );
 }
 
 /// The id and the data of a block, which must hold nothing else.

@@ -105,9 +105,10 @@ impl Folder {
         fs::write(path, text).unwrap();
     }
 
-    /// The newest modification or inode change in the tree, as `find -printf '%T@ %C@'` would tell.
+    /// The newest modification or inode change of a file, as `find -type f -printf '%T@ %C@'` would
+    /// tell.
     pub fn newest_ms(&self) -> u64 {
-        newest_ms(self.root())
+        newest_ms(self.root(), false)
     }
 
     /// Waits until the files are older than the server's start will be: what is saved within the same
@@ -115,14 +116,14 @@ impl Folder {
     fn settle(&self) {
         let age = |now: SystemTime| {
             let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap();
-            (now.as_millis() as u64).saturating_sub(self.newest_ms())
+            (now.as_millis() as u64).saturating_sub(newest_ms(self.root(), true))
         };
         until(|| (age(SystemTime::now()) > 50).then_some(())).expect("time passes");
     }
 }
 
-/// The newest modification or inode change in the tree, as `find -printf '%T@ %C@'` would tell.
-fn newest_ms(path: &Path) -> u64 {
+/// The newest modification or inode change of a file in the tree, or of a folder, too.
+fn newest_ms(path: &Path, folders: bool) -> u64 {
     let meta = fs::symlink_metadata(path).unwrap();
     let ms = |seconds: i64, nanos: i64| (seconds * 1000 + nanos / 1_000_000) as u64;
     let own = ms(meta.mtime(), meta.mtime_nsec()).max(ms(meta.ctime(), meta.ctime_nsec()));
@@ -130,7 +131,8 @@ fn newest_ms(path: &Path) -> u64 {
         return own;
     }
     let entries = fs::read_dir(path).unwrap();
-    let below = entries.map(|entry| newest_ms(&entry.unwrap().path()));
+    let below = entries.map(|entry| newest_ms(&entry.unwrap().path(), folders));
+    let own = if folders { own } else { 0 };
     below.max().unwrap_or(0).max(own)
 }
 

@@ -15,6 +15,15 @@ fn change(path: &str, kind: ChangeKind) -> Change {
     }
 }
 
+fn set(newest_ms: u64, changes: &[Change]) -> ChangeSet {
+    ChangeSet {
+        newest_ms,
+        tree: None,
+        changes: changes.to_vec(),
+        rescan: changes.is_empty(),
+    }
+}
+
 fn poll<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
@@ -37,14 +46,14 @@ fn check_next(subscription: &mut Subscription, expected: &str) {
 #[test]
 fn a_newcomer_hears_the_timestamp_then_every_change() {
     let reloader = reloader();
-    reloader.ready(1000, &[]).unwrap();
+    reloader.ready(1000, None, &[]).unwrap();
     let mut stream = subscribe(&reloader, Cursor::Latest);
-    let set = [
+    let changes = [
         change("/site/css/a b.css", ChangeKind::Modified),
         change("/site/x", ChangeKind::Removed),
         change("/elsewhere/t.html", ChangeKind::Created),
     ];
-    reloader.changed(2000, &set, false).unwrap();
+    reloader.changed(&set(2000, &changes)).unwrap();
     check_next(&mut stream, r#"{"timestamp":1000}"#);
     check_next(
         &mut stream,
@@ -58,13 +67,13 @@ fn a_change_is_published_with_the_users_that_the_caller_knows() {
         "/lib.js" => vec!["/worker.js".to_owned(), ANYONE.to_owned()],
         _ => Vec::new(),
     });
-    reloader.ready(1, &[]).unwrap();
+    reloader.ready(1, None, &[]).unwrap();
     let mut stream = subscribe(&reloader, Cursor::After(reloader.stamp().cursor));
-    let set = [
+    let changes = [
         change("/site/lib.js", ChangeKind::Modified),
         change("/site/a.css", ChangeKind::Modified),
     ];
-    reloader.changed(2, &set, false).unwrap();
+    reloader.changed(&set(2, &changes)).unwrap();
     check_next(
         &mut stream,
         r#"{"timestamp":2,"changes":[{"path":"/lib.js","kind":"modified","usedBy":["/worker.js","*"]},{"path":"/a.css","kind":"modified"}]}"#,
@@ -74,10 +83,10 @@ fn a_change_is_published_with_the_users_that_the_caller_knows() {
 #[test]
 fn the_timestamp_grows_with_every_change_whatever_the_files_say() {
     let reloader = reloader();
-    reloader.ready(1000, &[]).unwrap();
+    reloader.ready(1000, None, &[]).unwrap();
     let one = [change("/site/a", ChangeKind::Modified)];
     let timestamps: Vec<_> = [1000, 1000, 900, 5000, 5000]
-        .map(|newest| reloader.changed(newest, &one, false).unwrap().timestamp)
+        .map(|newest| reloader.changed(&set(newest, &one)).unwrap().timestamp)
         .into();
     assert_eq!(timestamps, [1001, 1002, 1003, 5000, 5001]);
     // What the files say is carried along, for the time after a restart.
@@ -88,12 +97,31 @@ fn the_timestamp_grows_with_every_change_whatever_the_files_say() {
 }
 
 #[test]
+fn what_a_removal_leaves_behind_is_what_a_restart_finds() {
+    let reloader = reloader();
+    reloader.ready(1000, Some(1), &[]).unwrap();
+    // The newest file is gone: the files say an older time, and the names are others.
+    let removal = ChangeSet {
+        tree: Some(0xfedc_ba98_7654_3210),
+        ..set(900, &[change("/site/a", ChangeKind::Removed)])
+    };
+    reloader.changed(&removal).unwrap();
+    let mut stream = subscribe(&reloader, Cursor::Latest);
+    check_next(
+        &mut stream,
+        r#"{"timestamp":1001,"newest":900,"tree":"fedcba9876543210"}"#,
+    );
+    let stamp = reloader.stamp();
+    assert_eq!((stamp.newest, stamp.tree), (Some(900), removal.tree));
+}
+
+#[test]
 fn a_page_made_before_the_tree_was_looked_through_hears_the_timestamp() {
     let reloader = reloader();
     let stamp = reloader.stamp();
     assert_eq!(stamp.timestamp, None);
     let mut stream = subscribe(&reloader, Cursor::After(stamp.cursor));
-    reloader.ready(1000, &[]).unwrap();
+    reloader.ready(1000, None, &[]).unwrap();
     check_next(&mut stream, r#"{"timestamp":1000}"#);
 }
 
@@ -101,10 +129,10 @@ fn a_page_made_before_the_tree_was_looked_through_hears_the_timestamp() {
 fn a_page_that_knows_a_change_from_before_the_end_of_the_walk_hears_no_second_one() {
     let reloader = reloader();
     reloader
-        .changed(1000, &[change("/site/a", ChangeKind::Modified)], false)
+        .changed(&set(1000, &[change("/site/a", ChangeKind::Modified)]))
         .unwrap();
     let stamp = reloader.stamp();
-    assert!(reloader.ready(1000, &[]).unwrap().is_none());
+    assert!(reloader.ready(1000, None, &[]).unwrap().is_none());
     assert_eq!(reloader.stamp(), stamp);
 }
 
@@ -112,18 +140,18 @@ fn a_page_that_knows_a_change_from_before_the_end_of_the_walk_hears_no_second_on
 fn a_rescan_is_told_even_without_a_path() {
     let reloader = reloader();
     let mut stream = subscribe(&reloader, Cursor::Latest);
-    reloader.changed(7, &[], true).unwrap();
+    reloader.changed(&set(7, &[])).unwrap();
     check_next(&mut stream, r#"{"timestamp":7,"changes":[],"rescan":true}"#);
 }
 
 #[test]
 fn a_position_and_a_timestamp_always_belong_together() {
     let reloader = std::sync::Arc::new(reloader());
-    reloader.ready(1, &[]).unwrap();
+    reloader.ready(1, None, &[]).unwrap();
     let other = std::sync::Arc::clone(&reloader);
     let publisher = std::thread::spawn(move || {
         for _ in 0..2000 {
-            other.changed(1, &[], true).unwrap();
+            other.changed(&set(1, &[])).unwrap();
         }
     });
     while !publisher.is_finished() {
@@ -139,7 +167,7 @@ fn a_position_and_a_timestamp_always_belong_together() {
 fn a_closed_hub_is_an_error_not_a_panic() {
     let reloader = reloader();
     poll(reloader.hub().close(Duration::ZERO));
-    assert!(reloader.ready(1, &[]).is_err());
+    assert!(reloader.ready(1, None, &[]).is_err());
 }
 
 #[test]
@@ -148,6 +176,7 @@ fn the_script_element_holds_any_path_in_ascii() {
         cursor: EventId::new("00.7").unwrap(),
         timestamp: Some(5),
         newest: None,
+        tree: Some(0xab),
     };
     let element = |page, own_policy| {
         ScriptElement {
@@ -161,7 +190,7 @@ fn the_script_element_holds_any_path_in_ascii() {
     };
     assert_eq!(
         element(PageIs::File("/é \"><script>%.html"), false),
-        r#"<script src="/c.js" data-stream="/s" data-cursor="00.7" data-timestamp="5" data-file="/%C3%A9%20%22%3E%3Cscript%3E%25.html"></script>"#
+        r#"<script src="/c.js" data-stream="/s" data-cursor="00.7" data-timestamp="5" data-tree="00000000000000ab" data-file="/%C3%A9%20%22%3E%3Cscript%3E%25.html"></script>"#
     );
     assert!(element(PageIs::Missing, true).ends_with(r#" data-missing data-policy></script>"#));
     assert!(element(PageIs::Listing("/d/"), false).ends_with(r#" data-listing="/d/"></script>"#));
@@ -170,7 +199,7 @@ fn the_script_element_holds_any_path_in_ascii() {
 #[test]
 fn a_late_reader_gets_a_gap_and_the_status() {
     let reloader = reloader();
-    reloader.ready(9, &[]).unwrap();
+    reloader.ready(9, None, &[]).unwrap();
     let foreign = EventId::new("0123456789ab.3").unwrap();
     let mut stream = subscribe(&reloader, Cursor::After(foreign));
     assert!(matches!(poll(stream.next()), Some(Delivery::Gap(_))));

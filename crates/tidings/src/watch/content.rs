@@ -12,18 +12,23 @@
 //! - times of files tick ([`TICK`]): a second write within one tick may not show in the stamp, so
 //!   a sign that comes that early drops the entry too.
 
+use super::names::Names;
 use super::stamp::{Stamp, TICK, as_ns};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::Duration;
 
 /// Larger files are told apart by time, size and inode; reading them would take too long.
 const READ_LIMIT_BYTES: u64 = 32 << 20;
 
-/// Beyond this many paths, new ones are not remembered, and always spoken of.
-const PATH_LIMIT: usize = 400_000;
+/// Beyond this many contents, new ones are not remembered, and always spoken of.
+const ENTRY_LIMIT: usize = 400_000;
+
+/// How long after a file came back unchanged a reader may tell that it missed it.
+const MISSED_LATE: Duration = Duration::from_secs(10);
 
 /// A version of a file.
 #[derive(Clone, Copy, Debug)]
@@ -76,34 +81,36 @@ struct Entry {
     changed_ns: i64,
 }
 
-/// All we remember, by hashes of paths: names would cost too much in a large tree.
+/// All we remember.
 #[derive(Debug, Default)]
 pub(super) struct Book {
+    /// By [`Names::key`].
     entries: HashMap<u64, Entry>,
-    known: HashSet<u64>,
+    pub(super) names: Names,
 }
 
 impl Book {
-    /// Whether there was something at this path when we last looked.
-    pub(super) fn knows(&self, path: &Path) -> bool {
-        self.known.contains(&key(path))
-    }
-
-    /// Whether everything that is there is known: then what is not known was not there.
-    pub(super) fn is_complete(&self) -> bool {
-        self.known.len() < PATH_LIMIT
-    }
-
-    /// Remembers that there is something at this path. Gives back whether that is new.
-    pub(super) fn learn(&mut self, path: &Path) -> bool {
-        self.is_complete() && self.known.insert(key(path))
+    pub(super) fn new(names: Names) -> Book {
+        Book {
+            entries: HashMap::new(),
+            names,
+        }
     }
 
     /// Forgets the path. Gives back whether it was known.
     pub(super) fn forget(&mut self, path: &Path) -> bool {
-        let key = key(path);
-        self.entries.remove(&key);
-        self.known.remove(&key)
+        self.entries.remove(&self.names.key(path));
+        self.names.remove(path)
+    }
+
+    /// Forgets what is in a directory and below, but for those of its entries that are among
+    /// `present`. Gives back whether there was anything.
+    pub(super) fn forget_all_but(&mut self, directory: &Path, present: &HashSet<u64>) -> bool {
+        let gone = self.names.retain(directory, present);
+        for key in &gone {
+            self.entries.remove(key);
+        }
+        !gone.is_empty()
     }
 
     /// Forgets all contents: anything may have changed.
@@ -113,7 +120,7 @@ impl Book {
 
     /// Drops what is known of the content.
     pub(super) fn doubt(&mut self, path: &Path) {
-        self.entries.remove(&key(path));
+        self.entries.remove(&self.names.key(path));
     }
 
     /// Enters the content of a file that nobody wrote since before we started. The file must
@@ -122,7 +129,7 @@ impl Book {
     pub(super) fn enter_first(&mut self, path: &Path, version: &Version, started_ns: i64) {
         let old = version.stamp.changed_ns < started_ns - as_ns(TICK);
         let steady = || std::fs::metadata(path).is_ok_and(|meta| Stamp::of(&meta) == version.stamp);
-        let key = key(path);
+        let key = self.names.key(path);
         if old && !self.entries.contains_key(&key) && steady() {
             self.enter(key, version, 0);
         }
@@ -130,7 +137,7 @@ impl Book {
 
     /// Says whether a version is to be announced, and enters it.
     pub(super) fn is_news(&mut self, path: &Path, version: &Version) -> bool {
-        let key = key(path);
+        let key = self.names.key(path);
         let before = self.entries.get(&key).copied();
         match (before, version.content) {
             (Some(entry), Some(content)) if entry.content == content => {
@@ -151,7 +158,7 @@ impl Book {
     /// Somebody wrote the file now. If its entry is too young for a stamp to tell the versions
     /// apart, the entry goes.
     pub(super) fn written(&mut self, path: &Path, now_ns: i64) {
-        let key = key(path);
+        let key = self.names.key(path);
         if let Some(entry) = self.entries.get(&key)
             && now_ns - entry.changed_ns < as_ns(TICK)
         {
@@ -162,7 +169,7 @@ impl Book {
     /// A reader has been given the version with this stamp. Gives back whether the path is to be
     /// announced, because the reader holds what will not be followed by another sign.
     pub(super) fn observed(&mut self, path: &Path, stamp: &Stamp) -> bool {
-        let key = key(path);
+        let key = self.names.key(path);
         let Some(entry) = self.entries.get(&key).copied() else {
             return false;
         };
@@ -174,8 +181,17 @@ impl Book {
         entry.prior != 0 && stamp.changed_ns <= entry.changed_ns
     }
 
+    /// A reader was told that there is nothing at this path. Gives back whether the path is to be
+    /// announced: it had just come back unchanged, we kept silent about that, and no further sign
+    /// will come. Otherwise only the next sign is news; a request is no change.
+    pub(super) fn missed(&mut self, path: &Path, now_ns: i64) -> bool {
+        let entry = self.entries.remove(&self.names.key(path));
+        entry
+            .is_some_and(|entry| entry.prior != 0 && now_ns - entry.changed_ns < as_ns(MISSED_LATE))
+    }
+
     fn enter(&mut self, key: u64, version: &Version, prior: u64) {
-        let full = self.entries.len() >= PATH_LIMIT && !self.entries.contains_key(&key);
+        let full = self.entries.len() >= ENTRY_LIMIT && !self.entries.contains_key(&key);
         if let Some(content) = version.content
             && !full
         {
@@ -188,13 +204,6 @@ impl Book {
             self.entries.insert(key, entry);
         }
     }
-}
-
-fn key(path: &Path) -> u64 {
-    // Fixed keys, and the bytes instead of the components: several times faster.
-    let mut hasher = DefaultHasher::new();
-    hasher.write(path.as_os_str().as_encoded_bytes());
-    hasher.finish()
 }
 
 #[cfg(test)]
@@ -258,6 +267,18 @@ mod tests {
         assert!(!book.is_news(path, &version(1, START + 9)));
         assert!(book.observed(path, &version(2, START + 5).stamp));
         assert!(book.is_news(path, &version(1, START + 9)));
+    }
+
+    #[test]
+    fn a_reader_that_missed_a_silent_return_is_answered_once() {
+        let path = Path::new("/a");
+        let mut book = book_with(path, &version(1, START));
+        assert!(!book.missed(path, START + 9), "it never went away");
+        assert!(book.is_news(path, &version(1, START)));
+        assert!(!book.is_news(path, &version(1, START + 10)));
+        assert!(book.missed(path, START + 11));
+        assert!(book.is_news(path, &version(1, START + 10)));
+        assert!(!book.missed(path, START + 12));
     }
 
     #[test]

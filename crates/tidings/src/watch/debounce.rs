@@ -24,6 +24,9 @@ pub(super) const GATHER_CAP: Duration = Duration::from_millis(100);
 /// A file that is written and never closed is released at the latest this often.
 pub(super) const WRITE_CAP: Duration = Duration::from_secs(1);
 
+/// A file that is empty and not closed is somebody's who is about to write: waited for this long.
+pub(super) const EMPTY_CAP: Duration = Duration::from_secs(2);
+
 /// At most this many saves go out at once within [`BURST_WINDOW`]; more are a burst.
 const BURST: usize = 8;
 const BURST_WINDOW: Duration = Duration::from_millis(50);
@@ -35,7 +38,10 @@ const HELD_LIMIT: usize = 65_536;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
     /// It is being written (or was created) and nobody said that this is over.
-    Written,
+    Written {
+        /// There is nothing in it (any more, or yet).
+        empty: bool,
+    },
     /// The writer is done.
     Complete {
         /// Nobody knew this path before. It is gathered: it may be a temporary that is renamed
@@ -60,8 +66,12 @@ pub(super) struct Due {
 enum Held {
     /// Done: waits for the gathering to end.
     Settled,
-    /// Written since, last written at.
-    Writing { since: Instant, last: Instant },
+    /// Written since, last written at. `since` begins anew with the first bytes in an empty file.
+    Writing {
+        since: Instant,
+        last: Instant,
+        empty: bool,
+    },
 }
 
 /// The gathering that is under way.
@@ -101,15 +111,23 @@ impl Debouncer {
         self.held.contains_key(path)
     }
 
+    /// The paths that are held, of the entries of one directory.
+    pub(super) fn held_in(&self, directory: &Path) -> impl Iterator<Item = &PathBuf> {
+        let held = self.held.keys();
+        held.filter(move |path| path.parent() == Some(directory))
+    }
+
     /// Takes a sign. Gives the path back when it is to be spoken of at once.
     pub(super) fn sign(&mut self, path: PathBuf, sign: Sign, now: Instant) -> Option<PathBuf> {
         match sign {
-            Sign::Written => {
+            Sign::Written { empty } => {
                 let since = match self.held.get(&path) {
+                    Some(Held::Writing { empty: true, .. }) if !empty => now,
                     Some(Held::Writing { since, .. }) => *since,
                     Some(Held::Settled) | None => now,
                 };
-                self.hold(path, Held::Writing { since, last: now });
+                let last = now;
+                self.hold(path, Held::Writing { since, last, empty });
                 None
             }
             Sign::Gone => {
@@ -173,11 +191,15 @@ impl Debouncer {
     /// When [`take_due`](Self::take_due) has something to give.
     pub(super) fn due(&self) -> Option<Instant> {
         let gathered = self.gathered_due();
-        let written = self.held.values().filter_map(|held| match held {
-            Held::Settled => None,
-            Held::Writing { since, last } => Some(self.written_due(*since, *last)),
-        });
+        let held = self.held.values();
+        let written = held.filter_map(|held| held.written_due(self.write_quiet));
         written.chain(gathered).min()
+    }
+
+    /// When this path is released, if nothing more is heard.
+    pub(super) fn due_of(&self, path: &Path) -> Option<Instant> {
+        let written = self.held.get(path)?.written_due(self.write_quiet);
+        written.or_else(|| self.gathered_due())
     }
 
     /// Takes out everything whose time has come.
@@ -191,9 +213,9 @@ impl Debouncer {
         let write_quiet = self.write_quiet;
         let mut paths: Vec<PathBuf> = self
             .held
-            .extract_if(|_, held| match *held {
-                Held::Settled => ended,
-                Held::Writing { since, last } => (last + write_quiet).min(since + WRITE_CAP) <= now,
+            .extract_if(|_, held| match held.written_due(write_quiet) {
+                None => ended,
+                Some(due) => due <= now,
             })
             .map(|(path, _)| path)
             .collect();
@@ -201,9 +223,18 @@ impl Debouncer {
         let lost = (ended || self.held.is_empty()) && std::mem::take(&mut self.lost);
         Due { paths, lost }
     }
+}
 
-    fn written_due(&self, since: Instant, last: Instant) -> Instant {
-        (last + self.write_quiet).min(since + WRITE_CAP)
+impl Held {
+    /// When a file that nobody closes counts as done; none where the writer is done.
+    fn written_due(&self, write_quiet: Duration) -> Option<Instant> {
+        match *self {
+            Held::Settled => None,
+            Held::Writing {
+                since, empty: true, ..
+            } => Some(since + EMPTY_CAP),
+            Held::Writing { since, last, .. } => Some((last + write_quiet).min(since + WRITE_CAP)),
+        }
     }
 }
 
@@ -219,6 +250,8 @@ mod tests {
     use proptest::prelude::*;
 
     const WRITE_QUIET: Duration = Duration::from_millis(100);
+    const WRITTEN: Sign = Sign::Written { empty: false };
+    const EMPTIED: Sign = Sign::Written { empty: true };
     const SAVED: Sign = Sign::Complete { fresh: false };
 
     /// A debouncer with a clock that the test turns.
@@ -305,8 +338,8 @@ mod tests {
     #[test]
     fn a_file_nobody_closes_is_done_after_its_quiet_time() {
         let mut bench = Bench::new();
-        bench.at(0, "a", Sign::Written);
-        bench.at(90, "a", Sign::Written);
+        bench.at(0, "a", WRITTEN);
+        bench.at(90, "a", WRITTEN);
         assert!(bench.due_at(189).is_empty());
         assert_eq!(bench.due_at(190), ["a"]);
     }
@@ -314,7 +347,7 @@ mod tests {
     #[test]
     fn a_close_ends_the_wait_for_quiet() {
         let mut bench = Bench::new();
-        bench.at(0, "a", Sign::Written);
+        bench.at(0, "a", WRITTEN);
         assert!(bench.at(5, "a", SAVED));
         assert_eq!(bench.debouncer.due(), None);
     }
@@ -323,17 +356,37 @@ mod tests {
     fn a_file_written_for_ever_is_spoken_of_once_a_second() {
         let mut bench = Bench::new();
         for ms in (0..1000).step_by(50) {
-            bench.at(ms, "a", Sign::Written);
+            bench.at(ms, "a", WRITTEN);
             assert!(bench.due_at(ms).is_empty());
         }
         assert_eq!(bench.due_at(1000), ["a"]);
     }
 
     #[test]
+    fn an_emptied_file_waits_for_its_text() {
+        let mut bench = Bench::new();
+        bench.at(0, "a", EMPTIED);
+        assert!(bench.due_at(1900).is_empty());
+        bench.at(1900, "a", WRITTEN);
+        assert!(bench.due_at(1979).is_empty());
+        assert_eq!(bench.due_at(2000), ["a"]);
+        bench.at(3000, "a", EMPTIED);
+        assert!(bench.at(3500, "a", SAVED), "it was closed");
+    }
+
+    #[test]
+    fn an_emptied_file_waits_no_longer_than_the_cap() {
+        let mut bench = Bench::new();
+        bench.at(0, "a", EMPTIED);
+        bench.at(1500, "a", EMPTIED);
+        assert_eq!(bench.due_at(2000), ["a"]);
+    }
+
+    #[test]
     fn a_file_written_again_while_gathered_waits_for_its_close() {
         let mut bench = Bench::new();
         bench.at(0, "a", Sign::Complete { fresh: true });
-        bench.at(5, "a", Sign::Written);
+        bench.at(5, "a", WRITTEN);
         assert!(bench.due_at(20).is_empty());
         assert!(bench.at(21, "a", SAVED));
     }
@@ -351,7 +404,8 @@ mod tests {
 
     fn signs() -> impl Strategy<Value = Vec<(u64, u8, Sign)>> {
         let sign = prop_oneof![
-            Just(Sign::Written),
+            Just(WRITTEN),
+            Just(EMPTIED),
             Just(SAVED),
             Just(Sign::Complete { fresh: true }),
             Just(Sign::Gone),
@@ -396,7 +450,11 @@ mod tests {
                 now = next;
                 let path = PathBuf::from(name.to_string());
                 touched.insert(path.clone(), now);
-                let cap = if sign == Sign::Written { WRITE_QUIET } else { GATHER_CAP };
+                let cap = match sign {
+                    Sign::Written { empty: true } => EMPTY_CAP,
+                    Sign::Written { empty: false } => WRITE_QUIET,
+                    _ => GATHER_CAP,
+                };
                 owed.insert(path.clone(), (now, cap));
                 if let Some(at_once) = debouncer.sign(path.clone(), sign, now) {
                     prop_assert_eq!(&at_once, &path);

@@ -9,14 +9,17 @@
 use super::content::{Book, Version};
 use super::debounce::{Debouncer, Due, Sign};
 use super::error::WatchError;
+use super::ignores::is_vim_probe;
 use super::inbox::{Inbox, Job};
 use super::lock;
-use super::native::{Heard, Report, TELLS_CLOSE, WRITE_QUIET};
+use super::names::Names;
+use super::native::{Heard, Report, WRITE_QUIET};
 use super::stamp::{Stamp, now_ns};
 use super::tree::Tree;
 use super::{Change, ChangeKind, ChangeSet, Notice};
 use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
@@ -35,8 +38,6 @@ pub(super) struct Desk {
 pub(super) struct State {
     pub(super) roots: Vec<Rooted>,
     pub(super) debouncer: Debouncer,
-    /// The newest time so far; it never goes back.
-    pub(super) newest_ms: u64,
     /// The first walk is done: what is not known now is new.
     pub(super) ready: bool,
     sink: Option<Sink>,
@@ -50,13 +51,13 @@ pub(super) struct Rooted {
 
 impl Desk {
     pub(super) fn new(trees: Vec<Tree>, sink: Sink) -> Desk {
+        let names = Names::new(trees.iter().map(|tree| &tree.root));
         let roots = trees.into_iter().map(|tree| Rooted { tree, life: 0 });
         Desk {
-            book: Mutex::default(),
+            book: Mutex::new(Book::new(names)),
             state: Mutex::new(State {
                 roots: roots.collect(),
                 debouncer: Debouncer::new(WRITE_QUIET),
-                newest_ms: 0,
                 ready: false,
                 sink: Some(sink),
             }),
@@ -78,48 +79,71 @@ impl Desk {
             Report::Lost => self.inbox.ask(Job::Rescan { root }),
             Report::Failed(error) => state.tell(Notice::Trouble(WatchError::System(error))),
             Report::Heard(path, heard) => {
-                for name in state.roots[root].tree.names(path) {
-                    self.take(&mut state, root, name, heard);
+                if heard == Heard::Gone {
+                    state.roots[root].tree.leave_outside(&path);
                 }
-                // A write is mostly followed by its close within microseconds, and to wake the
-                // keeper for it would cost more than the save. If nobody closes the file, the
-                // keeper finds that when it looks at the roots, within a second.
-                let due = match TELLS_CLOSE {
-                    true => state.debouncer.gathered_due(),
-                    false => state.debouncer.due(),
-                };
-                if let Some(due) = due {
+                let named = state.roots[root].tree.named(path);
+                for (name, linked) in named.names {
+                    self.take(&mut state, root, name, heard, linked);
+                }
+                if !matches!(heard, Heard::Written | Heard::Closed) {
+                    for link in named.links {
+                        self.inbox.ask(Job::Follow { root, link });
+                    }
+                }
+                if let Some(due) = state.debouncer.gathered_due() {
                     self.inbox.ring(due);
                 }
             }
         }
     }
 
-    fn take(&self, state: &mut State, root: usize, path: PathBuf, heard: Heard) {
+    /// Takes one sign of one path. `led_there`: the path is a link, and the sign is of what it
+    /// leads to.
+    fn take(&self, state: &mut State, root: usize, path: PathBuf, heard: Heard, led_there: bool) {
         let tree = &state.roots[root].tree;
         if path == tree.root && !tree.is_file {
-            if matches!(heard, Heard::Created | Heard::Arrived | Heard::Gone) {
-                self.inbox.ask(Job::Root { root });
+            match heard {
+                Heard::Created | Heard::Arrived | Heard::Gone => {
+                    self.inbox.ask(Job::Root { root });
+                }
+                Heard::Touched => self.inbox.ask(Job::Access { root, path }),
+                Heard::Written | Heard::Closed => {}
             }
             return;
         }
-        if tree.ignores.is_rules(&path)
+        if tree.rules.ignores.is_rules(&path)
             && let Some(directory) = path.parent()
         {
             let directory = directory.to_owned();
             self.inbox.ask(Job::Rules { root, directory });
         }
+        let was_dir = tree.has_directory(&path) || tree.unreadable.contains(&path);
         let sign = match heard {
-            Heard::Written => Sign::Written,
+            Heard::Written => self.writing(&path),
             Heard::Closed => self.completion(&path),
+            Heard::Gone if led_there => Sign::Gone,
             Heard::Gone => {
-                if tree.has_directory(&path) {
+                if was_dir || tree.links.way(&path).is_some() {
                     let path = path.clone();
                     self.inbox.ask(Job::Look { root, path });
-                } else if !lock(&self.book).knows(&path) && !state.debouncer.holds(&path) {
+                } else if !lock(&self.book).names.contains(&path) && !state.debouncer.holds(&path) {
                     return;
                 }
                 Sign::Gone
+            }
+            Heard::Touched if was_dir => {
+                self.inbox.ask(Job::Access { root, path });
+                return;
+            }
+            Heard::Touched => {
+                let known = lock(&self.book).names.contains(&path);
+                match (known, may_be_opened(&path)) {
+                    (true, false) => Sign::Gone,
+                    (false, true) => Sign::Complete { fresh: true },
+                    // Its content is what it was.
+                    (true, true) | (false, false) => return,
+                }
             }
             Heard::Created | Heard::Arrived => {
                 let Ok(meta) = fs::symlink_metadata(&path) else {
@@ -127,26 +151,32 @@ impl Desk {
                 };
                 // Where a link leads is followed as if it were there.
                 let linked = meta.is_symlink();
-                let is_dir = meta.is_dir() || (linked && path.is_dir());
-                if is_dir && !tree.is_file {
-                    if tree.speaks_of(&path, true) {
-                        self.inbox.ask(Job::Look { root, path });
-                    }
+                let target = match linked {
+                    true => fs::metadata(&path).ok(),
+                    false => Some(meta),
+                };
+                if led_there && target.is_none() {
+                    // A part of the way is there again; the end of it will be heard of.
                     return;
                 }
-                if linked {
+                let is_dir = target.as_ref().is_some_and(fs::Metadata::is_dir);
+                if (is_dir || linked) && !led_there && tree.speaks_of(&path, is_dir) {
                     let path = path.clone();
                     self.inbox.ask(Job::Look { root, path });
                 }
+                if is_dir && !tree.is_file {
+                    return;
+                }
+                let hard_link = target.is_some_and(|meta| Stamp::of(&meta).links > 1);
                 // A link appears whole, and no close will follow.
-                if heard == Heard::Arrived || linked || Stamp::of(&meta).links > 1 {
+                if heard == Heard::Arrived || (linked && !led_there) || hard_link {
                     self.completion(&path)
                 } else {
-                    Sign::Written
+                    self.writing(&path)
                 }
             }
         };
-        let is_dir = heard == Heard::Gone && tree.has_directory(&path);
+        let is_dir = heard == Heard::Gone && was_dir;
         if tree.speaks_of(&path, is_dir) {
             if sign != Sign::Gone {
                 lock(&self.book).written(&path, now_ns());
@@ -155,16 +185,26 @@ impl Desk {
         }
     }
 
+    fn writing(&self, path: &Path) -> Sign {
+        let empty = fs::metadata(path).is_ok_and(|meta| meta.len() == 0);
+        Sign::Written { empty }
+    }
+
     fn completion(&self, path: &Path) -> Sign {
-        let fresh = !lock(&self.book).knows(path);
+        let fresh = !lock(&self.book).names.contains(path);
         Sign::Complete { fresh }
     }
 
     /// Takes a sign of a path that is not ignored.
     pub(super) fn sign(&self, state: &mut State, path: PathBuf, sign: Sign) {
+        let written = matches!(sign, Sign::Written { .. }).then(|| path.clone());
         if let Some(path) = state.debouncer.sign(path, sign, Instant::now()) {
             let paths = vec![path];
             self.publish(state, Due { paths, lost: false });
+        }
+        // Mostly a close follows within microseconds; the keeper then finds that nothing is due.
+        if let Some(due) = written.and_then(|path| state.debouncer.due_of(&path)) {
+            self.inbox.ring(due);
         }
     }
 
@@ -183,71 +223,80 @@ impl Desk {
     fn publish(&self, state: &mut State, due: Due) {
         let changes = self.judge(state, due.paths);
         if !changes.is_empty() || due.lost {
-            let newest_ms = state.newest_ms;
-            state.tell(Notice::Changed(ChangeSet {
-                newest_ms,
-                changes,
-                rescan: due.lost,
-            }));
+            self.tell_changed(state, changes, due.lost);
         }
+    }
+
+    /// Tells a set of changes.
+    pub(super) fn tell_changed(&self, state: &mut State, changes: Vec<Change>, rescan: bool) {
+        let (newest_ms, tree) = self.summary(state);
+        state.tell(Notice::Changed(ChangeSet {
+            newest_ms,
+            tree,
+            changes,
+            rescan,
+        }));
+    }
+
+    /// The newest time, and the digest of all names, once they are all known.
+    pub(super) fn summary(&self, state: &State) -> (u64, Option<u64>) {
+        let names = &mut lock(&self.book).names;
+        (names.newest_ms(), names.digest().filter(|_| state.ready))
     }
 
     /// Looks at the paths as they are now, and keeps those that are news.
     pub(super) fn judge(&self, state: &mut State, paths: Vec<PathBuf>) -> Vec<Change> {
         let now_ns = now_ns();
-        let mut parents = HashSet::new();
         let mut changes = Vec::with_capacity(paths.len());
         for path in paths {
-            let Some((kind, newest_ms)) = self.look(&path, state.ready, now_ns) else {
+            let there = state.find(&path, now_ns);
+            let Some(kind) = self.look(&path, &there, state.ready) else {
                 continue;
             };
-            state.newest_ms = state.newest_ms.max(newest_ms);
-            if kind == ChangeKind::Created && state.has_content(&path) {
+            if kind == ChangeKind::Created
+                && matches!(there, There::Directory)
+                && state.has_content(&path)
+            {
                 // A new directory that was empty when it was found, and no longer is.
                 continue;
             }
-            // The nearest directory that is still there.
-            for above in path.ancestors().skip(1) {
-                if parents.contains(above) {
-                    break;
-                }
-                if let Ok(meta) = fs::metadata(above) {
-                    state.newest_ms = state.newest_ms.max(Stamp::of(&meta).newest_ms(now_ns));
-                    parents.insert(above.to_owned());
-                    break;
-                }
-            }
             changes.push(Change { path, kind });
+        }
+        // Only now, so that what was removed one by one is told one by one.
+        for change in &changes {
+            if change.kind == ChangeKind::Removed {
+                lock(&self.book).forget_all_but(&change.path, &HashSet::new());
+            }
         }
         changes
     }
 
-    fn look(&self, path: &Path, ready: bool, now_ns: i64) -> Option<(ChangeKind, u64)> {
-        let Ok(link) = fs::symlink_metadata(path) else {
-            let mut book = lock(&self.book);
-            let complete = ready && book.is_complete();
-            return (book.forget(path) || !complete).then_some((ChangeKind::Removed, 0));
+    /// Whether a path is news, and what became of it.
+    fn look(&self, path: &Path, there: &There, ready: bool) -> Option<ChangeKind> {
+        let version = match there {
+            There::File { .. } => Some(Version::read(path)),
+            There::Directory | There::Nothing => None,
         };
-        let mut newest_ms = Stamp::of(&link).newest_ms(now_ns);
-        let meta = if link.is_symlink() {
-            fs::metadata(path).ok()
-        } else {
-            Some(link)
-        };
-        if let Some(meta) = &meta {
-            newest_ms = newest_ms.max(Stamp::of(meta).newest_ms(now_ns));
-        }
-        let version = match &meta {
-            Some(meta) if meta.is_file() => Some(Version::read(path)),
-            // A pipe, a socket, a device: nothing that is served.
-            Some(meta) if !meta.is_dir() => return None,
-            // A directory, or a link that leads nowhere.
-            Some(_) | None => None,
+        let refused = |error: &io::Error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+            )
         };
         let mut book = lock(&self.book);
-        let new = book.learn(path);
+        if matches!(there, There::Nothing) || matches!(&version, Some(Err(error)) if refused(error))
+        {
+            let complete = ready && book.names.is_complete();
+            return (book.forget(path) || !complete).then_some(ChangeKind::Removed);
+        }
+        let newest_ms = match there {
+            There::File { newest_ms } => *newest_ms,
+            There::Directory | There::Nothing => 0,
+        };
+        let new = book.names.insert(path, newest_ms);
         let news = match version {
             Some(Ok(version)) => book.is_news(path, &version),
+            // A directory, or a file that cannot be read for a reason that may pass.
             Some(Err(_)) | None => {
                 book.doubt(path);
                 true
@@ -258,7 +307,7 @@ impl Desk {
         } else {
             ChangeKind::Modified
         };
-        (news || new && ready).then_some((kind, newest_ms))
+        (news || new && ready).then_some(kind)
     }
 
     /// See [`Watcher::observed`](super::Watcher::observed).
@@ -272,14 +321,10 @@ impl Desk {
 
     /// See [`Watcher::missed`](super::Watcher::missed).
     pub(super) fn missed(&self, path: &Path) {
-        let mut book = lock(&self.book);
-        if book.knows(path) {
-            book.doubt(path);
-            // Either its removal is still to be announced, or it is back already.
-            if fs::symlink_metadata(path).is_ok() {
-                let path = path.to_owned();
-                self.inbox.ask(Job::Announce { path });
-            }
+        let unannounced = lock(&self.book).missed(path, now_ns());
+        if unannounced {
+            let path = path.to_owned();
+            self.inbox.ask(Job::Announce { path });
         }
     }
 
@@ -289,7 +334,67 @@ impl Desk {
     }
 }
 
+/// What a reader who asks for a path gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum There {
+    Nothing,
+    Directory,
+    /// With the newest time of the file and of the link to it.
+    File {
+        newest_ms: u64,
+    },
+}
+
+/// Whether what is in a directory can be reached, if by name only.
+pub(super) fn may_be_entered(directory: &Path) -> bool {
+    fs::metadata(directory.join(".")).is_ok()
+}
+
+fn may_be_opened(path: &Path) -> bool {
+    // Opening a pipe would wait.
+    fs::metadata(path).is_ok_and(|meta| meta.is_file()) && fs::File::open(path).is_ok()
+}
+
 impl State {
+    /// The tree that a path belongs to: roots may lie in each other, the nearest counts.
+    fn tree_of(&self, path: &Path) -> Option<&Tree> {
+        let trees = self.roots.iter().map(|rooted| &rooted.tree);
+        trees
+            .filter(|tree| path.starts_with(&tree.root))
+            .max_by_key(|tree| tree.root.as_os_str().len())
+    }
+
+    /// What is there now, for a reader: nothing, where a link leads nowhere or out of bounds, and
+    /// for a pipe, a socket or a device.
+    fn find(&self, path: &Path, now_ns: i64) -> There {
+        let (Some(tree), Ok(own)) = (self.tree_of(path), fs::symlink_metadata(path)) else {
+            return There::Nothing;
+        };
+        let own_ms = Stamp::of(&own).newest_ms(now_ns);
+        let (real, meta) = if own.is_symlink() {
+            match (fs::canonicalize(path), fs::metadata(path)) {
+                (Ok(real), Ok(meta)) => (real, meta),
+                _ => return There::Nothing,
+            }
+        } else {
+            (tree.real_of(path), own)
+        };
+        if !tree.rules.admit(path, &real, meta.is_dir()) {
+            return There::Nothing;
+        }
+        if meta.is_dir() {
+            match tree.unreadable.contains(path) && !may_be_entered(path) {
+                true => There::Nothing,
+                false => There::Directory,
+            }
+        } else if meta.is_file() && !is_vim_probe(path, &meta) {
+            let newest_ms = own_ms.max(Stamp::of(&meta).newest_ms(now_ns));
+            There::File { newest_ms }
+        } else {
+            There::Nothing
+        }
+    }
+
     /// Whether this is a directory with something in it that will be spoken of by itself.
     fn has_content(&self, path: &Path) -> bool {
         let Ok(entries) = fs::read_dir(path) else {

@@ -46,6 +46,22 @@ pub enum WatchError {
         /// The root, absolute.
         path: PathBuf,
     },
+    /// A directory that cannot be read, so that nothing in it is watched. It is watched as soon as
+    /// it can be read.
+    #[error("cannot watch {}: {source}", path.display())]
+    Unreadable {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another file system was mounted over a directory that is watched. What is there now is
+    /// watched.
+    #[error("{} is now another file system", path.display())]
+    Mounted {
+        /// Where it was mounted.
+        path: PathBuf,
+    },
     /// Anything else the system refuses.
     #[error("cannot watch: {0}")]
     System(#[source] io::Error),
@@ -63,6 +79,14 @@ impl WatchError {
                 "ignore what need not be watched, or raise the limit: sudo sysctl fs.inotify.max_user_watches={}",
                 limit.map_or(524_288, |limit| limit.max(131_072) * 4)
             )),
+            WatchError::Unreadable { path, .. } => Some(format!(
+                "make it readable (chmod u+rx {}), or ignore it",
+                path.display()
+            )),
+            WatchError::Mounted { .. } => Some(
+                "if it is a network or container mount, changes made elsewhere are not noticed"
+                    .to_owned(),
+            ),
             WatchError::NoRoot { .. }
             | WatchError::Pattern { .. }
             | WatchError::RootGone { .. }

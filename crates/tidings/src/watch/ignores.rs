@@ -13,7 +13,9 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The name of git's file of patterns.
 pub(super) const GITIGNORE: &str = ".gitignore";
@@ -119,7 +121,21 @@ impl Ignores {
         };
         opinion(&self.globs.matched(path, is_dir))
             .or_else(by_git)
-            .unwrap_or_else(|| path.file_name().is_some_and(ignored_by_default))
+            .unwrap_or_else(|| {
+                let name = path.file_name();
+                name.is_some_and(|name| ignored_by_default(name, is_dir))
+            })
+    }
+
+    /// Whether a glob of the options fetches back this path, or a directory above it.
+    pub(super) fn asked_for(&self, path: &Path, is_dir: bool) -> bool {
+        if self.globs.num_whitelists() == 0 {
+            return false;
+        }
+        let below = path.ancestors().take_while(|at| *at != self.root);
+        below
+            .filter(|at| at.starts_with(&self.root))
+            .any(|at| self.globs.matched(at, is_dir || at != path).is_whitelist())
     }
 }
 
@@ -131,38 +147,48 @@ fn opinion(matched: &Match<&Glob>) -> Option<bool> {
     }
 }
 
-/// Dot-files, dependencies, and what editors put beside a file while they save it.
-fn ignored_by_default(name: &OsStr) -> bool {
+/// Dot-files, dependencies, and files that editors put beside another while they save it. Nobody
+/// edits a directory, so those rules are for files.
+fn ignored_by_default(name: &OsStr, is_dir: bool) -> bool {
     let name = name.as_encoded_bytes();
     let dotted = name.starts_with(b".") && name != b".well-known";
-    let emacs = name.len() > 1 && name.starts_with(b"#") && name.ends_with(b"#");
+    let ends_with = |suffix: &[u8]| name.len() > suffix.len() && name.ends_with(suffix);
+    if is_dir {
+        return dotted || name == b"node_modules" || name == b"__pycache__";
+    }
+    // Emacs: `#index.html#`, what was typed and not saved yet.
+    let emacs = name.len() > 2 && name.starts_with(b"#") && name.ends_with(b"#");
     dotted
         || emacs
-        || name == b"node_modules"
-        || name == b"__pycache__"
-        || [
-            b"~".as_slice(),
-            b".swp",
-            b".swx",
-            b".tmp",
-            b".crswap",
-            b"___jb_tmp___",
-            b"___jb_old___",
-        ]
-        .iter()
-        .any(|suffix| name.ends_with(suffix))
-        || is_vim_probe(name)
+        // Emacs, Vim, gedit, nano: the version before the save.
+        || ends_with(b"~")
+        // Many: the version to be, until it is renamed.
+        || ends_with(b".tmp")
+        // Chromium: what a page writes by the File System Access API.
+        || ends_with(b".crswap")
+        // JetBrains: the version to be, and the one that was.
+        || ends_with(b"___jb_tmp___")
+        || ends_with(b"___jb_old___")
 }
 
-/// Vim tries whether it may create files in a directory: `4913`, and where that exists, 123 more
-/// (fileio: `buf_write`).
-fn is_vim_probe(name: &[u8]) -> bool {
-    name.len() <= 5
-        && name.iter().all(u8::is_ascii_digit)
-        && std::str::from_utf8(name)
-            .ok()
-            .and_then(|name| name.parse::<u32>().ok())
-            .is_some_and(|number| number >= 4913 && (number - 4913) % 123 == 0)
+/// How long Vim leaves its probe file. It removes it at once; a network takes its time.
+const VIM_PROBE_AGE: Duration = Duration::from_secs(2);
+
+/// Vim tries whether it may create files in a directory, by an empty file named `4913`, or 123 more
+/// where there is such a file already, and so on (bufwrite.c: `buf_write`). What has been there
+/// for a while, or has something in it, is somebody's file.
+pub(super) fn is_vim_probe(path: &Path, meta: &Metadata) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let number = name.parse::<u32>().ok().filter(|number| {
+        number.to_string() == name && *number >= 4913 && (number - 4913).is_multiple_of(123)
+    });
+    let Some(number) = number else { return false };
+    let age = meta.modified().ok().and_then(|time| time.elapsed().ok());
+    let before = || path.with_file_name((number - 123).to_string());
+    meta.is_file()
+        && meta.len() == 0
+        && age.is_none_or(|age| age < VIM_PROBE_AGE)
+        && (number == 4913 || before().exists())
 }
 
 /// The rules of the repository that the root lies in, from its top down to just above the root.
@@ -259,9 +285,6 @@ mod tests {
                 "a/.DS_Store",
                 "index.html~",
                 ".index.html.swp",
-                "index.swx",
-                "4913",
-                "5036",
                 "#index.html#",
                 ".#index.html",
                 "a.html___jb_tmp___",
@@ -273,15 +296,54 @@ mod tests {
             &[
                 "index.html",
                 ".well-known/acme",
-                "4914",
-                "2026",
-                "49130000",
+                "4913",
+                "5036",
                 "#",
+                "##",
+                "~",
                 "a/b/c.css",
                 "a~b",
+                "picture.swp",
                 "my node_modules.txt",
+                // Directories.
+                "notes.tmp/a",
+                "a~/a",
+                "#a#/a",
+                "4913/a",
+                "x___jb_tmp___/a",
             ],
         );
+    }
+
+    #[test]
+    fn the_probe_of_vim_is_empty_young_and_has_vims_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let is_probe = |name: &str| {
+            let path = dir.path().join(name);
+            is_vim_probe(&path, &fs::metadata(&path).unwrap())
+        };
+        write(&dir.path().join("5036"), "");
+        assert!(!is_probe("5036"), "there is no 4913");
+        write(&dir.path().join("4913"), "");
+        assert!(is_probe("4913") && is_probe("5036"));
+        for (name, text) in [("4914", ""), ("2026", ""), ("04913", ""), ("5159", "x")] {
+            write(&dir.path().join(name), text);
+            assert!(!is_probe(name), "{name}");
+        }
+        let old = std::time::SystemTime::now() - 2 * VIM_PROBE_AGE;
+        let file = fs::File::create(dir.path().join("4913")).unwrap();
+        file.set_modified(old).unwrap();
+        assert!(!is_probe("4913"));
+        fs::create_dir(dir.path().join("5282")).unwrap();
+        assert!(!is_probe("5282"));
+    }
+
+    #[test]
+    fn what_the_user_asked_for_is_known() {
+        let ignores = rules(Path::new("/nowhere/site"), &["*.log", "!.env", "!/.data/"]);
+        let asked_for = |name: &str| ignores.asked_for(&ignores.root.join(name), false);
+        assert!(asked_for(".env") && asked_for("a/.env") && asked_for(".data/x"));
+        assert!(!asked_for("index.html") && !asked_for("a.log"));
     }
 
     #[test]

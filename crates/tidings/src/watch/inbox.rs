@@ -17,6 +17,10 @@ const JOB_LIMIT: usize = 4_096;
 pub(super) enum Job {
     /// Something happened to a directory (or what may be one): see what is there now.
     Look { root: usize, path: PathBuf },
+    /// Something happened on the way that a link leads: see where it leads now.
+    Follow { root: usize, link: PathBuf },
+    /// The permissions of a directory changed.
+    Access { root: usize, path: PathBuf },
     /// Something happened to the root itself.
     Root { root: usize },
     /// Signs were lost: find what there is, and say that anything may have changed.
@@ -31,6 +35,8 @@ impl Job {
     fn root(&self) -> Option<usize> {
         match self {
             Job::Look { root, .. }
+            | Job::Follow { root, .. }
+            | Job::Access { root, .. }
             | Job::Root { root }
             | Job::Rescan { root }
             | Job::Rules { root, .. } => Some(*root),
@@ -43,7 +49,7 @@ impl Job {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Call {
     Job(Job),
-    /// The time is up, or somebody asks to look at the clock again.
+    /// The time is up.
     Clock,
     Stop,
 }
@@ -51,7 +57,8 @@ pub(super) enum Call {
 #[derive(Debug, Default)]
 struct Content {
     jobs: VecDeque<Job>,
-    clock: bool,
+    /// When something is due of which the keeper does not know yet.
+    rung: Option<Instant>,
     stopped: bool,
     /// When the keeper wakes by itself; none while it is awake, or waits for ever.
     wakes: Option<Instant>,
@@ -73,9 +80,12 @@ impl Inbox {
         let root = job.root().unwrap_or(0);
         if content.jobs.len() >= JOB_LIMIT {
             let rescan = Job::Rescan { root };
-            content
-                .jobs
-                .retain(|job| !matches!(job, Job::Look { root: of, .. } if *of == root));
+            content.jobs.retain(|job| match job {
+                Job::Look { root: of, .. }
+                | Job::Follow { root: of, .. }
+                | Job::Access { root: of, .. } => *of != root,
+                _ => true,
+            });
             if !content.jobs.contains(&rescan) {
                 content.jobs.push_back(rescan);
             }
@@ -85,12 +95,12 @@ impl Inbox {
         self.filled.notify_one();
     }
 
-    /// Tells the keeper that something is due then. It is only woken if it would sleep longer:
-    /// most saves are over before their time, and a wake costs more than the save.
+    /// Tells the keeper that something is due then. It is only woken if it would sleep longer, and
+    /// goes back to sleep until then without asking anybody.
     pub(super) fn ring(&self, due: Instant) {
         let mut content = lock(&self.content);
+        content.rung = Some(content.rung.map_or(due, |rung| rung.min(due)));
         if content.wakes.is_none_or(|wakes| due < wakes) {
-            content.clock = true;
             self.filled.notify_one();
         }
     }
@@ -111,7 +121,7 @@ impl Inbox {
         lock(&self.content).stopped
     }
 
-    /// Waits for a job, a ring, the end, or `until`.
+    /// Waits for a job, the end, `until`, or what was rung for.
     pub(super) fn wait(&self, until: Option<Instant>) -> Call {
         let mut content = lock(&self.content);
         loop {
@@ -119,12 +129,10 @@ impl Inbox {
             if content.stopped {
                 return Call::Stop;
             }
-            if std::mem::take(&mut content.clock) {
-                return Call::Clock;
-            }
             if let Some(job) = content.jobs.pop_front() {
                 return Call::Job(job);
             }
+            let until = until.into_iter().chain(content.rung).min();
             content = match until {
                 None => self
                     .filled
@@ -133,6 +141,7 @@ impl Inbox {
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {
+                        content.rung = None;
                         return Call::Clock;
                     }
                     content.wakes = Some(until);

@@ -3,20 +3,24 @@
 //! It alone calls into notify (see `native`), and never while it holds the desk's lock. Between
 //! two directories of a walk it looks at the clock, so that a long walk delays no notice.
 
+mod access;
 mod anchor;
+mod follow;
 mod walk;
 
 use self::anchor::{Anchor, MISSING_PAUSE, ROOT_PAUSE};
 use self::walk::Walk;
 use super::content::Version;
 use super::debounce::Sign;
-use super::desk::Desk;
+use super::desk::{Desk, Rooted};
 use super::inbox::{Call, Job};
 use super::lock;
+use super::mounts::Mounts;
 use super::native::{Heard, Native, Report};
 use super::polling::Polling;
 use super::stamp::now_ns;
 use super::survey::{self, Found};
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +32,9 @@ pub(super) use self::anchor::{anchor_of, listen};
 const HASHED_FILE_BYTES: u64 = 4 << 20;
 const HASHED_BYTES: u64 = 128 << 20;
 const HASHED_FILES: usize = 20_000;
+
+/// The pause between two checks is at least this many times what the last one took.
+const CHECK_SHARE: u32 = 20;
 
 /// The keeper's own: nobody else sees it.
 pub(super) struct Keeper {
@@ -41,7 +48,12 @@ pub(super) struct Keeper {
     /// Each kind of trouble with watching a directory is told once, not for each directory.
     limit_told: bool,
     refusal_told: bool,
+    /// Directories of which trouble was told.
+    told: HashSet<PathBuf>,
+    mounts: Mounts,
     next_root_check: Instant,
+    /// When links, mounts and permissions are compared with what is known of them.
+    next_check: Instant,
 }
 
 #[derive(Default)]
@@ -69,7 +81,10 @@ impl Keeper {
             directory_limit: directory_limit.unwrap_or(usize::MAX),
             limit_told: false,
             refusal_told: false,
+            told: HashSet::new(),
+            mounts: Mounts::read(),
             next_root_check: Instant::now() + ROOT_PAUSE,
+            next_check: Instant::now() + ROOT_PAUSE,
         }
     }
 
@@ -92,10 +107,9 @@ impl Keeper {
 
     fn next_due(&self) -> Option<Instant> {
         let due = lock(&self.desk.state).debouncer.due();
-        [due, self.polling.due(), Some(self.next_root_check)]
-            .into_iter()
-            .flatten()
-            .min()
+        let checks = [self.next_root_check, self.next_check];
+        let due = [due, self.polling.due()].into_iter().flatten();
+        due.chain(checks).min()
     }
 
     fn look_at_clock(&mut self) {
@@ -112,11 +126,20 @@ impl Keeper {
             let pause = if missing { MISSING_PAUSE } else { ROOT_PAUSE };
             self.next_root_check = Instant::now() + pause;
         }
+        if self.next_check <= now {
+            self.check_access_again();
+            self.check_mounts();
+            self.check_links();
+            // However many there are, they cost little.
+            self.next_check = Instant::now() + ROOT_PAUSE.max(now.elapsed() * CHECK_SHARE);
+        }
     }
 
     fn work(&mut self, job: Job) {
         match job {
             Job::Look { root, path } => self.look(root, &path),
+            Job::Follow { root, link } => self.follow_again(root, &link, false),
+            Job::Access { root, path } => self.check_access(root, &path),
             Job::Root { root } => self.check_root(root, true),
             Job::Rescan { root } => self.rescan(root),
             Job::Rules { root, directory } => self.reload_rules(root, &directory),
@@ -129,17 +152,33 @@ impl Keeper {
 
     /// Something happened to what is, was or may be a directory: watch what is there now.
     fn look(&mut self, root: usize, path: &Path) {
-        let orphans = lock(&self.desk.state).roots[root].tree.leave(path);
-        self.polling.remove(path);
-        if path.is_dir() {
-            self.walk(root, path.to_owned(), Walk::Appeared, &mut Vec::new());
-        } else if let Ok(real) = fs::canonicalize(path)
-            && real.is_file()
-            && fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink())
-        {
-            self.follow(root, path, &real);
+        let (left, was_dir, was_linked, is_root_file) = {
+            let tree = &mut lock(&self.desk.state).roots[root].tree;
+            let was_dir = tree.has_directory(path);
+            let was_linked = tree.is_linked(path);
+            (tree.leave(path), was_dir, was_linked, tree.is_file)
+        };
+        let is_linked = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+        if was_linked || is_linked {
+            // What the link led to may still be there, and would be heard of by this name.
+            for watched in &left.watched {
+                self.anchors[root].native.unwatch(watched);
+            }
         }
-        for path in orphans {
+        self.leave_outside(root, &left.outside);
+        self.polling.remove(path);
+        self.follow(root, path);
+        if !is_root_file && path.is_dir() {
+            self.walk(root, path.to_owned(), Walk::Appeared, &mut Vec::new());
+        }
+        {
+            let mut state = lock(&self.desk.state);
+            if was_dir && !state.roots[root].tree.has_directory(path) {
+                // It is gone, or nobody's: it leads out of bounds, or may not be read.
+                self.desk.sign(&mut state, path.to_owned(), Sign::Gone);
+            }
+        }
+        for path in left.orphans {
             self.desk.inbox.ask(Job::Look { root, path });
         }
     }
@@ -152,7 +191,13 @@ impl Keeper {
             if !tree.has_directory(directory) {
                 return;
             }
-            Arc::make_mut(&mut tree.ignores).load(directory);
+            Arc::make_mut(&mut tree.rules.ignores).load(directory);
+            // What is ignored from now on is watched no longer.
+            for path in tree.directories_below(directory) {
+                if path != tree.root && tree.rules.ignores.ignored(&path, true) {
+                    tree.leave(&path);
+                }
+            }
         }
         let top = directory.to_owned();
         self.walk(root, top, Walk::Rules, &mut Vec::new());
@@ -165,12 +210,12 @@ impl Keeper {
             if self.desk.inbox.is_stopped() {
                 return;
             }
-            let (ignores, life) = {
+            let (rules, real, life) = {
                 let state = lock(&self.desk.state);
-                let rooted = &state.roots[root];
-                (Arc::clone(&rooted.tree.ignores), rooted.life)
+                let Rooted { tree, life } = &state.roots[root];
+                (tree.rules.clone(), tree.real_directory(&directory), *life)
             };
-            let Ok(survey) = survey::survey(&directory, &ignores, now_ns()) else {
+            let Ok(survey) = survey::survey(&directory, &real, &rules, now_ns()) else {
                 self.polling.remove(&directory);
                 self.desk.inbox.ask(Job::Look {
                     root,

@@ -1,4 +1,4 @@
-//! The operating system's watching: what it says, in five signs.
+//! The operating system's watching: what it says, in six signs.
 //!
 //! On Linux that is inotify (`inotify.rs`); elsewhere `notify` knows the system (`others.rs`). Nothing else
 //! names either. A [`Native`] is started with an ear, which it calls on a thread of its own. Two facts
@@ -32,7 +32,7 @@ pub(super) const PER_DIRECTORY: bool = TELLS_CLOSE;
 
 /// How long a file that nobody closed must be left alone to count as done.
 pub(super) const WRITE_QUIET: Duration = if TELLS_CLOSE {
-    Duration::from_millis(100)
+    Duration::from_millis(80)
 } else {
     Duration::from_millis(15)
 };
@@ -50,6 +50,8 @@ pub(super) enum Heard {
     Arrived,
     /// It was removed or moved away.
     Gone,
+    /// Its permissions, owner or times changed.
+    Touched,
 }
 
 /// What comes from the system.

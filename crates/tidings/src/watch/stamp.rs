@@ -92,6 +92,22 @@ impl Identity {
     }
 }
 
+/// Which directory it is. Inode numbers are used again, times of birth are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DirectoryId {
+    identity: Identity,
+    born: Option<SystemTime>,
+}
+
+impl DirectoryId {
+    pub(super) fn of(meta: &Metadata) -> DirectoryId {
+        DirectoryId {
+            identity: Stamp::of(meta).identity(),
+            born: meta.created().ok(),
+        }
+    }
+}
+
 /// Now, in nanoseconds since the epoch.
 pub(super) fn now_ns() -> i64 {
     since_epoch_ns(SystemTime::now())

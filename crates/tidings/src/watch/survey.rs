@@ -3,24 +3,27 @@
 //! One `readdir` and one `stat` per entry, no recursion (the keeper has the list of what is still
 //! to be visited, so that it can look up between two directories).
 
-use super::ignores::{GITIGNORE, Ignores};
+use super::ignores::{GITIGNORE, Ignores, is_vim_probe};
+use super::scope::Bounds;
 use super::stamp::Stamp;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// A file, a dangling link, or a link to a file.
+/// A file, or a link to one.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) path: PathBuf,
     /// Of what a link leads to.
     pub(super) stamp: Stamp,
+    /// The newest time of the file, and of the link to it.
+    pub(super) newest_ms: u64,
     pub(super) born_ns: Option<i64>,
-    /// The real path, if this is a link to a file.
-    pub(super) real: Option<PathBuf>,
 }
 
-/// What is in one directory, without what is ignored.
+/// What is in one directory, without what is ignored, and without what is nothing to anybody:
+/// links that lead nowhere or out of bounds, sockets, files that may not be read.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     pub(super) files: Vec<Found>,
@@ -28,7 +31,23 @@ pub(super) struct Survey {
     /// Links to directories: visited after all others, so that a directory gets its real name as
     /// its first.
     pub(super) linked_directories: Vec<PathBuf>,
-    pub(super) newest_ms: u64,
+    /// All links, wherever they lead.
+    pub(super) links: Vec<PathBuf>,
+}
+
+/// What decides what is listed.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) ignores: Arc<Ignores>,
+    pub(super) bounds: Arc<Bounds>,
+}
+
+impl Rules {
+    /// Whether a path that is not ignored, and is really this, belongs to the root.
+    pub(super) fn admit(&self, path: &Path, real: &Path, is_dir: bool) -> bool {
+        let asked_for = self.ignores.asked_for(path, is_dir);
+        self.bounds.admit(path, real, asked_for)
+    }
 }
 
 /// Whether the directory has rules of its own, which must be known before it is surveyed.
@@ -36,8 +55,13 @@ pub(super) fn has_rules(directory: &Path) -> bool {
     directory.join(GITIGNORE).exists()
 }
 
-/// Lists a directory. Entries that vanish meanwhile are passed over.
-pub(super) fn survey(directory: &Path, ignores: &Ignores, now_ns: i64) -> io::Result<Survey> {
+/// Lists a directory that is really `real`. Entries that vanish meanwhile are passed over.
+pub(super) fn survey(
+    directory: &Path,
+    real: &Path,
+    rules: &Rules,
+    now_ns: i64,
+) -> io::Result<Survey> {
     let mut survey = Survey::default();
     for entry in fs::read_dir(directory)? {
         let Ok(entry) = entry else { continue };
@@ -46,42 +70,62 @@ pub(super) fn survey(directory: &Path, ignores: &Ignores, now_ns: i64) -> io::Re
         };
         let path = entry.path();
         let linked = kind.is_symlink();
-        let meta = if linked {
-            fs::metadata(&path).ok()
-        } else {
-            None
-        };
-        let is_dir = kind.is_dir() || meta.as_ref().is_some_and(fs::Metadata::is_dir);
-        if ignores.ignored_entry(&path, is_dir) {
+        let target = linked.then(|| fs::metadata(&path).ok()).flatten();
+        let is_dir = kind.is_dir() || target.as_ref().is_some_and(fs::Metadata::is_dir);
+        if rules.ignores.ignored_entry(&path, is_dir) {
             continue;
         }
-        if kind.is_dir() {
-            survey.directories.push(path);
+        if linked {
+            survey.links.push(path.clone());
+        }
+        let real = match (linked, &target) {
+            (false, _) => real.join(entry.file_name()),
+            (true, Some(_)) => match fs::canonicalize(&path) {
+                Ok(real) => real,
+                Err(_) => continue,
+            },
+            // It leads nowhere.
+            (true, None) => continue,
+        };
+        if !rules.admit(&path, &real, is_dir) {
+            continue;
+        }
+        if is_dir {
+            match linked {
+                false => survey.directories.push(path),
+                true => survey.linked_directories.push(path),
+            }
             continue;
         }
         let Ok(own) = entry.metadata() else { continue };
-        survey.newest_ms = survey.newest_ms.max(Stamp::of(&own).newest_ms(now_ns));
-        if linked && is_dir {
-            survey.linked_directories.push(path);
+        let own_ms = Stamp::of(&own).newest_ms(now_ns);
+        let meta = target.unwrap_or(own);
+        if !meta.is_file() || is_vim_probe(&path, &meta) || !may_be_read(&path, &meta) {
             continue;
         }
-        let real = if linked {
-            fs::canonicalize(&path).ok()
-        } else {
-            None
-        };
-        let meta = meta.unwrap_or(own);
         let stamp = Stamp::of(&meta);
-        survey.newest_ms = survey.newest_ms.max(stamp.newest_ms(now_ns));
-        let born_ns = meta.created().ok().map(super::stamp::since_epoch_ns);
-        if meta.is_file() || meta.is_symlink() {
-            survey.files.push(Found {
-                path,
-                stamp,
-                born_ns,
-                real,
-            });
-        }
+        survey.files.push(Found {
+            path,
+            stamp,
+            newest_ms: own_ms.max(stamp.newest_ms(now_ns)),
+            born_ns: meta.created().ok().map(super::stamp::since_epoch_ns),
+        });
     }
     Ok(survey)
+}
+
+/// Whether a file can be opened. Of those that everybody may read it is taken for granted.
+fn may_be_read(path: &Path, meta: &fs::Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if meta.permissions().mode() & 0o444 == 0o444 {
+            return true;
+        }
+    }
+    let _ = meta;
+    match fs::File::open(path) {
+        Ok(_) => true,
+        Err(error) => error.kind() != io::ErrorKind::PermissionDenied,
+    }
 }

@@ -9,8 +9,11 @@
 //! - a directory never has an alias below itself (that would be a loop without end).
 
 use super::ignores::Ignores;
+use super::links::Links;
+use super::scope::{Bounds, Scope};
 use super::stamp::{Identity, Stamp};
-use std::collections::{BTreeMap, HashMap};
+use super::survey::Rules;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,33 +38,80 @@ pub(super) struct Tree {
     pub(super) root: PathBuf,
     /// The root is a single file; its directory is watched.
     pub(super) is_file: bool,
-    pub(super) ignores: Arc<Ignores>,
+    pub(super) rules: Rules,
+    pub(super) links: Links,
+    /// Directories that cannot be read, to be tried again.
+    pub(super) unreadable: BTreeSet<PathBuf>,
     directories: BTreeMap<PathBuf, Identity>,
     first: HashMap<Identity, PathBuf>,
     aliases: HashMap<PathBuf, Vec<PathBuf>>,
-    /// Real path of a file -> the links in the tree that lead to it.
-    links: HashMap<PathBuf, Vec<PathBuf>>,
+    /// Of the directories, those that are links: where they really are.
+    targets: HashMap<PathBuf, PathBuf>,
+    /// Directories outside that are watched for the sake of links.
+    outside: HashMap<PathBuf, Identity>,
+}
+
+/// What an event is about.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    /// Its names in the tree, and whether it was a link that led there.
+    pub(super) names: Vec<(PathBuf, bool)>,
+    /// Links whose way it is on.
+    pub(super) links: Vec<PathBuf>,
+}
+
+/// What was left with a directory.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// Other names of what was watched there, to be looked at: one of them must become the first.
+    pub(super) orphans: Vec<PathBuf>,
+    /// Directories that had been watched by this name.
+    pub(super) watched: Vec<PathBuf>,
+    /// Directories outside that need no longer be watched.
+    pub(super) outside: Vec<PathBuf>,
 }
 
 impl Tree {
-    pub(super) fn new(root: PathBuf, is_file: bool, ignores: Ignores) -> Tree {
+    pub(super) fn new(root: PathBuf, is_file: bool, ignores: Ignores, scope: Scope) -> Tree {
+        let bounds = Bounds {
+            root: root.clone(),
+            real_root: root.clone(),
+            scope,
+        };
         Tree {
             root,
             is_file,
-            ignores: Arc::new(ignores),
+            rules: Rules {
+                ignores: Arc::new(ignores),
+                bounds: Arc::new(bounds),
+            },
+            links: Links::default(),
+            unreadable: BTreeSet::new(),
             directories: BTreeMap::new(),
             first: HashMap::new(),
             aliases: HashMap::new(),
-            links: HashMap::new(),
+            targets: HashMap::new(),
+            outside: HashMap::new(),
         }
     }
 
-    /// Forgets all directories, to be found anew.
+    /// Forgets all directories, to be found anew, and looks where the root is now.
     pub(super) fn clear(&mut self) {
+        self.links = Links::default();
+        self.unreadable.clear();
         self.directories.clear();
         self.first.clear();
         self.aliases.clear();
-        self.links.clear();
+        self.targets.clear();
+        self.outside.clear();
+        self.locate();
+    }
+
+    /// Looks where the root is now.
+    pub(super) fn locate(&mut self) {
+        if let Ok(real) = std::fs::canonicalize(&self.root) {
+            Arc::make_mut(&mut self.rules.bounds).real_root = real;
+        }
     }
 
     /// How many directories the tree has, each counted by each of its names.
@@ -73,12 +123,71 @@ impl Tree {
         self.directories.contains_key(path)
     }
 
+    /// The directories at and below a path.
+    pub(super) fn directories_below(&self, top: &Path) -> Vec<PathBuf> {
+        use std::ops::Bound::{Included, Unbounded};
+        let from = self
+            .directories
+            .range::<Path, _>((Included(top), Unbounded));
+        from.map(|(path, _)| path)
+            .take_while(|path| path.starts_with(top))
+            .cloned()
+            .collect()
+    }
+
+    /// Where a path in a directory of the tree really is, links in the directory's path resolved
+    /// (not the path itself, if it is one).
+    pub(super) fn real_of(&self, path: &Path) -> PathBuf {
+        let bounds = &self.rules.bounds;
+        for above in path.ancestors().skip(1) {
+            let base = match self.targets.get(above) {
+                Some(target) => target,
+                None if above == bounds.root => &bounds.real_root,
+                None => continue,
+            };
+            return match path.strip_prefix(above) {
+                Ok(below) => base.join(below),
+                Err(_) => break,
+            };
+        }
+        if path == bounds.root {
+            return bounds.real_root.clone();
+        }
+        path.to_owned()
+    }
+
+    /// Where a directory of the tree really is.
+    pub(super) fn real_directory(&self, directory: &Path) -> PathBuf {
+        let target = self.targets.get(directory).cloned();
+        target.unwrap_or_else(|| self.real_of(directory))
+    }
+
+    pub(super) fn is_linked(&self, directory: &Path) -> bool {
+        self.targets.contains_key(directory)
+    }
+
+    /// The names that a directory which is really this has in the tree, or would have.
+    pub(super) fn names_of_real(&self, real: &Path) -> Vec<PathBuf> {
+        let bounds = &self.rules.bounds;
+        let base = std::iter::once((&bounds.root, &bounds.real_root));
+        let names = base.chain(&self.targets).filter_map(|(name, target)| {
+            let below = real.strip_prefix(target).ok()?;
+            let name = match below.as_os_str().is_empty() {
+                true => name.clone(),
+                false => name.join(below),
+            };
+            let known = |at: &Path| self.has_directory(at);
+            (known(&name) || name.parent().is_some_and(known)).then_some(name)
+        });
+        names.collect()
+    }
+
     /// Whether a path is one this root speaks of.
     pub(super) fn speaks_of(&self, path: &Path, is_dir: bool) -> bool {
         if self.is_file {
             path == self.root
         } else {
-            path != self.root && !self.ignores.ignored(path, is_dir)
+            path != self.root && !self.rules.ignores.ignored(path, is_dir)
         }
     }
 
@@ -91,7 +200,7 @@ impl Tree {
             return false;
         }
         // The rules on the way down are not read yet.
-        let mut ignores = Ignores::clone(&self.ignores);
+        let mut ignores = Ignores::clone(&self.rules.ignores);
         for above in other.root.ancestors().skip(1) {
             if above.starts_with(&self.root) {
                 ignores.load(above);
@@ -100,29 +209,37 @@ impl Tree {
         !ignores.ignored(&other.root, !other.is_file)
     }
 
-    /// All names in the tree of what was heard under one name.
-    pub(super) fn names(&self, heard: PathBuf) -> Vec<PathBuf> {
-        let mut names = Vec::with_capacity(1);
+    /// What was heard of under one name.
+    pub(super) fn named(&self, heard: PathBuf) -> Named {
+        let mut named = Named::default();
         if let (Some(parent), Some(name)) = (heard.parent(), heard.file_name()) {
             if let Some(aliases) = self.aliases.get(parent) {
-                names.extend(aliases.iter().map(|alias| alias.join(name)));
+                let names = aliases.iter().map(|alias| (alias.join(name), false));
+                named.names.extend(names);
             }
-            if !self.links.is_empty()
-                && let Ok(real) = std::fs::canonicalize(parent)
-                && let Some(links) = self.links.get(&real.join(name))
-            {
-                names.extend(links.iter().cloned());
+            if !self.links.is_empty() {
+                for (link, ends) in self.links.through(&self.real_of(&heard)) {
+                    if ends {
+                        named.names.push((link.clone(), true));
+                    }
+                    named.links.push(link.clone());
+                }
             }
         }
         if heard.starts_with(&self.root) {
-            names.push(heard);
+            named.names.push((heard, false));
         }
-        names
+        named
     }
 
-    /// Notes a directory that was found, and says what to do with it.
-    pub(super) fn enter(&mut self, path: &Path, stamp: &Stamp) -> Place {
+    /// Notes a directory that was found, and says what to do with it. `target`: where it really
+    /// is, if it is a link.
+    pub(super) fn enter(&mut self, path: &Path, stamp: &Stamp, target: Option<PathBuf>) -> Place {
         let identity = stamp.identity();
+        match target {
+            Some(target) => self.targets.insert(path.to_owned(), target),
+            None => self.targets.remove(path),
+        };
         match self.directories.get(path) {
             Some(before) if *before != identity => {
                 self.leave_one(path);
@@ -169,8 +286,8 @@ impl Tree {
         place
     }
 
-    /// Notes a directory outside the tree that is watched for the sake of something in it. Gives
-    /// back whether it is to be watched, because it is not yet.
+    /// Notes a directory outside that is watched for the sake of a link. Gives back whether it is
+    /// to be watched, because it is not yet.
     pub(super) fn enter_outside(&mut self, path: &Path, stamp: &Stamp) -> bool {
         let identity = stamp.identity();
         if let Some(first) = self.first.get(&identity)
@@ -179,32 +296,43 @@ impl Tree {
             return false;
         }
         self.first.insert(identity, path.to_owned());
+        self.outside.insert(path.to_owned(), identity);
         true
     }
 
-    /// Notes that `link`, in the tree, leads to the file `real`.
-    pub(super) fn enter_link(&mut self, link: &Path, real: PathBuf) {
-        let links = self.links.entry(real).or_default();
-        if !links.iter().any(|known| known == link) {
-            links.push(link.to_owned());
+    /// A directory outside is gone, or needs no longer be watched. Gives back whether it had been.
+    pub(super) fn leave_outside(&mut self, path: &Path) -> bool {
+        // Somebody's first name: it is watched for the sake of that one, too.
+        if self.aliases.contains_key(path) {
+            return false;
         }
+        let Some(identity) = self.outside.remove(path) else {
+            return false;
+        };
+        if self.first.get(&identity).is_some_and(|first| first == path) {
+            self.first.remove(&identity);
+        }
+        true
     }
 
-    /// Forgets a directory and all below it. Gives back the other names of what was watched
-    /// there, to be looked at: one of them must become the first.
-    pub(super) fn leave(&mut self, top: &Path) -> Vec<PathBuf> {
-        let below: Vec<PathBuf> = self
-            .directories
-            .range::<Path, _>((std::ops::Bound::Included(top), std::ops::Bound::Unbounded))
-            .map(|(path, _)| path)
-            .take_while(|path| path.starts_with(top))
-            .cloned()
-            .collect();
-        below
-            .iter()
-            .flat_map(|path| self.leave_one(path))
-            .filter(|orphan| !orphan.starts_with(top))
-            .collect()
+    /// Forgets a directory and all below it, and the links in them.
+    pub(super) fn leave(&mut self, top: &Path) -> Left {
+        let mut left = Left::default();
+        for path in self.directories_below(top) {
+            let identity = self.directories.get(&path);
+            let first = identity.and_then(|identity| self.first.get(identity));
+            if first.is_some_and(|first| *first == path) {
+                left.watched.push(path.clone());
+            }
+            let orphans = self.leave_one(&path);
+            let orphans = orphans.into_iter().filter(|path| !path.starts_with(top));
+            left.orphans.extend(orphans);
+        }
+        self.targets.retain(|name, _| !name.starts_with(top));
+        self.unreadable.retain(|path| !path.starts_with(top));
+        // But for `top` itself, if it is a link: where it leads now is found next.
+        left.outside = self.links.remove_below(top);
+        left
     }
 
     fn leave_one(&mut self, path: &Path) -> Vec<PathBuf> {

@@ -29,7 +29,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
-use tidings::watch::{Change, ChangeKind, ChangeSet, Notice, Options, WatchError, Watcher};
+use tidings::watch::{
+    Candidate, Change, ChangeKind, ChangeSet, Notice, Options, Scope, WatchError, Watcher,
+};
 
 use ChangeKind::{Created, Modified, Removed};
 
@@ -105,6 +107,7 @@ pub(crate) struct Site {
     notices: Receiver<(Instant, Notice, Option<String>)>,
     probe: Arc<Mutex<Option<PathBuf>>>,
     newest_ms: u64,
+    tree: Option<u64>,
     silence: u32,
     /// The last notices, to be shown when one is missing.
     said: RefCell<VecDeque<String>>,
@@ -125,6 +128,7 @@ impl Site {
             notices: channel().1,
             probe: Arc::default(),
             newest_ms: 0,
+            tree: None,
             silence: 0,
             said: RefCell::default(),
         };
@@ -166,9 +170,13 @@ impl Site {
         loop {
             match self.next() {
                 Notice::Ready {
-                    newest_ms, changes, ..
+                    newest_ms,
+                    tree,
+                    changes,
+                    ..
                 } => {
                     self.newest_ms = newest_ms;
+                    self.tree = tree;
                     return changes;
                 }
                 Notice::Trouble(_) => {}
@@ -263,8 +271,13 @@ impl Site {
     fn next_set(&mut self) -> ChangeSet {
         match self.next() {
             Notice::Changed(set) => {
-                assert!(set.newest_ms >= self.newest_ms, "time went back");
+                // Only where the newest file is gone can the newest time be an older one.
+                let removed = |change: &Change| change.kind != Created;
+                let back = set.newest_ms < self.newest_ms;
+                let may_be = set.rescan || set.changes.iter().any(removed);
+                assert!(!back || may_be, "time went back");
                 self.newest_ms = set.newest_ms;
+                self.tree = set.tree;
                 set
             }
             other => panic!("not a change: {other:?}"),

@@ -5,9 +5,11 @@
     at = id
     const told = JSON.parse(data)
     const before = timestamp
-    const unchanged = told.timestamp === timestamp || told.timestamp === newest
+    const sameNames = !tree || !told.tree || told.tree === tree
+    const unchanged = sameNames && (told.timestamp === timestamp || told.timestamp === newest)
     timestamp = told.timestamp
     newest = told.newest ?? told.timestamp
+    tree = told.tree
     if (told.rescan) return reload(id)
     if (told.changes) {
       doing = doing.then(() => apply(id, told.changes)).catch(() => reload(id))

@@ -30,6 +30,7 @@
   let timestamp = own.timestamp ? Number(own.timestamp) : null
   // What the files themselves say, where the timestamp had to be moved on to stay unique.
   let newest = own.newest ? Number(own.newest) : timestamp
+  let tree = own.tree // a digest of the names of all files
 
   const isNews = (id) => isAfter(id, at)
 

@@ -129,6 +129,7 @@
     }
     if (path === file) return kind !== 'removed' // keep the last good page until it is back
     if (unseen || used.has(path)) return true
-    return kind === 'removed' && [...used].some((other) => other.startsWith(path + '/'))
+    // A directory that was removed, or replaced by another, stands for all that is in it.
+    return kind !== 'created' && [...used].some((other) => other.startsWith(path + '/'))
   }
 

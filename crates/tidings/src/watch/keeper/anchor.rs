@@ -10,9 +10,10 @@ use crate::watch::desk::Desk;
 use crate::watch::error::WatchError;
 use crate::watch::lock;
 use crate::watch::native::{Native, Refusal};
-use crate::watch::stamp::{Identity, Stamp, now_ns};
+use crate::watch::stamp::{DirectoryId, Stamp, now_ns};
 use crate::watch::tree::Tree;
-use crate::watch::{Change, ChangeKind, ChangeSet, Notice};
+use crate::watch::{Change, ChangeKind, Notice};
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,17 +30,10 @@ pub(super) struct Anchor {
     pub(super) directory: PathBuf,
     pub(super) native: Native,
     /// What is watched now; none while the root is gone.
-    standing: Option<Standing>,
+    standing: Option<DirectoryId>,
     /// That it is gone has been said.
     gone_told: bool,
     pub(super) watched: usize,
-}
-
-/// Which directory it is. Inode numbers are used again, times of birth are not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Standing {
-    identity: Identity,
-    born: Option<std::time::SystemTime>,
 }
 
 impl Anchor {
@@ -98,22 +92,21 @@ impl Keeper {
             Some(Refusal::Limit) => state.tell(Notice::Trouble(too_many(&anchor.directory))),
             Some(Refusal::Other(error)) => state.tell(Notice::Trouble(WatchError::System(error))),
         }
-        for meta in [fs::metadata(path), fs::metadata(&anchor.directory)]
-            .into_iter()
-            .flatten()
+        if let (Ok(own), Ok(meta)) = (fs::symlink_metadata(path), fs::metadata(path))
+            && meta.is_file()
         {
-            let newest_ms = Stamp::of(&meta).newest_ms(now_ns());
-            if meta.is_file() {
-                state.newest_ms = state.newest_ms.max(newest_ms);
-                lock(&self.desk.book).learn(path);
-                if walk == Walk::First && self.is_young(&Stamp::of(&meta)) {
-                    found.push(Change {
-                        path: path.to_owned(),
-                        kind: ChangeKind::Modified,
-                    });
-                }
+            let newest = |meta| Stamp::of(meta).newest_ms(now_ns());
+            let newest_ms = newest(&own).max(newest(&meta));
+            lock(&self.desk.book).names.insert(path, newest_ms);
+            if walk == Walk::First && self.is_young(&Stamp::of(&meta)) {
+                found.push(Change {
+                    path: path.to_owned(),
+                    kind: ChangeKind::Modified,
+                });
             }
         }
+        drop(state);
+        self.follow(root, path);
     }
 
     /// Compares a root with what is watched. `touched`: its name was made to mean something
@@ -146,7 +139,6 @@ impl Keeper {
             let mut state = lock(&self.desk.state);
             let rooted = &mut state.roots[root];
             rooted.life += 1;
-            rooted.tree.clear();
             rooted.life
         };
         // Asked by the life that is over: one replacement is heard several times.
@@ -164,7 +156,13 @@ impl Keeper {
     }
 
     pub(super) fn rescan(&mut self, root: usize) {
-        lock(&self.desk.state).roots[root].tree.clear();
+        {
+            let tree = &mut lock(&self.desk.state).roots[root].tree;
+            tree.clear();
+            let mut book = lock(&self.desk.book);
+            book.forget(&tree.root);
+            book.forget_all_but(&tree.root, &HashSet::new());
+        }
         self.anchors[root].watched = 0;
         if !self.stand(root, Walk::Again, &mut Vec::new()) {
             return;
@@ -172,12 +170,7 @@ impl Keeper {
         let mut state = lock(&self.desk.state);
         lock(&self.desk.book).doubt_all();
         self.unhashed.paths.clear();
-        let newest_ms = state.newest_ms;
-        state.tell(Notice::Changed(ChangeSet {
-            newest_ms,
-            changes: Vec::new(),
-            rescan: true,
-        }));
+        self.desk.tell_changed(&mut state, Vec::new(), true);
     }
 }
 
@@ -199,10 +192,7 @@ pub(in crate::watch) fn anchor_of(tree: &Tree) -> PathBuf {
     }
 }
 
-fn standing(directory: &Path) -> Option<Standing> {
+fn standing(directory: &Path) -> Option<DirectoryId> {
     let meta = fs::metadata(directory).ok().filter(fs::Metadata::is_dir)?;
-    Some(Standing {
-        identity: Stamp::of(&meta).identity(),
-        born: meta.created().ok(),
-    })
+    Some(DirectoryId::of(&meta))
 }

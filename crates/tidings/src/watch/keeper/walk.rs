@@ -5,19 +5,20 @@
 
 use super::Keeper;
 use crate::watch::debounce::Sign;
+use crate::watch::desk::State;
 use crate::watch::error::WatchError;
 use crate::watch::lock;
 use crate::watch::native::{self, PER_DIRECTORY, Refusal};
 use crate::watch::stamp::{Stamp, TICK, as_ns, now_ns};
-use crate::watch::survey::{self, Found, Survey};
+use crate::watch::survey::{self, Survey};
 use crate::watch::tree::Place;
 use crate::watch::{Change, ChangeKind, Notice};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Why a walk is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +32,6 @@ pub(super) enum Walk {
     /// The rules changed: there may be more to watch, and nothing to say.
     Rules,
 }
-
-/// What is this young when the rules change is left to its own signs.
-const RULES_TICK: Duration = Duration::from_millis(100);
 
 impl Keeper {
     pub(super) fn first_walk(&mut self) {
@@ -50,9 +48,10 @@ impl Keeper {
         }
         state.ready = true;
         let directories = state.roots.iter().map(|rooted| rooted.tree.len()).sum();
-        let newest_ms = state.newest_ms;
+        let (newest_ms, tree) = self.desk.summary(&state);
         state.tell(Notice::Ready {
             newest_ms,
+            tree,
             changes,
             directories,
         });
@@ -82,94 +81,111 @@ impl Keeper {
         walk: Walk,
         found: &mut Vec<Change>,
     ) -> Option<Survey> {
-        let meta = fs::metadata(directory).ok().filter(fs::Metadata::is_dir)?;
-        let stamp = Stamp::of(&meta);
-        let place = lock(&self.desk.state).roots[root]
-            .tree
-            .enter(directory, &stamp);
+        let own = fs::symlink_metadata(directory).ok()?;
+        let target = match own.is_symlink() {
+            true => Some(fs::canonicalize(directory).ok()?),
+            false => None,
+        };
+        // By its dot, so that one that may not be entered is told from one that may.
+        let stamp = match fs::metadata(directory.join(".")) {
+            Ok(meta) => Stamp::of(&meta),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.set_aside(root, directory, error);
+                return None;
+            }
+            // It is gone, or no directory.
+            Err(_) => return None,
+        };
+        if self.holds_no_files(stamp.device) {
+            return None;
+        }
+        let place = {
+            let tree = &mut lock(&self.desk.state).roots[root].tree;
+            let real = target.clone().unwrap_or_else(|| tree.real_of(directory));
+            if !tree.rules.admit(directory, &real, true) {
+                return None;
+            }
+            tree.enter(directory, &stamp, target)
+        };
         let polled = match place {
             Place::Loop => return None,
             Place::Alias => false,
             Place::First => !self.watch(root, directory)?,
         };
-        let ignores = {
+        let (rules, real) = {
             let mut state = lock(&self.desk.state);
-            let ignores = &mut state.roots[root].tree.ignores;
+            let tree = &mut state.roots[root].tree;
             if survey::has_rules(directory) {
-                Arc::make_mut(ignores).load(directory);
+                Arc::make_mut(&mut tree.rules.ignores).load(directory);
             }
-            Arc::clone(ignores)
+            tree.unreadable.remove(directory);
+            (tree.rules.clone(), tree.real_directory(directory))
         };
-        let now_ns = now_ns();
-        let mut survey = survey::survey(directory, &ignores, now_ns).ok()?;
-        drop(ignores);
+        let survey = match survey::survey(directory, &real, &rules, now_ns()) {
+            Ok(survey) => survey,
+            Err(error) => {
+                if error.kind() == io::ErrorKind::PermissionDenied {
+                    self.set_aside(root, directory, error);
+                }
+                return None;
+            }
+        };
+        drop(rules);
         if polled {
             self.polling.add(root, directory, &survey, Instant::now());
         } else {
             self.polling.remove(directory);
         }
-        let files = std::mem::take(&mut survey.files);
-        for file in &files {
-            if let Some(real) = &file.real {
-                self.follow(root, &file.path, real);
-            }
+        for link in &survey.links {
+            self.follow(root, link);
         }
-        let empty = files.is_empty()
-            && survey.directories.is_empty()
-            && survey.linked_directories.is_empty();
-        let newest_ms = survey.newest_ms.max(stamp.newest_ms(now_ns));
-        self.note(directory, &stamp, files, empty, newest_ms, walk, found);
-        Some(survey)
+        Some(self.note(directory, &stamp, survey, walk, found))
     }
 
-    /// Enters what a walk found in one directory.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one call, and all of it is the survey"
-    )]
-    pub(super) fn note(
+    /// Enters what a walk found in one directory. Gives back what is left to be visited.
+    fn note(
         &mut self,
         directory: &Path,
         stamp: &Stamp,
-        files: Vec<Found>,
-        empty: bool,
-        newest_ms: u64,
+        mut survey: Survey,
         walk: Walk,
         found: &mut Vec<Change>,
-    ) {
+    ) -> Survey {
         let mut state = lock(&self.desk.state);
+        let vanished = match walk {
+            Walk::First | Walk::Again => false,
+            Walk::Appeared | Walk::Rules => self.forget_vanished(&state, directory, &survey),
+        };
+        let files = std::mem::take(&mut survey.files);
         if walk == Walk::Appeared {
             // The sign brings the time of what is reported; here it would come before it.
             let fresh = Sign::Complete { fresh: true };
-            if empty && !lock(&self.desk.book).knows(directory) {
+            let empty = files.is_empty()
+                && survey.directories.is_empty()
+                && survey.linked_directories.is_empty();
+            let created = empty && !lock(&self.desk.book).names.contains(directory);
+            if created || vanished {
                 self.desk.sign(&mut state, directory.to_owned(), fresh);
-            } else {
-                lock(&self.desk.book).learn(directory);
+            }
+            // One that waits to be told that it was created is told nothing else.
+            if !created && !state.debouncer.holds(directory) {
+                lock(&self.desk.book).names.insert(directory, 0);
             }
             for file in files {
                 self.desk.sign(&mut state, file.path, fresh);
             }
-            return;
+            return survey;
         }
-        state.newest_ms = state.newest_ms.max(newest_ms);
         let mut young = false;
         {
             let mut book = lock(&self.desk.book);
-            book.learn(directory);
+            book.names.insert(directory, 0);
             for file in files {
                 // To know it is to call it modified; its own sign is to call it created.
-                let signed = match walk {
-                    Walk::First | Walk::Appeared => false,
-                    Walk::Again => state.debouncer.holds(&file.path),
-                    Walk::Rules => {
-                        state.debouncer.holds(&file.path)
-                            || now_ns() - file.stamp.changed_ns < as_ns(RULES_TICK)
-                    }
-                };
-                if signed {
+                if walk != Walk::First && state.debouncer.holds(&file.path) {
                     continue;
                 }
-                book.learn(&file.path);
+                book.names.insert(&file.path, file.newest_ms);
                 if walk == Walk::First && self.is_young(&file.stamp) {
                     young = true;
                     let created = file.born_ns.is_some_and(|born| born >= self.young_from());
@@ -191,6 +207,24 @@ impl Keeper {
             let kind = ChangeKind::Modified;
             found.push(Change { path, kind });
         }
+        survey
+    }
+
+    /// Forgets what a directory no longer has, where nothing was heard of that: a link leads to
+    /// another directory, something was mounted over it. Gives back whether there was any.
+    fn forget_vanished(&self, state: &State, directory: &Path, survey: &Survey) -> bool {
+        let mut book = lock(&self.desk.book);
+        let files = survey.files.iter().map(|file| &file.path);
+        let paths = files.chain(&survey.directories);
+        let paths = paths.chain(&survey.linked_directories);
+        let mut present: HashSet<u64> = paths.map(|path| book.names.key(path)).collect();
+        if !book.names.has_other(directory, &present) {
+            return false;
+        }
+        // What was heard of is told by itself.
+        let held = state.debouncer.held_in(directory);
+        present.extend(held.map(|path| book.names.key(path)));
+        book.forget_all_but(directory, &present)
     }
 
     /// Has the system watch a directory. False if it is to be polled; none if it is gone.
@@ -218,29 +252,16 @@ impl Keeper {
                 lock(&self.desk.state).roots[root].tree.leave(directory);
                 return None;
             }
+            Refusal::Other(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.set_aside(root, directory, error);
+                return None;
+            }
             Refusal::Other(error) => (WatchError::System(error), &mut self.refusal_told),
         };
         if !std::mem::replace(told, true) {
             lock(&self.desk.state).tell(Notice::Trouble(trouble));
         }
         Some(false)
-    }
-
-    /// Follows a link to a file: where that lies outside of the tree, its directory is watched.
-    pub(super) fn follow(&mut self, root: usize, link: &Path, real: &Path) {
-        let Some(parent) = real.parent() else { return };
-        let Ok(meta) = fs::metadata(parent) else {
-            return;
-        };
-        let watch = {
-            let tree = &mut lock(&self.desk.state).roots[root].tree;
-            tree.enter_link(link, real.to_owned());
-            tree.enter_outside(parent, &Stamp::of(&meta))
-        };
-        if watch && PER_DIRECTORY {
-            // Refused: then changes of the link itself are still seen.
-            let _ = self.anchors[root].native.watch_flat(parent);
-        }
     }
 
     /// Files changed from here on may have changed after the start.

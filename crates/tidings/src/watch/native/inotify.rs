@@ -37,6 +37,7 @@ const EVENTS: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::DELETE_SELF)
     .union(WatchFlags::MODIFY)
     .union(WatchFlags::CLOSE_WRITE)
+    .union(WatchFlags::ATTRIB)
     .union(WatchFlags::MOVE)
     .union(WatchFlags::MOVE_SELF);
 
@@ -112,6 +113,14 @@ impl Native {
     pub(in crate::watch) fn watch_flat(&mut self, directory: &Path) -> Result<(), Refusal> {
         self.watch(directory)
     }
+
+    /// Ends the watch that was made by this path, where there is one.
+    pub(in crate::watch) fn unwatch(&mut self, directory: &Path) {
+        let mut watches = lock(&self.shared.watches);
+        if let Some(descriptor) = watches.descriptors.get(directory).copied() {
+            self.shared.end(&mut watches, descriptor);
+        }
+    }
 }
 
 impl Shared {
@@ -178,13 +187,15 @@ impl Shared {
             Heard::Closed
         } else if is(ReadFlags::MODIFY) {
             Heard::Written
+        } else if is(ReadFlags::ATTRIB) {
+            Heard::Touched
         } else if is(ReadFlags::CREATE) {
             Heard::Created
         } else if is(ReadFlags::MOVED_TO) {
             Heard::Arrived
         } else if is(ReadFlags::MOVED_FROM) {
             if is(ReadFlags::ISDIR) {
-                self.end(&mut watches, &path);
+                self.end_below(&mut watches, &path);
             }
             Heard::Gone
         } else if is(ReadFlags::DELETE) || is(ReadFlags::DELETE_SELF) || is(ReadFlags::MOVE_SELF) {
@@ -196,7 +207,7 @@ impl Shared {
     }
 
     /// Ends all watches by this path and by paths below it.
-    fn end(&self, watches: &mut Watches, path: &Path) {
+    fn end_below(&self, watches: &mut Watches, path: &Path) {
         let from_path = (Bound::Included(path), Bound::Unbounded);
         let below: Vec<i32> = watches
             .descriptors
@@ -205,10 +216,14 @@ impl Shared {
             .map(|(_, descriptor)| *descriptor)
             .collect();
         for descriptor in below {
-            watches.forget(descriptor);
-            // It may have ended by itself: then its last event is still to be read.
-            let _ = inotify::remove_watch(&self.inotify, descriptor);
+            self.end(watches, descriptor);
         }
+    }
+
+    fn end(&self, watches: &mut Watches, descriptor: i32) {
+        watches.forget(descriptor);
+        // It may have ended by itself: then its last event is still to be read.
+        let _ = inotify::remove_watch(&self.inotify, descriptor);
     }
 }
 

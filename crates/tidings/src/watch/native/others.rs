@@ -45,6 +45,12 @@ impl Native {
         self.add(directory, RecursiveMode::NonRecursive)
     }
 
+    /// Ends the watch that was made by this path, where there is one.
+    pub(in crate::watch) fn unwatch(&mut self, directory: &Path) {
+        // The only error is that there is none.
+        let _ = self.watcher.unwatch(directory);
+    }
+
     fn add(&mut self, directory: &Path, mode: RecursiveMode) -> Result<(), Refusal> {
         self.watcher.watch(directory, mode).map_err(|error| {
             if matches!(error.kind, notify::ErrorKind::MaxFilesWatch) {
@@ -79,10 +85,9 @@ fn translate(event: notify::Event, ear: &mut impl FnMut(Report)) {
             }
             return;
         }
-        // `Both` repeats a `From` and a `To`. chmod and touch change nothing that is served.
-        EventKind::Modify(
-            ModifyKind::Name(RenameMode::Both) | ModifyKind::Metadata(_) | ModifyKind::Other,
-        )
+        EventKind::Modify(ModifyKind::Metadata(_)) => Heard::Touched,
+        // `Both` repeats a `From` and a `To`.
+        EventKind::Modify(ModifyKind::Name(RenameMode::Both) | ModifyKind::Other)
         | EventKind::Access(_)
         | EventKind::Any
         | EventKind::Other => return,

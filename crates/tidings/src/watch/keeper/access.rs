@@ -1,0 +1,85 @@
+//! Directories that cannot be watched for a while: those that may not be read, and those over which
+//! another file system was mounted.
+
+use super::Keeper;
+use crate::watch::desk::may_be_entered;
+use crate::watch::error::WatchError;
+use crate::watch::{Notice, lock};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Of more directories than this, trouble is not told one by one.
+const TOLD_LIMIT: usize = 8;
+
+impl Keeper {
+    /// A directory may not be read. It is tried again when its permissions change, and once a
+    /// second, because those of a directory above it may change, too.
+    pub(super) fn set_aside(&mut self, root: usize, directory: &Path, source: io::Error) {
+        let left = {
+            let tree = &mut lock(&self.desk.state).roots[root].tree;
+            let left = tree.leave(directory);
+            tree.unreadable.insert(directory.to_owned());
+            left
+        };
+        self.leave_outside(root, &left.outside);
+        let path = directory.to_owned();
+        self.tell_once(directory, WatchError::Unreadable { path, source });
+    }
+
+    /// Tells trouble with a directory, if it is the first with this one.
+    fn tell_once(&mut self, directory: &Path, trouble: WatchError) {
+        if self.told.len() < TOLD_LIMIT && self.told.insert(directory.to_owned()) {
+            lock(&self.desk.state).tell(Notice::Trouble(trouble));
+        }
+    }
+
+    /// The permissions of a directory may have changed.
+    pub(super) fn check_access(&mut self, root: usize, directory: &Path) {
+        let readable = fs::read_dir(directory).is_ok() && may_be_entered(directory);
+        let was_unreadable = {
+            let tree = &lock(&self.desk.state).roots[root].tree;
+            tree.unreadable.contains(directory)
+        };
+        if readable == was_unreadable {
+            self.look(root, directory);
+        }
+    }
+
+    /// Tries again what could not be read.
+    pub(super) fn check_access_again(&mut self) {
+        for root in 0..self.anchors.len() {
+            let unreadable = lock(&self.desk.state).roots[root].tree.unreadable.clone();
+            for directory in unreadable {
+                self.check_access(root, &directory);
+            }
+        }
+    }
+
+    /// Looks whether something was mounted over a directory that is watched.
+    pub(super) fn check_mounts(&mut self) {
+        for (point, mounted) in self.mounts.refresh() {
+            for root in 0..self.anchors.len() {
+                let names = {
+                    let tree = &lock(&self.desk.state).roots[root].tree;
+                    let mut names = tree.names_of_real(&point);
+                    // Of the root itself, its own check takes care.
+                    names.retain(|name| tree.speaks_of(name, true));
+                    names
+                };
+                for name in names {
+                    if mounted {
+                        let path = name.clone();
+                        self.tell_once(&name, WatchError::Mounted { path });
+                    }
+                    self.look(root, &name);
+                }
+            }
+        }
+    }
+
+    /// Whether a directory is in a file system that holds no files, as `/proc`.
+    pub(super) fn holds_no_files(&self, device: u64) -> bool {
+        self.mounts.holds_no_files(device).unwrap_or(false)
+    }
+}
