@@ -171,10 +171,14 @@ pub fn pinned(core: usize, program: &std::path::Path) -> Command {
 
 /// The value after `--name`, or a default.
 pub fn option(name: &str, default: usize) -> usize {
-    let mut arguments = std::env::args();
-    arguments.find(|argument| *argument == format!("--{name}"));
-    arguments
-        .next()
+    text_option(name)
         .and_then(|value| value.parse().ok())
         .unwrap_or(default)
+}
+
+/// The value after `--name`.
+pub fn text_option(name: &str) -> Option<String> {
+    let mut arguments = std::env::args();
+    arguments.find(|argument| *argument == format!("--{name}"));
+    arguments.next()
 }

@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and nothing of what it means.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
@@ -129,6 +130,12 @@ pub(crate) struct ServeArgs {
 }
 
 impl ServeArgs {
+    /// The paths of `--watch`. One that is typed is taken as it is, whatever is in its name; the
+    /// variable holds several as `PATH` does.
+    pub(crate) fn watched(&self) -> Vec<PathBuf> {
+        watched(&self.watch, std::env::var_os("TIDINGS_WATCH").as_deref())
+    }
+
     /// The patterns of `--ignore`: several in one go are separated by commas, but not by those in
     /// braces, as in `*.{tmp,log}`.
     pub(crate) fn ignored(&self) -> Vec<String> {
@@ -146,6 +153,15 @@ impl ServeArgs {
             globs.extend(parts.filter(|glob| !glob.is_empty()).map(str::to_owned));
         }
         globs
+    }
+}
+
+fn watched(given: &[PathBuf], variable: Option<&OsStr>) -> Vec<PathBuf> {
+    match (given, variable) {
+        ([one], Some(list)) if one.as_os_str() == list => std::env::split_paths(list)
+            .filter(|path| !path.as_os_str().is_empty())
+            .collect(),
+        _ => given.to_vec(),
     }
 }
 
@@ -189,6 +205,18 @@ mod tests {
         told.sort();
         typed.sort();
         assert_eq!(told, typed);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_path_to_watch_is_taken_as_typed_and_the_variable_holds_several() {
+        let path = |path: &str| PathBuf::from(path);
+        let typed = [path("a,b:c")];
+        assert_eq!(watched(&typed, None), typed);
+        assert_eq!(watched(&typed, Some("x:y".as_ref())), typed);
+        let variable = [path("/a,b:c:")];
+        let several = watched(&variable, Some("/a,b:c:".as_ref()));
+        assert_eq!(several, [path("/a,b"), path("c")]);
     }
 
     #[test]

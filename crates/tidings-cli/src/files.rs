@@ -14,11 +14,13 @@
 //! - Nothing is cached without asking (`no-cache`), and what is sent again has changed.
 
 mod advice;
+mod beneath;
 mod body;
 mod charset;
 mod choose;
 mod compress;
 mod denied;
+mod known;
 mod listing;
 mod lookup;
 mod media;
@@ -37,6 +39,7 @@ use std::fs::Metadata;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -53,8 +56,9 @@ pub(crate) use navigation::is_navigation;
 
 use choose::Choice;
 use compress::Coding;
+use known::Known;
 use media::Media;
-use open::Root;
+use open::{KeptRoot, Root};
 use resolve::{BadTarget, RelPath};
 use serve::{Job, set, set_body};
 
@@ -62,7 +66,9 @@ use serve::{Job, set, set_body};
 const ATTEMPTS: usize = 4;
 /// Up to here a file is read on the spot: from the page cache that takes less time than the hop to
 /// a thread that may block.
-const INLINE_BYTES: u64 = 64 * 1024;
+const INLINE_BYTES: u64 = 256 * 1024;
+/// The same for what is compressed, which takes longer than reading.
+const INLINE_COMPRESSED_BYTES: u64 = 64 * 1024;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 
@@ -132,6 +138,8 @@ pub(crate) struct Snippet {
 pub(crate) struct Files {
     options: Options,
     spa: Option<RelPath>,
+    root: KeptRoot,
+    known: Arc<Known>,
     /// Replaced in tests: a file's tag settles with time.
     clock: fn() -> SystemTime,
 }
@@ -169,6 +177,8 @@ impl Files {
         Files {
             spa: options.spa.as_deref().and_then(RelPath::plain),
             options,
+            root: KeptRoot::default(),
+            known: Arc::default(),
             clock: SystemTime::now,
         }
     }
@@ -281,6 +291,9 @@ impl Files {
         let Some(target) = target.filter(|target| !target.is_private()) else {
             return;
         };
+        if matches!(choice, Choice::File { path, .. } if path == target) {
+            return;
+        }
         let candidates = lookup::candidates(target);
         let found = match choice {
             Choice::File { path, .. } => candidates.iter().position(|candidate| candidate == path),
@@ -329,11 +342,16 @@ impl Files {
             if_range: header(IF_RANGE),
             coding: compress.then(|| Coding::accepted(asked.headers)).flatten(),
             may_compress: self.options.compress != Compress::Never,
+            known: Arc::clone(&self.known),
             clock: self.clock,
         };
-        let served = match len {
-            0..=INLINE_BYTES => job.run()?,
-            _ => off(move || job.run()).await?,
+        let inline = match job.coding {
+            None => INLINE_BYTES,
+            Some(_) => INLINE_COMPRESSED_BYTES,
+        };
+        let served = match len <= inline {
+            true => job.run()?,
+            false => off(move || job.run()).await?,
         };
         Ok(served.map(|served| {
             if let Some(after) = &served.after {
@@ -372,15 +390,9 @@ impl Files {
 }
 
 impl Snippet {
-    /// The one for a document that begins with these bytes. Found wrongly (in a comment, say), a
-    /// policy does no harm; only the first 64 KiB are looked at, where the head is.
-    fn for_document(&self, start: &[u8]) -> Bytes {
-        const POLICY: &[u8] = b"content-security-policy";
-        let start = &start[..start.len().min(64 << 10)];
-        match start
-            .windows(POLICY.len())
-            .any(|name| name.eq_ignore_ascii_case(POLICY))
-        {
+    /// The one for a document that has a policy of its own, or has none.
+    fn html(&self, has_policy: bool) -> Bytes {
+        match has_policy {
             true => self.with_policy.clone(),
             false => self.html.clone(),
         }

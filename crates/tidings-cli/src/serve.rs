@@ -186,7 +186,7 @@ fn start_watching(
     say: &Arc<Say>,
 ) -> anyhow::Result<Watcher> {
     let mut roots = vec![root.to_owned()];
-    roots.extend(args.watch.iter().cloned());
+    roots.extend(args.watched());
     let options = watch::Options {
         roots,
         ignore: args.ignored(),
@@ -212,8 +212,8 @@ fn start_watching(
             },
             // An error means that the hub is closed: the process is about to end.
             Notice::Changed(set) => reloader.changed(&set).ok(),
-            Notice::Trouble(trouble) => {
-                said.trouble("warning", &trouble.to_string(), trouble.hint().as_deref());
+            Notice::Warning(warning) => {
+                said.trouble("warning", &warning.to_string(), warning.hint().as_deref());
                 None
             }
             _ => None,

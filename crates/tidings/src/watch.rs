@@ -1,58 +1,57 @@
-//! Watching directories: who saved what, as soon as it is whole.
+//! Watching directories: what was saved, as soon as it is complete.
 //!
 //! ```text
-//! the system -> native (its words) -> desk (whose is it? ignored?) -> debounce (now or together?)
-//!            -> content (is it news?) -> your callback
-//! keeper: walks, adds watches, turns the clock, minds roots that come and go
+//! the system -> native (raw events) -> dispatcher (which root? ignored?) -> debounce (now or together?)
+//!            -> content index (other content?) -> your callback
+//! watch thread: walks, adds watches, runs timers, re-attaches roots, follows links
 //! ```
 //!
-//! A save that is complete (Linux tells when a writer closes a file, and a rename is complete by
-//! nature) goes out at once, on the thread that heard of it: tens of microseconds after the
-//! close. Only what may not be what it seems waits: removals, new names, files nobody closes, and
-//! bursts.
+//! A save that is complete (Linux reports when a writer closes a file, and a rename is complete by
+//! nature) is reported at once, on the thread that received the event: tens of microseconds after the
+//! close. Only what may be an intermediate state waits: removals, new names, files that are not
+//! closed, and bursts.
 //!
 //! What must stay true:
-//! - Never silence about a change: what the system lost, what was too much, and a root that was
-//!   replaced are said as [`ChangeSet::rescan`]. A file is spoken of at or after its last write.
-//! - Silence about no change: reading, `chmod`, `touch`, and saves of the same content.
-//! - This tower knows nothing of the rest of the crate.
+//! - No change goes unreported: lost events, more changes than can be held, and a root that was
+//!   replaced are reported as [`ChangeSet::rescan`]. A file is reported at or after its last write.
+//! - Nothing else is reported: not reading, `chmod`, `touch`, or a save of the same content.
+//! - This module depends on nothing else in the crate.
 //!
 //! # Symbolic links
-//! A link is followed to what it leads to now, if that belongs to the root ([`Options::scope`]), and
+//! A link is followed to its current target, if that belongs to the root ([`Options::scope`]), and
 //! unless it is a directory that contains the link. Changes are reported under every path that leads
-//! to the file, also outside of the roots. A link that leads nowhere, or out of bounds, is nothing:
-//! what is reported of a path is what a reader who follows the same rule finds there.
+//! to the file, also outside of the roots. A link that leads nowhere, or out of scope, counts as
+//! absent: what is reported of a path is what a reader who follows the same rule finds there.
 //!
 //! # What is never walked
-//! File systems that hold no files (`/proc`, `/sys`, `/dev`), whatever leads there.
+//! File systems without files of their own (`/proc`, `/sys`, `/dev`), whatever leads there.
 //!
 //! # Where the system has no events
 //! Network and container mounts often deliver none; then nothing is noticed. Directories beyond
 //! the system's limit are polled.
 
-mod content;
+mod content_index;
 mod debounce;
-mod desk;
+mod dispatcher;
 mod error;
 mod ignores;
 mod inbox;
-mod keeper;
 mod links;
 mod mounts;
 mod names;
 mod native;
 mod polling;
+mod scan;
 mod scope;
-mod stamp;
-mod survey;
+mod stat;
 mod tree;
+mod watch_thread;
 
 pub use error::WatchError;
 pub use scope::{Candidate, Scope};
 
-use desk::Desk;
+use dispatcher::Dispatcher;
 use ignores::Ignores;
-use keeper::Keeper;
 use std::cell::Cell;
 use std::fmt;
 use std::fs;
@@ -60,6 +59,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use tree::Tree;
+use watch_thread::WatchThread;
 
 /// What to watch.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ pub struct Options {
     /// Directories, watched with all below them, and single files. They may be relative to the
     /// current directory, and must exist.
     pub roots: Vec<PathBuf>,
-    /// What not to hear of: globs as in a `.gitignore` at each root. The last that matches wins,
+    /// What to ignore: globs as in a `.gitignore` at each root. The last that matches wins,
     /// and `!glob` fetches back what would be ignored otherwise. Default: none.
     pub ignore: Vec<String>,
     /// Whether `.gitignore` files count: those in the roots, and those above them up to the top
@@ -75,7 +75,7 @@ pub struct Options {
     pub gitignore: bool,
     /// What belongs to a root, where links lead out of it. Default: [`Scope::Inside`].
     pub scope: Scope,
-    /// At most this many directories of each root are watched by the system; the rest is polled,
+    /// At most this many directories of each root are watched by the system; the rest are polled,
     /// about once a second. Default: as many as the system allows.
     pub directory_limit: Option<usize>,
 }
@@ -92,12 +92,12 @@ impl Default for Options {
     }
 }
 
-/// What the watcher has to say.
+/// What the watcher reports.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Notice {
     /// The first walk is done, and everything is watched. Saves in directories that are watched
-    /// already may be said before this.
+    /// already may be reported before this.
     Ready {
         /// The newest modification or change time of all files that are watched and of the links to
         /// them, in milliseconds since the epoch. The same after a restart if nothing changed.
@@ -114,11 +114,11 @@ pub enum Notice {
     },
     /// Something changed.
     Changed(ChangeSet),
-    /// Something the user should know. The watching goes on as well as it can.
-    Trouble(WatchError),
+    /// Something the user should know. Watching continues as well as it can.
+    Warning(WatchError),
 }
 
-/// Changes that are spoken of together.
+/// Changes that are reported together.
 #[derive(Clone, Debug)]
 pub struct ChangeSet {
     /// The newest time of all files that are there now, as in [`Notice::Ready`]. It is less than
@@ -129,8 +129,8 @@ pub struct ChangeSet {
     /// Each path once. A path may come again in the next set though nothing happened in between
     /// (never the other way round), where the system cannot tell two versions apart.
     pub changes: Vec<Change>,
-    /// Signs were lost, or a root was replaced: anything may have changed. One replacement may be
-    /// said more than once.
+    /// Events were lost, or a root was replaced: anything may have changed. One replacement may be
+    /// reported more than once.
     pub rescan: bool,
 }
 
@@ -159,8 +159,8 @@ pub enum ChangeKind {
 /// A watch that is being kept. Dropping it ends it: afterwards the callback is not called again
 /// (unless it is dropped by the callback itself, whose call is then the last).
 pub struct Watcher {
-    desk: Arc<Desk>,
-    keeper: Option<JoinHandle<()>>,
+    dispatcher: Arc<Dispatcher>,
+    watch_thread: Option<JoinHandle<()>>,
 }
 
 impl Watcher {
@@ -168,16 +168,16 @@ impl Watcher {
     /// of its own and ends with [`Notice::Ready`].
     ///
     /// `on_notice` is called by the watcher's threads, never twice at the same time, and must not
-    /// take long: the system holds some 16,000 signs for us meanwhile, then they are lost (which
-    /// is said). It may call [`observed`](Self::observed).
+    /// take long: the system holds some 16,000 events for us meanwhile, then they are lost (which
+    /// is reported). It may call [`observed`](Self::observed).
     ///
     /// # Errors
-    /// A root that is not there, a glob that is none, or a system that refuses to watch at all.
+    /// A root that does not exist, an invalid glob, or a system that refuses to watch at all.
     pub fn start(
         options: Options,
         on_notice: impl FnMut(Notice) + Send + 'static,
     ) -> Result<Watcher, WatchError> {
-        let started_ns = stamp::now_ns();
+        let started_ns = stat::now_ns();
         let Options {
             roots,
             ignore,
@@ -187,65 +187,73 @@ impl Watcher {
         } = options;
         let mut trees = Vec::with_capacity(roots.len());
         for root in roots {
-            trees.push(plant(&root, &ignore, gitignore, &scope)?);
+            trees.push(prepare_root(&root, &ignore, gitignore, &scope)?);
         }
-        let trees = uncovered(trees);
-        let anchors: Vec<PathBuf> = trees.iter().map(keeper::anchor_of).collect();
-        let desk = Arc::new(Desk::new(trees, Box::new(on_notice)));
-        let mut natives = Vec::with_capacity(anchors.len());
-        for (root, anchor) in anchors.into_iter().enumerate() {
-            natives.push((anchor, keeper::listen(&desk, root, 0)?));
+        let trees = without_covered(trees);
+        let root_watches: Vec<PathBuf> = trees
+            .iter()
+            .map(watch_thread::watched_directory_of)
+            .collect();
+        let dispatcher = Arc::new(Dispatcher::new(trees, Box::new(on_notice)));
+        let mut natives = Vec::with_capacity(root_watches.len());
+        for (root, root_watch) in root_watches.into_iter().enumerate() {
+            natives.push((root_watch, watch_thread::listen(&dispatcher, root, 0)?));
         }
-        let keeper = Keeper::new(Arc::clone(&desk), natives, directory_limit, started_ns);
-        let keeper = thread::Builder::new()
+        let watch_thread = WatchThread::new(
+            Arc::clone(&dispatcher),
+            natives,
+            directory_limit,
+            started_ns,
+        );
+        let watch_thread = thread::Builder::new()
             .name("tidings-watch".to_owned())
-            .spawn(move || keeper.run())
+            .spawn(move || watch_thread.run())
             .map_err(WatchError::System)?;
         Ok(Watcher {
-            desk,
-            keeper: Some(keeper),
+            dispatcher,
+            watch_thread: Some(watch_thread),
         })
     }
 
-    /// Tells which version of a file a reader has been given: the metadata of the *opened* file
+    /// Records which version of a file a reader has been given: the metadata of the *opened* file
     /// (`fstat`), taken after its last byte was read. It lets the watcher be silent about saves
     /// that change nothing, and never silent to a reader who saw something in between.
     ///
     /// `path` is written as in [`Change::path`].
     pub fn observed(&self, path: &Path, meta: &fs::Metadata) {
-        self.desk.observed(path, meta);
+        self.dispatcher.observed(path, meta);
     }
 
-    /// Tells that a reader was told that there is nothing at this path. Some editors remove a
+    /// Records that a reader was told that there is nothing at this path. Some editors remove a
     /// file for a moment while they save it: if it is back with the content it had, this reader
     /// still hears of it.
     pub fn missed(&self, path: &Path) {
-        self.desk.missed(path);
+        self.dispatcher.missed(path);
     }
 
     /// Whether a path (written as in [`Change::path`]) lies in no root, or is ignored.
     pub fn ignores(&self, path: &Path) -> bool {
-        let state = lock(&self.desk.state);
+        let state = lock(&self.dispatcher.state);
         let is_dir = path.is_dir();
         !state
             .roots
             .iter()
-            .any(|rooted| path == rooted.tree.root || rooted.tree.speaks_of(path, is_dir))
+            .any(|root_state| path == root_state.tree.root || root_state.tree.reports(path, is_dir))
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.desk.inbox.stop();
+        self.dispatcher.inbox.stop();
         // Within the callback, the thread to wait for may be this one, or wait for this one.
-        if TELLING.get() {
+        if IN_CALLBACK.get() {
             return;
         }
-        if let Some(keeper) = self.keeper.take() {
+        if let Some(watch_thread) = self.watch_thread.take() {
             // A callback that panicked on that thread has been reported there.
-            let _ = keeper.join();
+            let _ = watch_thread.join();
         }
-        self.desk.close();
+        self.dispatcher.close();
     }
 }
 
@@ -257,10 +265,10 @@ impl fmt::Debug for Watcher {
 
 thread_local! {
     /// Whether this thread is within a callback of some watcher.
-    static TELLING: Cell<bool> = const { Cell::new(false) };
+    static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
 }
 
-fn plant(
+fn prepare_root(
     root: &Path,
     ignore: &[String],
     gitignore: bool,
@@ -280,8 +288,8 @@ fn plant(
     Ok(tree)
 }
 
-/// Leaves out the roots that another root speaks of anyway: their changes would be said twice.
-fn uncovered(trees: Vec<Tree>) -> Vec<Tree> {
+/// Leaves out the roots that another root reports anyway: their changes would be reported twice.
+fn without_covered(trees: Vec<Tree>) -> Vec<Tree> {
     let mut kept: Vec<Tree> = Vec::with_capacity(trees.len());
     for tree in trees {
         if !kept.iter().any(|other| other.covers(&tree)) {

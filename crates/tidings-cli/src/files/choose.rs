@@ -63,7 +63,10 @@ impl Files {
         target: Option<&RelPath>,
         navigation: bool,
     ) -> io::Result<(Option<Root>, Choice)> {
-        let Some(root) = Root::now(&self.options.root, self.options.follow_symlinks)? else {
+        let root = self
+            .root
+            .now(&self.options.root, self.options.follow_symlinks)?;
+        let Some(root) = root else {
             return Ok((None, Choice::Missing));
         };
         let choice = self.choose_below(&root, target, navigation)?;

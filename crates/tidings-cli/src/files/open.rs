@@ -1,27 +1,54 @@
 //! Looking at and opening what lies below the root, and nothing else.
 //!
-//! A path is checked *after* the file was opened, and on the file that was opened: its canonical
-//! path must be inside the root, must not be private, and must still lead to the same inode. A
-//! check before would be about whatever lay there at that time. What must stay true:
+//! There are two ways to a file. The first asks the kernel to resolve a path beneath the root without
+//! following a link (`beneath.rs`); it is used wherever there is no link. The second is for paths with
+//! links in them, and for systems without such a call: the file is opened, and *then* checked, on what
+//! was opened: its canonical path must be one that may be served (`resolve::may_be_served`) and must
+//! lead, without any link, to the same inode. A check before opening would be about whatever lay there at
+//! that time; and a canonical path is true only of the moment in which each of its parts was looked at.
+//!
+//! Both hold against whoever renames files, switches links or puts a link in a directory's place between
+//! any two of our steps; `tests/confinement.rs` asks everything both ways. What must stay true:
 //!
 //! - nothing but regular files is ever opened: a FIFO would hang, a device may act;
 //! - containment is decided by path components (`public-secret` is not in `public`);
-//! - the root may vanish, come back or be a switched symlink between any two requests, so it is
-//!   made canonical once per request and never remembered.
+//! - the root may vanish, come back or be a switched symlink between any two requests. So each request
+//!   looks where it is: the directory that is kept open counts only while it is the one at that path.
 
+use std::cell::OnceCell;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(unix)]
+use rustix::fs::OFlags;
+#[cfg(unix)]
+use rustix::io::Errno;
+
+use super::beneath::{self, Beneath, Resolved};
 use super::resolve::{self, RelPath};
 
 /// How often a file may be replaced between opening it and looking at its path.
 const ATTEMPTS: usize = 8;
 
+/// The root's directory, kept open from one request to the next.
+#[derive(Debug, Default)]
+pub(crate) struct KeptRoot {
+    // Held to take it out and to put it in.
+    directory: Mutex<Option<Arc<Beneath>>>,
+    /// Replaced in tests: everything is to go the second way.
+    pub(crate) by_walk: bool,
+}
+
 /// The root, as it is during one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Root {
-    path: PathBuf,
+    /// Where the first way begins; `None` where there is only the second.
+    beneath: Option<Arc<Beneath>>,
+    given: PathBuf,
+    /// The canonical path, once the second way has needed it.
+    real: OnceCell<PathBuf>,
     follow_symlinks: bool,
 }
 
@@ -39,21 +66,65 @@ pub(crate) struct Opened {
     pub(crate) meta: Metadata,
 }
 
-impl Root {
+impl KeptRoot {
     /// Looks where the root is now. `None` if it is not there.
-    pub(crate) fn now(given: &Path, follow_symlinks: bool) -> io::Result<Option<Root>> {
-        Ok(there(fs::canonicalize(given))?.map(|path| Root {
-            path,
+    pub(crate) fn now(&self, given: &Path, follow_symlinks: bool) -> io::Result<Option<Root>> {
+        let kept = || {
+            self.directory
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        let was = kept().clone();
+        let found = match self.by_walk {
+            true => Resolved::Undecided,
+            false => Beneath::now(given, was.clone())?,
+        };
+        let root = |beneath, real| Root {
+            beneath,
+            given: given.to_owned(),
+            real,
             follow_symlinks,
-        }))
+        };
+        match found {
+            Resolved::Found(now) => {
+                if was.is_none_or(|was| !Arc::ptr_eq(&was, &now)) {
+                    *kept() = Some(Arc::clone(&now));
+                }
+                Ok(Some(root(Some(now), OnceCell::new())))
+            }
+            Resolved::Missing => {
+                *kept() = None;
+                Ok(None)
+            }
+            Resolved::Undecided => {
+                let real = there(fs::canonicalize(given))?;
+                Ok(real.map(|real| root(None, real.into())))
+            }
+        }
     }
+}
 
+impl Root {
     /// What `path` leads to, if it may be served.
     pub(crate) fn probe(&self, path: &RelPath) -> io::Result<Option<Kind>> {
         if path.is_private() {
             return Ok(None);
         }
-        let asked = path.below(&self.path);
+        match self.beneath.as_ref().map(|beneath| beneath.kind(path)) {
+            Some(kind) => match kind? {
+                Resolved::Found(kind) => Ok(kind),
+                Resolved::Missing => Ok(None),
+                Resolved::Undecided => self.probe_by_walk(path),
+            },
+            None => self.probe_by_walk(path),
+        }
+    }
+
+    fn probe_by_walk(&self, path: &RelPath) -> io::Result<Option<Kind>> {
+        let Some(root) = self.real()? else {
+            return Ok(None);
+        };
+        let asked = path.below(root);
         let Some(meta) = there(fs::metadata(&asked))? else {
             return Ok(None);
         };
@@ -63,24 +134,37 @@ impl Root {
             _ => return Ok(None),
         };
         let real = there(fs::canonicalize(&asked))?;
-        Ok(real.filter(|real| self.admits(real)).map(|_| kind))
+        Ok(real.filter(|real| self.admits(real, root)).map(|_| kind))
     }
 
-    /// Opens a file, if it may be served.
+    /// Opens a file that was probed, if it may be served.
     pub(crate) fn open(&self, path: &RelPath) -> io::Result<Option<Opened>> {
-        self.open_while(path, || {})
+        if path.is_private() {
+            return Ok(None);
+        }
+        match self.beneath.as_ref().map(|beneath| beneath.open(path)) {
+            Some(file) => match file? {
+                Resolved::Found(file) => {
+                    let meta = file.metadata()?;
+                    Ok(meta.is_file().then_some(Opened { file, meta }))
+                }
+                Resolved::Missing => Ok(None),
+                Resolved::Undecided => self.open_by_walk(path, || {}),
+            },
+            None => self.open_by_walk(path, || {}),
+        }
     }
 
-    /// `meanwhile` is what others do between opening and checking: nothing, except in tests.
-    fn open_while(
+    /// `meanwhile` is what others do between any two of these steps: nothing, except in tests.
+    fn open_by_walk(
         &self,
         path: &RelPath,
         mut meanwhile: impl FnMut(),
     ) -> io::Result<Option<Opened>> {
-        if path.is_private() {
+        let Some(root) = self.real()? else {
             return Ok(None);
-        }
-        let asked = path.below(&self.path);
+        };
+        let asked = path.below(root);
         for _ in 0..ATTEMPTS {
             match there(fs::metadata(&asked))? {
                 Some(meta) if meta.is_file() => {}
@@ -97,7 +181,8 @@ impl Root {
             let Some(real) = there(fs::canonicalize(&asked))? else {
                 continue;
             };
-            let Some(at_path) = there(fs::symlink_metadata(&real))? else {
+            meanwhile();
+            let Some(at_path) = there(beneath::metadata_without_links(&real))? else {
                 continue;
             };
             // Editors save by renaming a new file over the old one: then this is not the file
@@ -105,7 +190,7 @@ impl Root {
             if !same_file(&meta, &at_path) {
                 continue;
             }
-            return Ok(self.admits(&real).then_some(Opened { file, meta }));
+            return Ok(self.admits(&real, root).then_some(Opened { file, meta }));
         }
         Err(io::Error::other("the file is being replaced too quickly"))
     }
@@ -113,13 +198,21 @@ impl Root {
     /// The canonical path of a directory, if it may be listed.
     pub(crate) fn directory(&self, path: &RelPath) -> io::Result<Option<PathBuf>> {
         match self.probe(path)? {
-            Some(Kind::Directory) => there(fs::canonicalize(path.below(&self.path))),
+            Some(Kind::Directory) => there(fs::canonicalize(path.below(&self.given))),
             _ => Ok(None),
         }
     }
 
-    fn admits(&self, real: &Path) -> bool {
-        resolve::may_be_served(real, &self.path, self.follow_symlinks)
+    fn admits(&self, real: &Path, root: &Path) -> bool {
+        resolve::may_be_served(real, root, self.follow_symlinks)
+    }
+
+    fn real(&self) -> io::Result<Option<&Path>> {
+        if let Some(real) = self.real.get() {
+            return Ok(Some(real));
+        }
+        let real = there(fs::canonicalize(&self.given))?;
+        Ok(real.map(|real| &**self.real.get_or_init(|| real)))
     }
 }
 
@@ -134,7 +227,13 @@ fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
             }
             // A symlink that leads to itself. (`ErrorKind::FilesystemLoop` is not stable.)
             #[cfg(unix)]
-            _ if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO)) => Ok(None),
+            _ if matches!(
+                Errno::from_io_error(&error),
+                Some(Errno::LOOP | Errno::NXIO)
+            ) =>
+            {
+                Ok(None)
+            }
             _ => Err(error),
         },
     }
@@ -148,7 +247,7 @@ fn open_regular(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(
         &mut options,
-        libc::O_NONBLOCK | libc::O_NOCTTY,
+        (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32,
     );
     options.open(path)
 }
@@ -179,7 +278,10 @@ mod tests {
         fs::create_dir(path.join("root")).unwrap();
         fs::write(path.join("root/a.txt"), "inside").unwrap();
         fs::write(path.join("secret.txt"), "secret").unwrap();
-        let root = Root::now(&path.join("root"), false).unwrap().unwrap();
+        let root = KeptRoot::default()
+            .now(&path.join("root"), false)
+            .unwrap()
+            .unwrap();
         let lead = move |target: &str| {
             symlink(target, path.join("temporary")).unwrap();
             fs::rename(path.join("temporary"), path.join("root/x.txt")).unwrap();
@@ -197,11 +299,33 @@ mod tests {
         let link = RelPath::plain("x.txt").unwrap();
         // Opened while it led outside, checked while it leads inside.
         lead("../secret.txt");
-        let opened = root.open_while(&link, || lead("a.txt")).unwrap();
+        let opened = root.open_by_walk(&link, || lead("a.txt")).unwrap();
         assert_eq!(read(opened).as_deref(), Some("inside"));
         // The other way round.
-        let opened = root.open_while(&link, || lead("../secret.txt")).unwrap();
+        let opened = root.open_by_walk(&link, || lead("../secret.txt")).unwrap();
         assert_eq!(read(opened), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_directory_that_is_a_link_whenever_it_matters_leads_nowhere_else() {
+        let (dir, root, _) = root();
+        let path = |path: &str| dir.path().join(path);
+        for e in ["root/d/e", "outside/e"] {
+            fs::create_dir_all(path(e)).unwrap();
+        }
+        fs::write(path("root/d/e/a.txt"), "inside").unwrap();
+        fs::write(path("outside/e/a.txt"), "secret").unwrap();
+        symlink(path("outside"), path("link")).unwrap();
+        let switch = || {
+            fs::rename(path("root/d"), path("aside")).unwrap();
+            fs::rename(path("link"), path("root/d")).unwrap();
+            fs::rename(path("aside"), path("link")).unwrap();
+        };
+        // A link when it is opened, a directory when the path is resolved, a link when that is looked at.
+        switch();
+        let opened = root.open_by_walk(&RelPath::plain("d/e/a.txt").unwrap(), switch);
+        assert!(!matches!(opened, Ok(Some(_))));
     }
 
     #[test]
@@ -209,7 +333,7 @@ mod tests {
         let (dir, root, _) = root();
         let (file, temporary) = (dir.path().join("root/a.txt"), dir.path().join("t"));
         let mut saves = 0;
-        let opened = root.open_while(&RelPath::plain("a.txt").unwrap(), || {
+        let opened = root.open_by_walk(&RelPath::plain("a.txt").unwrap(), || {
             saves += 1;
             if saves < 3 {
                 fs::write(&temporary, format!("save {saves}")).unwrap();

@@ -248,18 +248,23 @@ pub(crate) fn percent_encode(name: &OsStr) -> String {
 /// Whether a name is one that is never served: hidden, or key material. Without regard to case,
 /// because some file systems have none.
 pub(crate) fn is_private(name: &OsStr) -> bool {
-    let name = name.to_string_lossy().to_ascii_lowercase();
-    if name.starts_with('.') {
+    const EXTENSIONS: [&str; 7] = ["pem", "key", "p12", "pfx", "jks", "keystore", "env"];
+    const KEYS: [&str; 4] = ["id_rsa", "id_ed25519", "id_ecdsa", "id_dsa"];
+    let name = name.as_encoded_bytes();
+    if name.starts_with(b".") {
         // RFC 8615: the one hidden directory that is meant for the world.
-        return name != ".well-known";
+        return !name.eq_ignore_ascii_case(b".well-known");
     }
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    matches!(
-        extension,
-        "pem" | "key" | "p12" | "pfx" | "jks" | "keystore" | "env"
-    ) || ["id_rsa", "id_ed25519", "id_ecdsa", "id_dsa"]
+    let extension = name.iter().rposition(|&byte| byte == b'.');
+    let extension = extension.map_or(&b""[..], |dot| &name[dot + 1..]);
+    let begins_with = |key: &str| {
+        let start = name.get(..key.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(key.as_bytes()))
+    };
+    EXTENSIONS
         .iter()
-        .any(|key| name.starts_with(key))
+        .any(|private| extension.eq_ignore_ascii_case(private.as_bytes()))
+        || KEYS.iter().any(|key| begins_with(key))
 }
 
 /// Whether what really is at `real` may be served from a root that really is at `root`: the one rule of

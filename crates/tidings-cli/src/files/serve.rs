@@ -10,7 +10,10 @@
 //! - a promised length is the length of what is already in memory plus what `Body` will enforce.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+#[cfg(not(unix))]
+use std::io::Read;
+use std::io::{self, Seek, SeekFrom};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -24,6 +27,7 @@ use super::Snippet;
 use super::body::Body;
 use super::charset::{self, Charset};
 use super::compress::{self, Coding};
+use super::known::{Finding, Known, ScriptPlace, Version};
 use super::media::{self, Media};
 use super::open::{Opened, Root};
 use super::range::Asked;
@@ -57,6 +61,7 @@ pub(crate) struct Job {
     pub(crate) coding: Option<Coding>,
     /// Whether another client might get a compressed answer.
     pub(crate) may_compress: bool,
+    pub(crate) known: Arc<Known>,
     pub(crate) clock: fn() -> SystemTime,
 }
 
@@ -78,7 +83,8 @@ struct Content {
     /// What is still in the file, from where it stands.
     rest_bytes: u64,
     content_type: String,
-    left_alone: Option<&'static str>,
+    /// Where the script went, if there was to be one.
+    script: Option<ScriptPlace>,
 }
 
 impl Job {
@@ -96,12 +102,10 @@ impl Job {
             };
             let mut served = self.respond(file, meta, &mut meanwhile)?;
             reads += 1;
-            let now = (self.clock)();
-            let state = |meta: &Metadata| Validator::of(meta, now);
             served.moved = served
                 .after
                 .as_ref()
-                .is_some_and(|after| state(after) != state(&served.before));
+                .is_some_and(|after| Version::of(after) != Version::of(&served.before));
             if !served.moved {
                 return Ok(Some(served));
             }
@@ -182,15 +186,34 @@ impl Job {
             return Ok(served);
         }
         let mut file = file;
-        let content = self.content(&mut file, meta.len(), coding.is_some())?;
+        let version = validator.is_settled().then(|| Version::of(meta));
+        let known = version.and_then(|version| {
+            self.known
+                .find(&version, &self.media, self.snippet.is_some())
+        });
+        let is_known = known.is_some();
+        let content = match known {
+            Some(finding) => self.content_as_known(finding, &mut file, meta.len())?,
+            None => self.content(&mut file, meta.len(), coding.is_some())?,
+        };
         set(response, CONTENT_TYPE, &content.content_type);
-        *left_alone = content.left_alone;
+        *left_alone = content.script.and_then(|place| place.at.err());
         let mut body = Body::chunks(content.chunks);
         if content.rest_bytes > 0 {
             body = body.then_file(file, content.rest_bytes);
         } else {
             meanwhile();
-            *after = Some(file.metadata()?);
+            let now = file.metadata()?;
+            if let Some(version) =
+                version.filter(|version| !is_known && Version::of(&now) == *version)
+            {
+                let finding = Finding {
+                    content_type: content.content_type,
+                    script: content.script,
+                };
+                self.known.keep(version, self.media.clone(), finding);
+            }
+            *after = Some(now);
             if let Some(coding) = coding {
                 set(response, CONTENT_ENCODING, coding.token());
                 body = Body::whole(coding.encode(&body.here())?);
@@ -228,6 +251,29 @@ impl Job {
         Ok(())
     }
 
+    /// The same as `content`, without looking at what is known. (A file that has changed since it was opened
+    /// is noticed afterwards, whatever is made of it here.)
+    fn content_as_known(&self, known: Finding, file: &mut File, len: u64) -> io::Result<Content> {
+        let bytes = Bytes::from(read_whole(file, len)?);
+        let chunks = match (&self.snippet, known.script) {
+            (Some(snippet), Some(place)) => match place.at {
+                Ok(at) => {
+                    let at = at.min(bytes.len());
+                    let script = snippet.html(place.has_policy);
+                    vec![bytes.slice(..at), script, bytes.slice(at..)]
+                }
+                Err(_) => vec![bytes],
+            },
+            _ => vec![bytes],
+        };
+        Ok(Content {
+            chunks,
+            rest_bytes: 0,
+            content_type: known.content_type,
+            script: known.script.filter(|_| self.snippet.is_some()),
+        })
+    }
+
     fn content(&self, file: &mut File, len: u64, whole: bool) -> io::Result<Content> {
         if let Some(snippet) = &self.snippet {
             return self.injected(snippet, file, len);
@@ -240,7 +286,7 @@ impl Job {
                 content_type: self.content_type(&bytes, len),
                 chunks: vec![bytes.into()],
                 rest_bytes: 0,
-                left_alone: None,
+                script: None,
             });
         }
         let first = head(file, look_bytes, len)?;
@@ -249,7 +295,7 @@ impl Job {
             content_type: self.content_type(&first, len),
             chunks: Vec::new(),
             rest_bytes: len,
-            left_alone: None,
+            script: None,
         })
     }
 
@@ -260,17 +306,18 @@ impl Job {
             charset::LOOK_BYTES as u64
         };
         let first = Bytes::from(read_whole(file, first_bytes)?);
-        let mut injector = Injector::new(snippet.for_document(&first));
+        let has_policy = has_policy(&first);
+        let mut injector = Injector::new(snippet.html(has_policy));
         let charset = Charset::of(&first, first_bytes == len);
         let mut content = Content {
             chunks: Vec::new(),
             rest_bytes: 0,
             content_type: charset.content_type(),
-            left_alone: None,
+            script: None,
         };
+        let mut at = Err("it is UTF-16, and the script is ASCII");
         let mut read_bytes = first.len() as u64;
         if let Charset::Utf16(_) = charset {
-            content.left_alone = Some("it is UTF-16, and the script is ASCII");
             content.chunks.push(first);
         } else {
             injector.push(first, &mut content.chunks);
@@ -283,10 +330,12 @@ impl Job {
                 injector.push(chunk.into(), &mut content.chunks);
             }
             injector.finish(&mut content.chunks);
-            if let Some(Outcome::LeftAlone(why)) = injector.outcome() {
-                content.left_alone = Some(why);
-            }
+            at = match (injector.outcome(), injector.offset()) {
+                (Some(Outcome::LeftAlone(why)), _) => Err(why),
+                (_, offset) => offset.ok_or("there is no place for the script"),
+            };
         }
+        content.script = Some(ScriptPlace { at, has_policy });
         // If the file grew or shrank since it was opened: what is in memory counts as it is, and
         // only what is still to be read has been promised by the length at opening.
         if len > DOCUMENT_BYTES {
@@ -304,6 +353,16 @@ impl Job {
     }
 }
 
+/// Whether a document that begins with these bytes has a policy of its own. Found wrongly (in a comment,
+/// say), it does no harm; only the first 64 KiB are looked at, where the head is.
+fn has_policy(start: &[u8]) -> bool {
+    const POLICY: &[u8] = b"content-security-policy";
+    let start = &start[..start.len().min(64 << 10)];
+    start
+        .windows(POLICY.len())
+        .any(|name| name.eq_ignore_ascii_case(POLICY))
+}
+
 /// What else the answer depends on, for whoever caches it. In a frame of ours a page carries another
 /// script, and `Sec-Fetch-Site` says whose frame it is.
 fn vary(media: &Media, encoding: bool) -> Option<&'static str> {
@@ -315,10 +374,31 @@ fn vary(media: &Media, encoding: bool) -> Option<&'static str> {
     }
 }
 
-/// Reads `expected` bytes, or fewer if the file ends before.
+/// Reads `expected` bytes, or fewer if the file ends before: in one call, where the file has them, into
+/// memory that is not cleared first.
+#[cfg(unix)]
 fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
-    // One more than expected, so that the read that finds the end needs no larger buffer.
-    let mut bytes = Vec::with_capacity(expected as usize + 1);
+    let expected = expected as usize;
+    let mut bytes = Vec::with_capacity(expected);
+    while bytes.len() < expected {
+        match rustix::io::read(&mut *file, rustix::buffer::spare_capacity(&mut bytes)) {
+            Ok(0) => break,
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // `with_capacity` promises no less; should it give more, then more has been read.
+    if let Some(surplus @ 1..) = bytes.len().checked_sub(expected) {
+        file.seek(SeekFrom::Current(-(surplus as i64)))?;
+        bytes.truncate(expected);
+    }
+    Ok(bytes)
+}
+
+/// Reads `expected` bytes, or fewer if the file ends before.
+#[cfg(not(unix))]
+fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(expected as usize);
     file.take(expected).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -349,12 +429,13 @@ pub(crate) fn set_body(response: &mut Response<Body>, body: Body) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::open::KeptRoot;
     use super::*;
     use std::io::Write;
 
     fn job(root: &std::path::Path) -> Job {
         Job {
-            root: Root::now(root, false).unwrap().unwrap(),
+            root: KeptRoot::default().now(root, false).unwrap().unwrap(),
             path: RelPath::plain("a.txt").unwrap(),
             media: Media::of("a.txt".as_ref()),
             status: StatusCode::OK,
@@ -365,6 +446,7 @@ mod tests {
             if_range: None,
             coding: None,
             may_compress: false,
+            known: Arc::default(),
             clock: SystemTime::now,
         }
     }
@@ -399,5 +481,34 @@ mod tests {
         let served = served.unwrap().unwrap();
         assert!(served.moved && !served.response.headers().contains_key(ETAG));
         assert!(served.after.unwrap().len() > served.before.len());
+    }
+
+    /// What is known of `a.txt` after it was served by this job.
+    fn known_after(job: Job, meanwhile: impl FnMut()) -> Option<Finding> {
+        let known = Arc::clone(&job.known);
+        let served = job.run_while(meanwhile).unwrap().unwrap();
+        let version = Version::of(&served.before);
+        known.find(&version, &Media::of("a.txt".as_ref()), false)
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_of_a_version_that_stands_still_something_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.txt");
+        std::fs::write(&file, "one").unwrap();
+        let old = || SystemTime::now() + std::time::Duration::from_secs(3600);
+        let job = |clock| Job {
+            clock,
+            ..job(dir.path())
+        };
+        assert!(known_after(job(old), || {}).is_some());
+        // Changed in the future, as far as this clock knows: younger than any tick.
+        assert!(known_after(job(|| SystemTime::UNIX_EPOCH), || {}).is_none());
+        let grows = || {
+            let mut file = File::options().append(true).open(&file).unwrap();
+            file.write_all(b" more").unwrap();
+        };
+        assert!(known_after(job(old), grows).is_none());
     }
 }

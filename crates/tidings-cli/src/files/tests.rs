@@ -29,6 +29,30 @@ struct Site {
     files: Files,
     pages: Recorder,
     peer: Option<IpAddr>,
+    /// Whether each request is answered a second time, by the portable way to a file, and the two answers
+    /// must be one. Not where files change all the time.
+    is_asked_both_ways: bool,
+}
+
+/// Gives the same snippet, and writes nothing down.
+struct Silent;
+
+impl Pages for Silent {
+    fn snippet(&self, _page: &Page<'_>) -> Snippet {
+        snippet()
+    }
+
+    fn observed(&self, _path: &Path, _meta: &Metadata) {}
+
+    fn left_alone(&self, _url_path: &str, _reason: &str) {}
+}
+
+fn snippet() -> Snippet {
+    Snippet {
+        html: SCRIPT.into(),
+        with_policy: "<script src=policy></script>".into(),
+        tag: "t1".into(),
+    }
 }
 
 /// Writes down what it is told. Each call of `snippet` first does what a test wants to happen then.
@@ -53,11 +77,7 @@ impl Pages for Recorder {
             Page::Listing { url_path } => format!("listing {url_path}"),
             Page::NotFound => "not found".to_owned(),
         });
-        Snippet {
-            html: SCRIPT.into(),
-            with_policy: "<script src=policy></script>".into(),
-            tag: "t1".into(),
-        }
+        snippet()
     }
 
     fn observed(&self, path: &Path, meta: &Metadata) {
@@ -137,6 +157,7 @@ impl Site {
             files: Files::new(options),
             pages: Recorder::default(),
             peer: "127.0.0.1".parse().ok(),
+            is_asked_both_ways: true,
         };
         // A file that a test has just written is not young.
         site.files.clock = || SystemTime::now() + Duration::from_secs(3600);
@@ -162,11 +183,22 @@ impl Site {
             request = request.header(*name, HeaderValue::from_str(value).unwrap());
         }
         let request = request.body(()).unwrap();
-        let (parts, body) = self
-            .files
-            .respond(&request, self.peer, &self.pages)
-            .await
-            .into_parts();
+        let answer = self.answer(&self.files, &request, &self.pages).await;
+        if self.is_asked_both_ways {
+            let mut by_walk = Files::new(self.files.options.clone());
+            by_walk.clock = self.files.clock;
+            by_walk.root.by_walk = true;
+            let other = self.answer(&by_walk, &request, &Silent).await;
+            assert_eq!(answer.status, other.status, "{target}");
+            assert_eq!(answer.headers, other.headers, "{target}");
+            assert!(answer.body == other.body, "{target}");
+        }
+        answer
+    }
+
+    async fn answer(&self, files: &Files, request: &Request<()>, pages: &dyn Pages) -> Answer {
+        let target = request.uri();
+        let (parts, body) = files.respond(request, self.peer, pages).await.into_parts();
         for name in [
             "cache-control",
             "x-content-type-options",
@@ -178,7 +210,7 @@ impl Site {
         let promised = http_body::Body::size_hint(&body).exact().unwrap();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         assert_eq!(body.len() as u64, promised);
-        if method == "GET"
+        if request.method() == Method::GET
             && let Some(length) = parts.headers.get("content-length")
         {
             assert_eq!(length.to_str().unwrap(), body.len().to_string());

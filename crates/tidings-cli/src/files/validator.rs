@@ -85,6 +85,11 @@ impl Validator {
         self
     }
 
+    /// Whether the file is older than a tick: no other version can have this tag.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
     pub(crate) fn to_header(&self) -> HeaderValue {
         HeaderValue::try_from(format!("\"{}\"", self.opaque))
             .unwrap_or(HeaderValue::from_static("\"\""))

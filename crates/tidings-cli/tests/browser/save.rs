@@ -199,3 +199,57 @@ fn ignored_files_are_not_heard_of() {
     site.save("y.js", "window.y = 2");
     tab.until("window.y === 2 && window.x === 2");
 }
+
+/// Each request for what is missing was told as a change, which reloaded the page, which asked again.
+#[test]
+fn a_page_whose_script_is_not_built_yet_does_not_reload_for_ever() {
+    let body = |n: u32| {
+        page_with(
+            &format!("{COUNT_LOADS}<script src=app.js></script>"),
+            &n.to_string(),
+        )
+    };
+    let site = Site::new(&[("index.html", &body(0)), ("other.html", &page("0"))]);
+    std::os::unix::fs::symlink("build/app.js", site.path("app.js")).unwrap();
+    let mut site = site;
+    site.start(&[]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    let mut other = browser.open(&site.url("/other.html"));
+    for n in 1..=3 {
+        // What is told to the other page was told after all that the requests of this one did.
+        site.save("other.html", page(&n.to_string()));
+        other.until_text(&n.to_string());
+    }
+    assert_eq!(tab.eval("Number(sessionStorage.loads)"), 1);
+    site.save("build/app.js", "window.v = 1");
+    tab.until("window.v === 1");
+    assert_eq!(tab.eval("Number(sessionStorage.loads)"), 2);
+}
+
+/// A generator or editor that empties a file, thinks, and writes it then.
+#[test]
+fn a_style_sheet_that_is_emptied_and_written_later_never_leaves_the_page_bare() {
+    let css = |n: u32| format!("h1 {{ width: {n}px }}");
+    let html = page_with("<link rel=stylesheet href=a.css>", "<h1>h</h1>");
+    let site = Site::serve(&[("index.html", &html), ("a.css", &css(100))]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    tab.until("document.readyState === 'complete'");
+    tab.eval(
+        "window.seen = []; \
+         const look = () => { \
+           seen.push(getComputedStyle(document.querySelector('h1')).width); \
+           requestAnimationFrame(look) \
+         }; \
+         look()",
+    );
+    for n in [200, 300] {
+        let mut file = std::fs::File::create(site.path("a.css")).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(400));
+        std::io::Write::write_all(&mut file, css(n).as_bytes()).unwrap();
+        drop(file);
+        tab.until(&format!("seen.at(-1) === '{n}px'"));
+    }
+    assert_eq!(tab.eval("[...new Set(seen)].join()"), "100px,200px,300px");
+}

@@ -1,5 +1,6 @@
 //! A folder of files, and the binary run on it.
 
+use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -14,7 +15,11 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The binary, undisturbed by the environment of whoever runs the tests.
 pub fn tidings() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    undisturbed(env!("CARGO_BIN_EXE_tidings").as_ref())
+}
+
+fn undisturbed(binary: &OsStr) -> Command {
+    let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {
         let ours = name.to_string_lossy().starts_with("TIDINGS_");
         if ours
@@ -163,6 +168,12 @@ impl Lines {
     }
 }
 
+/// Serves the folder at a free port.
+fn served<'a>(command: &'a mut Command, folder: &Folder, flags: &[&str]) -> &'a mut Command {
+    let command = command.arg(folder.root()).args(["--port", "0"]);
+    command.args(flags)
+}
+
 /// The binary while it serves.
 pub struct Server {
     pub port: u16,
@@ -178,31 +189,27 @@ impl Server {
     #[track_caller]
     pub fn start(folder: &Folder, flags: &[&str]) -> Server {
         folder.settle();
-        Server::run(
-            tidings()
-                .arg(folder.root())
-                .args(["--port", "0"])
-                .args(flags),
-        )
+        Server::run(served(&mut tidings(), folder, flags))
     }
 
-    /// Serves the folder as somebody whom permissions stop, which they do not stop root from anything.
-    /// `None` where the binary lies where nobody else may run it.
+    /// Serves the folder as somebody whom permissions stop: they do not stop root from anything. `None`
+    /// where this user may not run programs as another one.
     #[track_caller]
     pub fn unprivileged(folder: &Folder, flags: &[&str]) -> Option<Server> {
+        const NOBODY: u32 = 65_534;
         folder.settle();
-        let mut command = tidings();
-        command.arg(folder.root()).args(["--port", "0"]).args(flags);
-        if fs::metadata("/proc/self").unwrap().uid() == 0 {
-            let nobody = 65534;
-            command.uid(nobody).gid(nobody).current_dir("/");
-            let open = Permissions::from_mode(0o755);
-            fs::set_permissions(folder.root(), open).unwrap();
-            let mut child = command.stdout(Stdio::null()).spawn().ok()?;
-            child.kill().unwrap();
-            child.wait().unwrap();
+        if fs::metadata("/proc/self").unwrap().uid() != 0 {
+            return Some(Server::run(served(&mut tidings(), folder, flags)));
         }
-        Some(Server::run(&mut command))
+        // A copy, because the binary may lie where nobody else can reach it. Dot-files are not served.
+        let binary = folder.path(".tidings");
+        fs::copy(env!("CARGO_BIN_EXE_tidings"), &binary).unwrap();
+        fs::set_permissions(folder.root(), Permissions::from_mode(0o755)).unwrap();
+        let works = Command::new("true").uid(NOBODY).gid(NOBODY).status();
+        works.ok().filter(ExitStatus::success)?;
+        let mut command = undisturbed(binary.as_ref());
+        let command = served(&mut command, folder, flags);
+        Some(Server::run(command.uid(NOBODY).gid(NOBODY)))
     }
 
     /// Runs this until it has said where it listens.

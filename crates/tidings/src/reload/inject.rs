@@ -60,6 +60,7 @@ pub enum Outcome {
 pub struct Injector {
     snippet: Bytes,
     state: State,
+    offset: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -75,6 +76,7 @@ impl Injector {
         Injector {
             snippet,
             state: State::Searching(Box::default()),
+            offset: None,
         }
     }
 
@@ -107,6 +109,21 @@ impl Injector {
         }
     }
 
+    /// How many bytes of the document come before the script; `None` where it is not in. In the same
+    /// document it belongs there again: whoever keeps this need not search a second time.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use tidings::reload::Injector;
+    ///
+    /// let mut injector = Injector::new(Bytes::from_static(b"<script src=/x.js></script>"));
+    /// injector.push(Bytes::from_static(b"<!doctype html><title>Hi</title>"), &mut Vec::new());
+    /// assert_eq!(injector.offset(), Some("<!doctype html>".len()));
+    /// ```
+    pub fn offset(&self) -> Option<usize> {
+        self.offset
+    }
+
     fn settle(&mut self, found: Found, out: &mut Vec<Bytes>) {
         let State::Searching(search) = &mut self.state else {
             return;
@@ -115,6 +132,7 @@ impl Injector {
         let outcome = match found {
             Found::Nowhere(reason) => Outcome::LeftAlone(reason),
             Found::At(mut offset) => {
+                self.offset = Some(offset);
                 for index in 0..=held.len() {
                     let len = held.get(index).map_or(0, Bytes::len);
                     if offset < len || index == held.len() {

@@ -1,4 +1,4 @@
-//! When to speak of a change: at once for one complete save, together for a burst.
+//! When to report a change: at once for one complete save, together for a burst.
 //!
 //! A fixed trailing wait (what most peers do) makes every save late; no wait at all makes a
 //! checkout of two hundred files two hundred notices. So: the first complete saves go out at
@@ -7,9 +7,9 @@
 //!
 //! What must stay true:
 //! - pure: no IO, no clock; the time is an argument and never goes back;
-//! - a path whose last sign was a completion (or a removal) is released at or after that sign, at
+//! - a path whose last signal was a completion (or a removal) is released at or after that signal, at
 //!   most [`GATHER_CAP`] later, and never twice in one set;
-//! - nothing is released that no sign was given of;
+//! - nothing is released without a signal;
 //! - a removal is never released at once: an editor's safe write removes and re-creates, and
 //!   whoever looks at the path when it is released sees how it ended.
 
@@ -24,7 +24,7 @@ pub(super) const GATHER_CAP: Duration = Duration::from_millis(100);
 /// A file that is written and never closed is released at the latest this often.
 pub(super) const WRITE_CAP: Duration = Duration::from_secs(1);
 
-/// A file that is empty and not closed is somebody's who is about to write: waited for this long.
+/// An empty file that is still open is about to be written: it is waited for this long.
 pub(super) const EMPTY_CAP: Duration = Duration::from_secs(2);
 
 /// At most this many saves go out at once within [`BURST_WINDOW`]; more are a burst.
@@ -36,8 +36,8 @@ const HELD_LIMIT: usize = 65_536;
 
 /// What was seen of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
-    /// It is being written (or was created) and nobody said that this is over.
+pub(super) enum Signal {
+    /// It is being written (or was created) and not closed yet.
     Written {
         /// There is nothing in it (any more, or yet).
         empty: bool,
@@ -49,10 +49,10 @@ pub(super) enum Sign {
         fresh: bool,
     },
     /// It was removed or moved away.
-    Gone,
+    Removed,
 }
 
-/// What is ready to be spoken of.
+/// What is ready to be reported.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Due {
     /// Each path once, sorted.
@@ -117,10 +117,15 @@ impl Debouncer {
         held.filter(move |path| path.parent() == Some(directory))
     }
 
-    /// Takes a sign. Gives the path back when it is to be spoken of at once.
-    pub(super) fn sign(&mut self, path: PathBuf, sign: Sign, now: Instant) -> Option<PathBuf> {
-        match sign {
-            Sign::Written { empty } => {
+    /// Takes a signal. Returns the path if it is to be reported at once.
+    pub(super) fn signal(
+        &mut self,
+        path: PathBuf,
+        signal: Signal,
+        now: Instant,
+    ) -> Option<PathBuf> {
+        match signal {
+            Signal::Written { empty } => {
                 let since = match self.held.get(&path) {
                     Some(Held::Writing { empty: true, .. }) if !empty => now,
                     Some(Held::Writing { since, .. }) => *since,
@@ -130,15 +135,15 @@ impl Debouncer {
                 self.hold(path, Held::Writing { since, last, empty });
                 None
             }
-            Sign::Gone => {
+            Signal::Removed => {
                 self.gather(path, now, false);
                 None
             }
-            Sign::Complete { fresh: true } => {
+            Signal::Complete { fresh: true } => {
                 self.gather(path, now, false);
                 None
             }
-            Sign::Complete { fresh: false } => self.complete(path, now),
+            Signal::Complete { fresh: false } => self.complete(path, now),
         }
     }
 
@@ -196,7 +201,7 @@ impl Debouncer {
         written.chain(gathered).min()
     }
 
-    /// When this path is released, if nothing more is heard.
+    /// When this path is released, if no other signal comes.
     pub(super) fn due_of(&self, path: &Path) -> Option<Instant> {
         let written = self.held.get(path)?.written_due(self.write_quiet);
         written.or_else(|| self.gathered_due())
@@ -250,9 +255,9 @@ mod tests {
     use proptest::prelude::*;
 
     const WRITE_QUIET: Duration = Duration::from_millis(100);
-    const WRITTEN: Sign = Sign::Written { empty: false };
-    const EMPTIED: Sign = Sign::Written { empty: true };
-    const SAVED: Sign = Sign::Complete { fresh: false };
+    const WRITTEN: Signal = Signal::Written { empty: false };
+    const EMPTIED: Signal = Signal::Written { empty: true };
+    const SAVED: Signal = Signal::Complete { fresh: false };
 
     /// A debouncer with a clock that the test turns.
     struct Bench {
@@ -268,9 +273,9 @@ mod tests {
             }
         }
 
-        fn at(&mut self, ms: u64, path: &str, sign: Sign) -> bool {
+        fn at(&mut self, ms: u64, path: &str, signal: Signal) -> bool {
             let now = self.start + Duration::from_millis(ms);
-            self.debouncer.sign(path.into(), sign, now).is_some()
+            self.debouncer.signal(path.into(), signal, now).is_some()
         }
 
         fn due_at(&mut self, ms: u64) -> Vec<String> {
@@ -328,10 +333,10 @@ mod tests {
     #[test]
     fn a_removal_waits_and_a_save_undoes_it() {
         let mut bench = Bench::new();
-        bench.at(0, "a", Sign::Gone);
+        bench.at(0, "a", Signal::Removed);
         assert!(bench.at(2, "a", SAVED));
         assert!(bench.due_at(50).is_empty());
-        bench.at(60, "a", Sign::Gone);
+        bench.at(60, "a", Signal::Removed);
         assert_eq!(bench.due_at(70), ["a"]);
     }
 
@@ -385,7 +390,7 @@ mod tests {
     #[test]
     fn a_file_written_again_while_gathered_waits_for_its_close() {
         let mut bench = Bench::new();
-        bench.at(0, "a", Sign::Complete { fresh: true });
+        bench.at(0, "a", Signal::Complete { fresh: true });
         bench.at(5, "a", WRITTEN);
         assert!(bench.due_at(20).is_empty());
         assert!(bench.at(21, "a", SAVED));
@@ -395,33 +400,33 @@ mod tests {
     fn more_than_can_be_held_is_said_to_be_lost() {
         let mut bench = Bench::new();
         for n in 0..=HELD_LIMIT {
-            bench.at(0, &n.to_string(), Sign::Gone);
+            bench.at(0, &n.to_string(), Signal::Removed);
         }
         let due = bench.debouncer.take_due(bench.start + GATHER_CAP);
         assert_eq!(due.paths.len(), HELD_LIMIT);
         assert!(due.lost);
     }
 
-    fn signs() -> impl Strategy<Value = Vec<(u64, u8, Sign)>> {
-        let sign = prop_oneof![
+    fn signals() -> impl Strategy<Value = Vec<(u64, u8, Signal)>> {
+        let signal = prop_oneof![
             Just(WRITTEN),
             Just(EMPTIED),
             Just(SAVED),
-            Just(Sign::Complete { fresh: true }),
-            Just(Sign::Gone),
+            Just(Signal::Complete { fresh: true }),
+            Just(Signal::Removed),
         ];
-        proptest::collection::vec((0u64..40, 0u8..12, sign), 1..120)
+        proptest::collection::vec((0u64..40, 0u8..12, signal), 1..120)
     }
 
     proptest! {
-        /// The promises of the module, for any signs at any times: `take_due` is called exactly
-        /// when `due` says, as the keeper does.
+        /// The invariants of the module, for any signals at any times: `take_due` is called exactly
+        /// when `due` says, as the watch thread does.
         #[test]
-        fn every_completed_path_is_released_after_its_last_sign_within_the_cap(signs in signs()) {
+        fn every_completed_path_is_released_after_its_last_sign_within_the_cap(signals in signals()) {
             let start = Instant::now();
             let mut now = start;
             let mut debouncer = Debouncer::new(WRITE_QUIET);
-            // Path -> (time of its last sign, how long it may be held).
+            // Path -> (time of its last signal, how long it may be held).
             let mut owed: HashMap<PathBuf, (Instant, Duration)> = HashMap::new();
             let mut touched: HashMap<PathBuf, Instant> = HashMap::new();
 
@@ -439,7 +444,7 @@ mod tests {
                 Ok(())
             };
 
-            for (wait_ms, name, sign) in signs {
+            for (wait_ms, name, signal) in signals {
                 let next = now + Duration::from_millis(wait_ms);
                 while let Some(due) = debouncer.due().filter(|due| *due <= next) {
                     let due_now = due.max(now);
@@ -450,15 +455,15 @@ mod tests {
                 now = next;
                 let path = PathBuf::from(name.to_string());
                 touched.insert(path.clone(), now);
-                let cap = match sign {
-                    Sign::Written { empty: true } => EMPTY_CAP,
-                    Sign::Written { empty: false } => WRITE_QUIET,
+                let cap = match signal {
+                    Signal::Written { empty: true } => EMPTY_CAP,
+                    Signal::Written { empty: false } => WRITE_QUIET,
                     _ => GATHER_CAP,
                 };
                 owed.insert(path.clone(), (now, cap));
-                if let Some(at_once) = debouncer.sign(path.clone(), sign, now) {
+                if let Some(at_once) = debouncer.signal(path.clone(), signal, now) {
                     prop_assert_eq!(&at_once, &path);
-                    prop_assert_eq!(sign, SAVED);
+                    prop_assert_eq!(signal, SAVED);
                     owed.remove(&path);
                 }
             }

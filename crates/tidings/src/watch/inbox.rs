@@ -1,8 +1,7 @@
-//! What the keeper is asked to do, by whoever hears or reads.
+//! The jobs of the watch thread, from whoever handles events or reads files.
 //!
-//! The lock is held for a moment only and never together with a slow thing; the keeper is the
-//! only one that waits. The inbox is bounded: where more is asked than it holds, the root as a
-//! whole is looked at again.
+//! The lock is held for a moment only; the watch thread is the only one that waits. The inbox is
+//! bounded: where more jobs are pushed than it holds, the root as a whole is scanned again.
 
 use super::lock;
 use std::collections::VecDeque;
@@ -16,17 +15,17 @@ const JOB_LIMIT: usize = 4_096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Job {
     /// Something happened to a directory (or what may be one): see what is there now.
-    Look { root: usize, path: PathBuf },
+    Rewatch { root: usize, path: PathBuf },
     /// Something happened on the way that a link leads: see where it leads now.
-    Follow { root: usize, link: PathBuf },
+    FollowLink { root: usize, link: PathBuf },
     /// The permissions of a directory changed.
-    Access { root: usize, path: PathBuf },
+    CheckAccess { root: usize, path: PathBuf },
     /// Something happened to the root itself.
-    Root { root: usize },
-    /// Signs were lost: find what there is, and say that anything may have changed.
+    CheckRoot { root: usize },
+    /// Events were lost: find what there is, and say that anything may have changed.
     Rescan { root: usize },
     /// The `.gitignore` of a directory changed.
-    Rules { root: usize, directory: PathBuf },
+    ReloadRules { root: usize, directory: PathBuf },
     /// A reader holds a version that was never announced.
     Announce { path: PathBuf },
 }
@@ -34,33 +33,33 @@ pub(super) enum Job {
 impl Job {
     fn root(&self) -> Option<usize> {
         match self {
-            Job::Look { root, .. }
-            | Job::Follow { root, .. }
-            | Job::Access { root, .. }
-            | Job::Root { root }
+            Job::Rewatch { root, .. }
+            | Job::FollowLink { root, .. }
+            | Job::CheckAccess { root, .. }
+            | Job::CheckRoot { root }
             | Job::Rescan { root }
-            | Job::Rules { root, .. } => Some(*root),
+            | Job::ReloadRules { root, .. } => Some(*root),
             Job::Announce { .. } => None,
         }
     }
 }
 
-/// What ends the keeper's waiting.
+/// What ends the watch thread's waiting.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Call {
+pub(super) enum Wake {
     Job(Job),
     /// The time is up.
-    Clock,
+    Timeout,
     Stop,
 }
 
 #[derive(Debug, Default)]
 struct Content {
     jobs: VecDeque<Job>,
-    /// When something is due of which the keeper does not know yet.
-    rung: Option<Instant>,
+    /// The earliest time that was asked for by `wake_by`.
+    wake_by: Option<Instant>,
     stopped: bool,
-    /// When the keeper wakes by itself; none while it is awake, or waits for ever.
+    /// When the watch thread wakes by itself; none while it is awake, or waits for ever.
     wakes: Option<Instant>,
 }
 
@@ -72,7 +71,7 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub(super) fn ask(&self, job: Job) {
+    pub(super) fn push(&self, job: Job) {
         let mut content = lock(&self.content);
         if content.jobs.back() == Some(&job) {
             return;
@@ -81,9 +80,9 @@ impl Inbox {
         if content.jobs.len() >= JOB_LIMIT {
             let rescan = Job::Rescan { root };
             content.jobs.retain(|job| match job {
-                Job::Look { root: of, .. }
-                | Job::Follow { root: of, .. }
-                | Job::Access { root: of, .. } => *of != root,
+                Job::Rewatch { root: of, .. }
+                | Job::FollowLink { root: of, .. }
+                | Job::CheckAccess { root: of, .. } => *of != root,
                 _ => true,
             });
             if !content.jobs.contains(&rescan) {
@@ -95,11 +94,11 @@ impl Inbox {
         self.filled.notify_one();
     }
 
-    /// Tells the keeper that something is due then. It is only woken if it would sleep longer, and
-    /// goes back to sleep until then without asking anybody.
-    pub(super) fn ring(&self, due: Instant) {
+    /// Tells the watch thread that something is due then. It is only woken if it would sleep longer, and
+    /// goes back to sleep until then without taking any other lock.
+    pub(super) fn wake_by(&self, due: Instant) {
         let mut content = lock(&self.content);
-        content.rung = Some(content.rung.map_or(due, |rung| rung.min(due)));
+        content.wake_by = Some(content.wake_by.map_or(due, |wake_by| wake_by.min(due)));
         if content.wakes.is_none_or(|wakes| due < wakes) {
             self.filled.notify_one();
         }
@@ -121,18 +120,18 @@ impl Inbox {
         lock(&self.content).stopped
     }
 
-    /// Waits for a job, the end, `until`, or what was rung for.
-    pub(super) fn wait(&self, until: Option<Instant>) -> Call {
+    /// Waits for a job, the end, `until`, or the time of a `wake_by`.
+    pub(super) fn wait(&self, until: Option<Instant>) -> Wake {
         let mut content = lock(&self.content);
         loop {
             content.wakes = None;
             if content.stopped {
-                return Call::Stop;
+                return Wake::Stop;
             }
             if let Some(job) = content.jobs.pop_front() {
-                return Call::Job(job);
+                return Wake::Job(job);
             }
-            let until = until.into_iter().chain(content.rung).min();
+            let until = until.into_iter().chain(content.wake_by).min();
             content = match until {
                 None => self
                     .filled
@@ -141,8 +140,8 @@ impl Inbox {
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        content.rung = None;
-                        return Call::Clock;
+                        content.wake_by = None;
+                        return Wake::Timeout;
                     }
                     content.wakes = Some(until);
                     self.filled

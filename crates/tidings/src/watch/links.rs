@@ -1,28 +1,27 @@
-//! Symbolic links: where each leads, and what on the way decides that.
+//! Symbolic links: where each leads, and which directory entries decide that.
 //!
-//! A link is followed to what it is now. Its way is walked step by step, as the kernel would
-//! (path_resolution(7)), and every directory entry that was looked up is noted: when one of them
-//! changes, the link is walked again. An entry that is missing is such an entry, too, so a dangling
-//! link is looked at again when its target appears.
+//! A link is resolved step by step, as the kernel would (path_resolution(7)), and every directory entry
+//! that was looked up is noted: when one of them changes, the link is resolved again. A missing entry
+//! is noted, too, so a dangling link is resolved again when its target appears.
 //!
-//! What must stay true: a way is bounded ([`HOPS`]), and nothing on it is opened or listed.
+//! What must stay true: a resolution is bounded ([`LINK_HOPS`]), and nothing on it is opened or listed.
 
-use super::stamp::{DirectoryId, Stamp};
+use super::stat::{DirectoryId, FileStat};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// As many links as the kernel follows before it says `ELOOP`.
-const HOPS: usize = 40;
+const LINK_HOPS: usize = 40;
 
 /// More links than this in one root are reported as what they were found to be, and not followed
 /// when that changes.
 const LINK_LIMIT: usize = 10_000;
 
-/// The way of one link.
+/// The resolution of one link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Way {
+pub(super) struct Resolution {
     /// Every entry that was looked up, by its directory's real path; the last one is the target,
     /// or what is missing.
     pub(super) entries: Vec<PathBuf>,
@@ -44,50 +43,50 @@ pub(super) struct End {
     pub(super) fingerprint: u64,
 }
 
-impl Way {
-    /// Walks the way of a link whose directory is really at `at`. None if it is no link.
-    pub(super) fn of(link: &Path, mut at: PathBuf) -> Option<Way> {
-        let mut left = parts(&fs::read_link(link).ok()?);
-        let mut way = Way::default();
+impl Resolution {
+    /// Walks the resolution of a link whose directory is really at `at`. None if it is no link.
+    pub(super) fn of(link: &Path, mut at: PathBuf) -> Option<Resolution> {
+        let mut left = steps(&fs::read_link(link).ok()?);
+        let mut resolution = Resolution::default();
         let mut hops = 1;
-        while let Some(part) = left.pop_front() {
-            let name = match part {
-                Part::Root => {
+        while let Some(step) = left.pop_front() {
+            let name = match step {
+                Step::Root => {
                     at = PathBuf::from("/");
                     continue;
                 }
-                Part::Up => {
+                Step::Up => {
                     at.pop();
                     continue;
                 }
-                Part::Name(name) => name,
+                Step::Name(name) => name,
             };
             let entry = at.join(name);
-            way.entries.push(entry.clone());
+            resolution.entries.push(entry.clone());
             let Ok(meta) = fs::symlink_metadata(&entry) else {
-                way.watch.push(at);
-                return Some(way);
+                resolution.watch.push(at);
+                return Some(resolution);
             };
             if meta.is_symlink() {
-                way.watch.push(at.clone());
+                resolution.watch.push(at.clone());
                 hops += 1;
-                let Some(target) = fs::read_link(&entry).ok().filter(|_| hops <= HOPS) else {
-                    return Some(way);
+                let Some(target) = fs::read_link(&entry).ok().filter(|_| hops <= LINK_HOPS) else {
+                    return Some(resolution);
                 };
-                for part in parts(&target).into_iter().rev() {
-                    left.push_front(part);
+                for step in steps(&target).into_iter().rev() {
+                    left.push_front(step);
                 }
             } else if meta.is_dir() {
                 at = entry;
             } else {
-                way.watch.push(at);
+                resolution.watch.push(at);
                 // ENOTDIR where there is more to come.
-                way.end = left.is_empty().then(|| End::of(entry, &meta));
-                return Some(way);
+                resolution.end = left.is_empty().then(|| End::of(entry, &meta));
+                return Some(resolution);
             }
         }
-        way.end = fs::metadata(&at).ok().map(|meta| End::of(at, &meta));
-        Some(way)
+        resolution.end = fs::metadata(&at).ok().map(|meta| End::of(at, &meta));
+        Some(resolution)
     }
 
     /// Where the target is, or would be as far as that can be told.
@@ -106,77 +105,78 @@ impl End {
             directory: meta.is_dir().then(|| DirectoryId::of(meta)),
             fingerprint: match meta.is_dir() {
                 true => 0,
-                false => Stamp::of(meta).fingerprint(),
+                false => FileStat::of(meta).fingerprint(),
             },
         }
     }
 }
 
-enum Part {
+enum Step {
     Root,
     Up,
     Name(OsString),
 }
 
-fn parts(path: &Path) -> VecDeque<Part> {
-    let parts = path.components().filter_map(|component| match component {
-        Component::RootDir => Some(Part::Root),
-        Component::ParentDir => Some(Part::Up),
-        Component::Normal(name) => Some(Part::Name(name.to_owned())),
+fn steps(path: &Path) -> VecDeque<Step> {
+    let steps = path.components().filter_map(|component| match component {
+        Component::RootDir => Some(Step::Root),
+        Component::ParentDir => Some(Step::Up),
+        Component::Normal(name) => Some(Step::Name(name.to_owned())),
         Component::CurDir | Component::Prefix(_) => None,
     });
-    parts.collect()
+    steps.collect()
 }
 
 /// The links of one root, by their names in the tree.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    ways: BTreeMap<PathBuf, Way>,
-    /// Entry -> the links whose way passes it.
+    resolutions: BTreeMap<PathBuf, Resolution>,
+    /// Entry -> the links whose resolution passes it.
     by_entry: HashMap<PathBuf, Vec<PathBuf>>,
-    /// Directory -> how many ways have it watched.
+    /// Directory -> how many resolutions have it watched.
     watched: HashMap<PathBuf, usize>,
 }
 
 impl Links {
     pub(super) fn is_empty(&self) -> bool {
-        self.ways.is_empty()
+        self.resolutions.is_empty()
     }
 
-    pub(super) fn way(&self, link: &Path) -> Option<&Way> {
-        self.ways.get(link)
+    pub(super) fn resolution(&self, link: &Path) -> Option<&Resolution> {
+        self.resolutions.get(link)
     }
 
     pub(super) fn all(&self) -> Vec<PathBuf> {
-        self.ways.keys().cloned().collect()
+        self.resolutions.keys().cloned().collect()
     }
 
-    /// The links whose way passes this entry, and whether their way ends there.
+    /// The links whose resolution passes this entry, and whether their resolution ends there.
     pub(super) fn through(&self, entry: &Path) -> impl Iterator<Item = (&PathBuf, bool)> {
         let links = self.by_entry.get(entry).into_iter().flatten();
         links.filter_map(move |link| {
-            let way = self.ways.get(link)?;
-            let ends = way.entries.last().is_some_and(|last| last == entry);
+            let resolution = self.resolutions.get(link)?;
+            let ends = resolution.entries.last().is_some_and(|last| last == entry);
             Some((link, ends))
         })
     }
 
-    /// Notes the way of a link; none if it is no longer one. Gives back the directories that need
+    /// Notes the resolution of a link; none if it is no longer one. Returns the directories that need
     /// no longer be watched.
-    pub(super) fn set(&mut self, link: &Path, way: Option<Way>) -> Vec<PathBuf> {
-        let way = way.filter(|_| self.ways.len() < LINK_LIMIT || self.ways.contains_key(link));
-        for directory in way.iter().flat_map(|way| &way.watch) {
+    pub(super) fn set(&mut self, link: &Path, resolution: Option<Resolution>) -> Vec<PathBuf> {
+        let resolution = resolution
+            .filter(|_| self.resolutions.len() < LINK_LIMIT || self.resolutions.contains_key(link));
+        for directory in resolution.iter().flat_map(|resolution| &resolution.watch) {
             *self.watched.entry(directory.clone()).or_default() += 1;
         }
-        let left = self.drop_way(link);
-        if let Some(way) = way {
-            for entry in &way.entries {
+        let left = self.drop_resolution(link);
+        if let Some(resolution) = resolution {
+            for entry in &resolution.entries {
                 let links = self.by_entry.entry(entry.clone()).or_default();
                 if !links.iter().any(|known| known == link) {
                     links.push(link.to_owned());
                 }
             }
-            self.ways.insert(link.to_owned(), way);
+            self.resolutions.insert(link.to_owned(), resolution);
         }
         left
     }
@@ -184,22 +184,24 @@ impl Links {
     /// Forgets the links below a directory, likewise.
     pub(super) fn remove_below(&mut self, top: &Path) -> Vec<PathBuf> {
         use std::ops::Bound::{Included, Unbounded};
-        let from = self.ways.range::<Path, _>((Included(top), Unbounded));
+        let from = self
+            .resolutions
+            .range::<Path, _>((Included(top), Unbounded));
         let links: Vec<PathBuf> = from
             .map(|(link, _)| link)
             .take_while(|link| link.starts_with(top))
             .filter(|link| *link != top)
             .cloned()
             .collect();
-        let left = links.iter().flat_map(|link| self.drop_way(link));
+        let left = links.iter().flat_map(|link| self.drop_resolution(link));
         left.collect()
     }
 
-    fn drop_way(&mut self, link: &Path) -> Vec<PathBuf> {
-        let Some(way) = self.ways.remove(link) else {
+    fn drop_resolution(&mut self, link: &Path) -> Vec<PathBuf> {
+        let Some(resolution) = self.resolutions.remove(link) else {
             return Vec::new();
         };
-        for entry in &way.entries {
+        for entry in &resolution.entries {
             if let Some(links) = self.by_entry.get_mut(entry) {
                 links.retain(|other| other != link);
                 if links.is_empty() {
@@ -208,7 +210,7 @@ impl Links {
             }
         }
         let mut left = Vec::new();
-        for directory in way.watch {
+        for directory in resolution.watch {
             if let Some(count) = self.watched.get_mut(&directory) {
                 *count -= 1;
                 if *count == 0 {
@@ -227,7 +229,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    /// A directory with these links, and the way of the first: names relative to the directory.
+    /// A directory with these links, and the resolution of the first: names relative to the directory.
     #[track_caller]
     fn check(links: &[(&str, &str)], entries: &[&str], watch: &[&str], end: Option<&str>) {
         let dir = tempfile::tempdir().unwrap();
@@ -237,14 +239,20 @@ mod tests {
         for (link, target) in links {
             symlink(target, at.join(link)).unwrap();
         }
-        let way = Way::of(&at.join(links[0].0), at.clone()).unwrap();
+        let resolution = Resolution::of(&at.join(links[0].0), at.clone()).unwrap();
         let below = |path: &PathBuf| {
             let below = path.strip_prefix(&at).unwrap();
             below.to_str().unwrap().to_owned()
         };
-        assert_eq!(way.entries.iter().map(below).collect::<Vec<_>>(), entries);
-        assert_eq!(way.watch.iter().map(below).collect::<Vec<_>>(), watch);
-        assert_eq!(way.end.map(|end| below(&end.real)).as_deref(), end);
+        assert_eq!(
+            resolution.entries.iter().map(below).collect::<Vec<_>>(),
+            entries
+        );
+        assert_eq!(
+            resolution.watch.iter().map(below).collect::<Vec<_>>(),
+            watch
+        );
+        assert_eq!(resolution.end.map(|end| below(&end.real)).as_deref(), end);
     }
 
     #[test]
@@ -288,24 +296,36 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         symlink("b", dir.path().join("a")).unwrap();
         symlink("a", dir.path().join("b")).unwrap();
-        let way = Way::of(&dir.path().join("a"), dir.path().to_owned()).unwrap();
-        assert_eq!(way.end, None);
-        assert!(way.entries.len() <= HOPS);
+        let resolution = Resolution::of(&dir.path().join("a"), dir.path().to_owned()).unwrap();
+        assert_eq!(resolution.end, None);
+        assert!(resolution.entries.len() <= LINK_HOPS);
     }
 
     #[test]
     fn a_directory_is_watched_as_long_as_a_way_needs_it() {
         let mut links = Links::default();
-        let way = |entry: &str, watch: &str| {
-            Some(Way {
+        let resolution = |entry: &str, watch: &str| {
+            Some(Resolution {
                 entries: vec![entry.into()],
                 watch: vec![watch.into()],
                 end: None,
             })
         };
-        assert!(links.set(Path::new("/s/a"), way("/o/x", "/o")).is_empty());
-        assert!(links.set(Path::new("/s/d/b"), way("/o/x", "/o")).is_empty());
-        assert!(links.set(Path::new("/s/a"), way("/o/x", "/o")).is_empty());
+        assert!(
+            links
+                .set(Path::new("/s/a"), resolution("/o/x", "/o"))
+                .is_empty()
+        );
+        assert!(
+            links
+                .set(Path::new("/s/d/b"), resolution("/o/x", "/o"))
+                .is_empty()
+        );
+        assert!(
+            links
+                .set(Path::new("/s/a"), resolution("/o/x", "/o"))
+                .is_empty()
+        );
         assert_eq!(links.through(Path::new("/o/x")).count(), 2);
         assert!(links.remove_below(Path::new("/s/d")).is_empty());
         assert_eq!(links.set(Path::new("/s/a"), None), [Path::new("/o")]);

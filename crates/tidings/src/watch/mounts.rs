@@ -80,7 +80,7 @@ impl Mounts {
         self.devices.get(&device).copied()
     }
 
-    /// Reads the table again. Gives back the directories over which something was mounted since
+    /// Reads the table again. Returns the directories over which something was mounted since
     /// (true), and those where it was unmounted.
     pub(super) fn refresh(&mut self) -> Vec<(PathBuf, bool)> {
         let now = Mounts::read();

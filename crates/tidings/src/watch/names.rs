@@ -68,7 +68,7 @@ impl Names {
         self.len < NAME_LIMIT
     }
 
-    /// Keeps a name and its time. Gives back whether the name is new.
+    /// Keeps a name and its time. Returns whether the name is new.
     pub(super) fn insert(&mut self, path: &Path, newest_ms: u64) -> bool {
         if !self.is_complete() && !self.contains(path) {
             return false;
@@ -87,7 +87,7 @@ impl Names {
         before.is_none()
     }
 
-    /// Drops a name. Gives back whether it was here.
+    /// Drops a name. Returns whether it was here.
     pub(super) fn remove(&mut self, path: &Path) -> bool {
         let (directory, key) = (self.directory_of(path), self.key(path));
         let Some(entries) = self.directories.get_mut(&directory) else {

@@ -1,18 +1,25 @@
-//! The operating system's watching, through `notify`. Nothing else names that crate.
+//! The operating system's watching: what it reports, as six raw events.
 //!
-//! notify reports more than we want (every `open`), and says the same in several words on
-//! several systems; here it becomes six signs. Two facts of its inotify side shape the rest:
+//! On Linux that is inotify (`inotify.rs`); elsewhere `notify` knows the system (`others.rs`). Nothing else
+//! names either. A [`Native`] is started with an handler, which it calls on a thread of its own. Two facts
+//! shape the rest:
 //!
-//! - [`Native::watch`] sends to notify's own thread and waits for it. It must never be called
-//!   from the ear (which runs on that thread), nor under a lock that the ear takes.
-//! - When notify sees a directory deleted or moved away it forgets the watch at that *path*, at
-//!   the end of the batch of events it is reading. A directory of the same name that we watched
-//!   meanwhile is forgotten with it. So every sign of a directory must be followed by a new
-//!   `watch` (which then comes after that batch).
+//! - [`Native::watch`] may wait for that thread. It must never be called from the handler, nor under a lock
+//!   that the handler takes.
+//! - When a directory is moved away the watch at that *path* is forgotten. A directory of the same name that
+//!   we watched meanwhile is forgotten with it. So every event of a directory must be followed by a new
+//!   `watch`.
 
-use super::error::WatchError;
-use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
-use notify::{EventKind, RecursiveMode, Watcher as _};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod inotify;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod others;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) use inotify::Native;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) use others::Native;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,9 +37,9 @@ pub(super) const WRITE_QUIET: Duration = if TELLS_CLOSE {
     Duration::from_millis(15)
 };
 
-/// What was heard of a path.
+/// What happened to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum RawEvent {
     /// It was created in place: a directory, a link, or a file somebody is about to write.
     Created,
     /// Its bytes changed, and the writer may not be done.
@@ -40,18 +47,18 @@ pub(super) enum Heard {
     /// The writer closed it.
     Closed,
     /// It was moved here, whole.
-    Arrived,
+    MovedIn,
     /// It was removed or moved away.
-    Gone,
+    Removed,
     /// Its permissions, owner or times changed.
-    Touched,
+    Attributes,
 }
 
 /// What comes from the system.
 #[derive(Debug)]
-pub(super) enum Report {
-    Heard(PathBuf, Heard),
-    /// The system's queue ran over: some signs are lost.
+pub(super) enum NativeEvent {
+    Path(PathBuf, RawEvent),
+    /// The system's queue ran over: some events are lost.
     Lost,
     Failed(io::Error),
 }
@@ -64,67 +71,6 @@ pub(super) enum Refusal {
     Other(io::Error),
 }
 
-/// One instance of the system's watcher. Dropping it ends all its watches.
-pub(super) struct Native {
-    watcher: notify::RecommendedWatcher,
-}
-
-impl Native {
-    /// `ear` runs on notify's thread, one report at a time.
-    pub(super) fn start(
-        mut ear: impl FnMut(Report) + Send + 'static,
-    ) -> Result<Native, WatchError> {
-        let handler = move |event: notify::Result<notify::Event>| match event {
-            Ok(event) => translate(event, &mut ear),
-            Err(error) => ear(Report::Failed(into_io(error))),
-        };
-        match notify::RecommendedWatcher::new(handler, notify::Config::default()) {
-            Ok(watcher) => Ok(Native { watcher }),
-            Err(error) => {
-                let error = into_io(error);
-                // inotify_init1(2): EMFILE is both this process's table and max_user_instances.
-                if TELLS_CLOSE && error.raw_os_error() == Some(24) {
-                    let limit = read_limit("max_user_instances");
-                    return Err(WatchError::TooManyWatchers { limit });
-                }
-                Err(WatchError::System(error))
-            }
-        }
-    }
-
-    /// Watches a directory: itself and its entries, or everything below where the system does
-    /// that by itself.
-    pub(super) fn watch(&mut self, directory: &Path) -> Result<(), Refusal> {
-        let mode = if PER_DIRECTORY {
-            RecursiveMode::NonRecursive
-        } else {
-            RecursiveMode::Recursive
-        };
-        self.add(directory, mode)
-    }
-
-    /// Watches a directory for what happens to its direct entries only.
-    pub(super) fn watch_flat(&mut self, directory: &Path) -> Result<(), Refusal> {
-        self.add(directory, RecursiveMode::NonRecursive)
-    }
-
-    /// Ends the watch that was made by this path, where there is one.
-    pub(super) fn unwatch(&mut self, directory: &Path) {
-        // The only error is that there is none.
-        let _ = self.watcher.unwatch(directory);
-    }
-
-    fn add(&mut self, directory: &Path, mode: RecursiveMode) -> Result<(), Refusal> {
-        self.watcher.watch(directory, mode).map_err(|error| {
-            if matches!(error.kind, notify::ErrorKind::MaxFilesWatch) {
-                Refusal::Limit
-            } else {
-                Refusal::Other(into_io(error))
-            }
-        })
-    }
-}
-
 /// A limit of inotify that is now in force.
 pub(super) fn read_limit(name: &str) -> Option<u64> {
     std::fs::read_to_string(Path::new("/proc/sys/fs/inotify").join(name))
@@ -132,48 +78,4 @@ pub(super) fn read_limit(name: &str) -> Option<u64> {
         .trim()
         .parse()
         .ok()
-}
-
-fn translate(event: notify::Event, ear: &mut impl FnMut(Report)) {
-    if event.need_rescan() {
-        ear(Report::Lost);
-        return;
-    }
-    // Most events are files being opened by readers: leave before anything is allocated.
-    let heard = match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Heard::Closed,
-        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Heard::Arrived,
-        EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_) => Heard::Gone,
-        EventKind::Create(_) => Heard::Created,
-        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any) => Heard::Written,
-        // FSEvents does not say which end of a rename this is.
-        EventKind::Modify(ModifyKind::Name(RenameMode::Any | RenameMode::Other)) => {
-            for path in event.paths {
-                let heard = if std::fs::symlink_metadata(&path).is_ok() {
-                    Heard::Arrived
-                } else {
-                    Heard::Gone
-                };
-                ear(Report::Heard(path, heard));
-            }
-            return;
-        }
-        EventKind::Modify(ModifyKind::Metadata(_)) => Heard::Touched,
-        // `Both` repeats a `From` and a `To`.
-        EventKind::Modify(ModifyKind::Name(RenameMode::Both) | ModifyKind::Other)
-        | EventKind::Access(_)
-        | EventKind::Any
-        | EventKind::Other => return,
-    };
-    for path in event.paths {
-        ear(Report::Heard(path, heard));
-    }
-}
-
-fn into_io(error: notify::Error) -> io::Error {
-    match error.kind {
-        notify::ErrorKind::Io(source) => source,
-        notify::ErrorKind::PathNotFound => io::ErrorKind::NotFound.into(),
-        _ => io::Error::other(error.to_string()),
-    }
 }

@@ -3,7 +3,7 @@
 //! A sweep is paid with processor time, so the pause between two grows with what the last one
 //! took: never more than about a twentieth of one core.
 
-use super::survey::Survey;
+use super::scan::Scan;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -36,9 +36,9 @@ pub(super) struct Polling {
 }
 
 impl Polling {
-    /// Polls a directory from now on; `survey` is what is there now.
-    pub(super) fn add(&mut self, root: usize, directory: &Path, survey: &Survey, now: Instant) {
-        let listing = Listing::of(survey);
+    /// Polls a directory from now on; `scan` is what is there now.
+    pub(super) fn add(&mut self, root: usize, directory: &Path, scan: &Scan, now: Instant) {
+        let listing = Listing::of(scan);
         self.directories
             .insert(directory.to_owned(), (root, listing));
         self.next.get_or_insert(now + PAUSE);
@@ -68,11 +68,11 @@ impl Polling {
     }
 
     /// Compares a directory with how it was.
-    pub(super) fn compare(&mut self, directory: &Path, survey: &Survey) -> Differences {
+    pub(super) fn compare(&mut self, directory: &Path, scan: &Scan) -> Differences {
         let Some((_, before)) = self.directories.get_mut(directory) else {
             return Differences::default();
         };
-        let now = Listing::of(survey);
+        let now = Listing::of(scan);
         let mut differences = Differences::default();
         for (path, print) in &now.files {
             if before.files.get(path) != Some(print) {
@@ -102,12 +102,12 @@ impl Polling {
 }
 
 impl Listing {
-    fn of(survey: &Survey) -> Listing {
-        let files = survey
+    fn of(scan: &Scan) -> Listing {
+        let files = scan
             .files
             .iter()
-            .map(|file| (file.path.clone(), file.stamp.fingerprint()));
-        let directories = survey.directories.iter().chain(&survey.linked_directories);
+            .map(|file| (file.path.clone(), file.stat.fingerprint()));
+        let directories = scan.directories.iter().chain(&scan.linked_directories);
         Listing {
             files: files.collect(),
             directories: directories.cloned().collect(),

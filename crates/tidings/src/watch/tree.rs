@@ -2,7 +2,7 @@
 //!
 //! inotify keeps one watch per inode, and notify one name per watch. A directory that a symbolic
 //! link leads to a second time is therefore watched under the name it was first found by, and
-//! what is heard under that name is told for the other names too.
+//! its events are reported under its other names, too.
 //!
 //! What must stay true:
 //! - each inode has one first name; its other names are its aliases;
@@ -10,9 +10,9 @@
 
 use super::ignores::Ignores;
 use super::links::Links;
+use super::scan::Rules;
 use super::scope::{Bounds, Scope};
-use super::stamp::{Identity, Stamp};
-use super::survey::Rules;
+use super::stat::{FileStat, Identity};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -182,8 +182,8 @@ impl Tree {
         names.collect()
     }
 
-    /// Whether a path is one this root speaks of.
-    pub(super) fn speaks_of(&self, path: &Path, is_dir: bool) -> bool {
+    /// Whether a path is one this root reports.
+    pub(super) fn reports(&self, path: &Path, is_dir: bool) -> bool {
         if self.is_file {
             path == self.root
         } else {
@@ -191,7 +191,7 @@ impl Tree {
         }
     }
 
-    /// Whether all that the other one speaks of is spoken of by this one too.
+    /// Whether all that the other one reports is reported by this one too.
     pub(super) fn covers(&self, other: &Tree) -> bool {
         if self.is_file || self.root == other.root {
             return self.root == other.root;
@@ -209,16 +209,16 @@ impl Tree {
         !ignores.ignored(&other.root, !other.is_file)
     }
 
-    /// What was heard of under one name.
-    pub(super) fn named(&self, heard: PathBuf) -> Named {
+    /// All names of the path of an event.
+    pub(super) fn named(&self, raw_event: PathBuf) -> Named {
         let mut named = Named::default();
-        if let (Some(parent), Some(name)) = (heard.parent(), heard.file_name()) {
+        if let (Some(parent), Some(name)) = (raw_event.parent(), raw_event.file_name()) {
             if let Some(aliases) = self.aliases.get(parent) {
                 let names = aliases.iter().map(|alias| (alias.join(name), false));
                 named.names.extend(names);
             }
             if !self.links.is_empty() {
-                for (link, ends) in self.links.through(&self.real_of(&heard)) {
+                for (link, ends) in self.links.through(&self.real_of(&raw_event)) {
                     if ends {
                         named.names.push((link.clone(), true));
                     }
@@ -226,16 +226,16 @@ impl Tree {
                 }
             }
         }
-        if heard.starts_with(&self.root) {
-            named.names.push((heard, false));
+        if raw_event.starts_with(&self.root) {
+            named.names.push((raw_event, false));
         }
         named
     }
 
     /// Notes a directory that was found, and says what to do with it. `target`: where it really
     /// is, if it is a link.
-    pub(super) fn enter(&mut self, path: &Path, stamp: &Stamp, target: Option<PathBuf>) -> Place {
-        let identity = stamp.identity();
+    pub(super) fn enter(&mut self, path: &Path, stat: &FileStat, target: Option<PathBuf>) -> Place {
+        let identity = stat.identity();
         match target {
             Some(target) => self.targets.insert(path.to_owned(), target),
             None => self.targets.remove(path),
@@ -271,7 +271,7 @@ impl Tree {
                 Place::Alias
             }
             Some(moved) => {
-                // It was moved here, and nobody told us yet that it left its first name.
+                // It was moved here, and there was no event yet that it left its first name.
                 let moved = moved.clone();
                 self.leave_one(&moved);
                 self.first.insert(identity, path.to_owned());
@@ -286,10 +286,10 @@ impl Tree {
         place
     }
 
-    /// Notes a directory outside that is watched for the sake of a link. Gives back whether it is
+    /// Notes a directory outside that is watched for the sake of a link. Returns whether it is
     /// to be watched, because it is not yet.
-    pub(super) fn enter_outside(&mut self, path: &Path, stamp: &Stamp) -> bool {
-        let identity = stamp.identity();
+    pub(super) fn enter_outside(&mut self, path: &Path, stat: &FileStat) -> bool {
+        let identity = stat.identity();
         if let Some(first) = self.first.get(&identity)
             && (first == path || identity_of(first) == Some(identity))
         {
@@ -300,7 +300,7 @@ impl Tree {
         true
     }
 
-    /// A directory outside is gone, or needs no longer be watched. Gives back whether it had been.
+    /// A directory outside is gone, or needs no longer be watched. Returns whether it had been.
     pub(super) fn leave_outside(&mut self, path: &Path) -> bool {
         // Somebody's first name: it is watched for the sake of that one, too.
         if self.aliases.contains_key(path) {
@@ -366,5 +366,5 @@ impl Tree {
 fn identity_of(path: &Path) -> Option<Identity> {
     std::fs::metadata(path)
         .ok()
-        .map(|meta| Stamp::of(&meta).identity())
+        .map(|meta| FileStat::of(&meta).identity())
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn ignored_paths_say_nothing_and_are_not_watched() {
+fn ignored_paths_are_not_reported_and_are_not_watched() {
     on_time(|| {
         let mut site = Site::new(
             &[
@@ -36,7 +36,7 @@ fn a_changed_gitignore_counts_from_then_on() {
     on_time(|| {
         let mut site = Site::with(&["a.gen", "out/x", "index.html"]);
         site.write(".gitignore", "*.gen\n");
-        // The keeper reads the rules; a removal, which it alone announces, comes after that.
+        // The watch thread reads the rules; a removal, which it alone reports, comes after that.
         site.expect_silence();
         site.save("a.gen", "second");
         site.expect_silence();

@@ -38,7 +38,7 @@ fn a_limit_is_named_with_its_value_and_the_way_out() {
             let _ = send.send(notice);
         })
         .unwrap();
-        let Notice::Trouble(trouble) = notices.recv_timeout(PATIENCE).unwrap() else {
+        let Notice::Warning(trouble) = notices.recv_timeout(PATIENCE).unwrap() else {
             panic!("no trouble");
         };
         let limit = fs::read_to_string("/proc/sys/fs/inotify/max_user_watches").unwrap();

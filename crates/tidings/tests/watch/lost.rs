@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_the_system_lost_is_said_to_be_lost() {
+fn what_the_system_lost_is_reported_to_be_lost() {
     on_time(|| {
         let dir = tempfile::tempdir().unwrap();
         for name in ["a", "b"] {
@@ -67,7 +67,7 @@ fn what_the_system_lost_is_said_to_be_lost() {
 }
 
 #[test]
-fn what_changes_during_the_first_walk_is_said() {
+fn what_changes_during_the_first_walk_is_reported() {
     on_time(|| {
         let dir = tempfile::tempdir().unwrap();
         for n in 0..300 {

@@ -29,17 +29,19 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
-use tidings::watch::{Change, ChangeKind, ChangeSet, Notice, Options, Scope, WatchError, Watcher};
+use tidings::watch::{
+    Candidate, Change, ChangeKind, ChangeSet, Notice, Options, Scope, WatchError, Watcher,
+};
 
 use ChangeKind::{Created, Modified, Removed};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a test says that heard other words than it expected.
-pub(crate) const SAID_OTHERWISE: &str = "said otherwise";
+pub(crate) const UNEXPECTED: &str = "reported something else";
 
 /// What a test that waited in vain says.
-pub(crate) const NEVER_SAID: &str = "never said";
+pub(crate) const NEVER_REPORTED: &str = "never reported";
 
 /// Runs a test whose writer must keep pace: a save that is interrupted for 100 ms *is* a slow
 /// save, and is rightly said twice. So where *other words* were said than expected, on a machine
@@ -60,7 +62,7 @@ pub(crate) fn on_time(test: impl Fn()) {
         let Err(panic) = outcome else { return };
         let otherwise = panic
             .downcast_ref::<String>()
-            .is_some_and(|message| message.contains(SAID_OTHERWISE));
+            .is_some_and(|message| message.contains(UNEXPECTED));
         if !otherwise || late < Duration::from_millis(8) || attempt == TRIES {
             std::panic::resume_unwind(panic);
         }
@@ -177,7 +179,7 @@ impl Site {
                     self.tree = tree;
                     return changes;
                 }
-                Notice::Trouble(_) => {}
+                Notice::Warning(_) => {}
                 other => panic!("before ready: {other:?}"),
             }
         }
@@ -226,7 +228,7 @@ impl Site {
     fn next_probed(&self) -> (Notice, Option<String>) {
         let Ok((_, notice, held)) = self.notices.recv_timeout(PATIENCE) else {
             let said = self.said.borrow();
-            panic!("{NEVER_SAID}; before: {said:#?}");
+            panic!("{NEVER_REPORTED}; before: {said:#?}");
         };
         let mut said = self.said.borrow_mut();
         said.push_back(format!("{notice:?} {held:?}"));
@@ -258,7 +260,7 @@ impl Site {
                         break;
                     }
                 }
-                Notice::Trouble(_) => {}
+                Notice::Warning(_) => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -303,7 +305,7 @@ impl Site {
             .iter()
             .map(|(name, kind)| ((*name).to_owned(), *kind))
             .collect();
-        assert_eq!(named, wanted, "{SAID_OTHERWISE}");
+        assert_eq!(named, wanted, "{UNEXPECTED}");
     }
 
     /// Nothing was said of all that happened so far: a change made now is the next notice, and
@@ -329,11 +331,7 @@ impl Site {
         while !missing.is_empty() {
             let set = self.next_set();
             for (name, kind) in self.named(&set) {
-                assert_eq!(
-                    missing.remove(&name),
-                    Some(kind),
-                    "{SAID_OTHERWISE}: {name}"
-                );
+                assert_eq!(missing.remove(&name), Some(kind), "{UNEXPECTED}: {name}");
             }
         }
     }

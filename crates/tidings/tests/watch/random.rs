@@ -136,7 +136,7 @@ impl Model {
             let left = deadline.saturating_duration_since(Instant::now());
             match site.notices.recv_timeout(left) {
                 Ok((_, notice, _)) => self.hear(site, notice),
-                Err(_) => panic!("{NEVER_SAID}: {:?}", wrong(self)),
+                Err(_) => panic!("{NEVER_REPORTED}: {:?}", wrong(self)),
             }
         }
     }

@@ -10,7 +10,7 @@ fn a_root_deleted_and_made_again_is_watched_again() {
             fs::remove_dir_all(site.root()).unwrap();
             loop {
                 match site.next() {
-                    Notice::Trouble(WatchError::RootGone { path }) => {
+                    Notice::Warning(WatchError::RootGone { path }) => {
                         assert_eq!(path, site.root());
                         break;
                     }
@@ -37,7 +37,7 @@ fn a_root_replaced_by_another_is_watched() {
             loop {
                 match site.next() {
                     Notice::Changed(set) if set.rescan => break,
-                    Notice::Changed(_) | Notice::Trouble(_) => {}
+                    Notice::Changed(_) | Notice::Warning(_) => {}
                     other => panic!("{other:?}"),
                 }
             }
@@ -90,7 +90,7 @@ pub(crate) fn drain_until(
                     return;
                 }
             }
-            Notice::Trouble(_) => {}
+            Notice::Warning(_) => {}
             other => panic!("{other:?}"),
         }
     }

@@ -1,6 +1,7 @@
 //! Saves: one of any kind is one change of exactly that path.
 
 use super::*;
+use crate::random::pause;
 
 #[test]
 fn a_save_in_place_is_one_change() {
@@ -77,7 +78,7 @@ fn a_save_that_deletes_and_creates_is_one_change() {
 }
 
 #[test]
-fn a_slow_save_is_said_when_it_is_closed() {
+fn a_slow_save_is_reported_when_it_is_closed() {
     on_time(|| {
         let mut site = Site::with(&["index.html", "other"]);
         let mut file = File::create(site.path("index.html")).unwrap();
@@ -93,7 +94,7 @@ fn a_slow_save_is_said_when_it_is_closed() {
 }
 
 #[test]
-fn a_write_that_nobody_closes_is_said_after_a_quiet_time() {
+fn a_write_that_nobody_closes_is_reported_after_a_quiet_time() {
     on_time(|| {
         let mut site = Site::with(&["log.txt"]);
         let mut file = OpenOptions::new()
@@ -110,7 +111,94 @@ fn a_write_that_nobody_closes_is_said_after_a_quiet_time() {
 }
 
 #[test]
-fn created_and_removed_files_are_said_to_be() {
+fn an_emptied_file_is_reported_with_its_text_not_without() {
+    on_time(|| {
+        let mut site = Site::with(&["style.css", "other"]);
+        let path = site.path("style.css");
+        *site.probe.lock().unwrap() = Some(path.clone());
+        for round in 0..3 {
+            let mut file = File::create(&path).unwrap();
+            // Longer than a file that is left alone is waited for.
+            pause(300);
+            site.save("other", &format!("{round}"));
+            site.expect(&[("other", Modified)]);
+            let text = format!("text {round}");
+            file.write_all(text.as_bytes()).unwrap();
+            match round {
+                0 => drop(file),
+                // Nor does anybody wait for its close.
+                _ => std::mem::forget(file),
+            }
+            let (notice, held) = site.next_probed();
+            assert!(matches!(notice, Notice::Changed(_)), "{notice:?}");
+            assert_eq!(held, Some(text));
+        }
+    });
+}
+
+#[test]
+fn a_file_that_is_emptied_and_left_so_is_reported() {
+    on_time(|| {
+        let mut site = Site::with(&["a", "b"]);
+        site.save("a", "");
+        site.expect(&[("a", Modified)]);
+        let open = File::create(site.path("b")).unwrap();
+        site.expect(&[("b", Modified)]);
+        drop(open);
+        site.expect_silence();
+    });
+}
+
+/// The pause between two looks of the watcher at what says nothing is a second.
+#[test]
+fn a_write_that_nobody_closes_is_reported_before_the_next_look() {
+    on_time(|| {
+        let mut site = Site::with(&["log.txt"]);
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(site.path("log.txt"))
+            .unwrap();
+        let began = Instant::now();
+        for _ in 0..10 {
+            file.write_all(b"line").unwrap();
+            site.expect(&[("log.txt", Modified)]);
+        }
+        let each = began.elapsed() / 10;
+        assert!(each < Duration::from_millis(500), "{UNEXPECTED}: {each:?}");
+    });
+}
+
+#[test]
+fn what_looks_like_an_editors_leftover_and_is_none_is_reported() {
+    on_time(|| {
+        let mut site = Site::with(&[
+            "5282/a",
+            "5036/a",
+            "notes.tmp/a",
+            "x~/a",
+            "5159",
+            "index.swp",
+        ]);
+        let names = [
+            "5282/a",
+            "5036/a",
+            "notes.tmp/a",
+            "x~/a",
+            "5159",
+            "index.swp",
+        ];
+        for name in names {
+            site.save(name, "second");
+            site.expect(&[(name, Modified)]);
+        }
+        // Vim's own, on a slow disk.
+        site.save("4913", "");
+        site.expect_silence();
+    });
+}
+
+#[test]
+fn created_and_removed_files_are_reported_to_be() {
     on_time(|| {
         let mut site = Site::with(&["a"]);
         site.save("b", "b");
@@ -124,7 +212,7 @@ fn created_and_removed_files_are_said_to_be() {
 }
 
 #[test]
-fn a_file_that_comes_and_goes_says_nothing() {
+fn a_file_that_comes_and_goes_is_not_reported() {
     on_time(|| {
         let mut site = Site::with(&["a"]);
         site.save("passing", "x");

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn reading_says_nothing() {
+fn reading_is_not_reported() {
     on_time(|| {
         let mut site = Site::with(&["index.html", "a/b.css"]);
         for _ in 0..20 {
@@ -16,7 +16,7 @@ fn reading_says_nothing() {
 }
 
 #[test]
-fn touch_and_chmod_say_nothing() {
+fn touch_and_chmod_are_not_reported() {
     on_time(|| {
         use std::os::unix::fs::PermissionsExt;
         let mut site = Site::with(&["index.html"]);
@@ -35,7 +35,7 @@ fn touch_and_chmod_say_nothing() {
 }
 
 #[test]
-fn a_save_without_a_change_says_nothing() {
+fn a_save_without_a_change_is_not_reported() {
     on_time(|| {
         let mut site = Site::with(&["index.html"]);
         site.save("index.html", "second");
@@ -55,7 +55,7 @@ fn a_save_without_a_change_says_nothing() {
 }
 
 #[test]
-fn the_first_save_without_a_change_says_nothing_either() {
+fn the_first_save_without_a_change_is_not_reported_either() {
     on_time(|| {
         let mut site = Site::with(&["index.html"]);
         // The contents are hashed after the first walk; a change that goes through the same thread
@@ -154,7 +154,7 @@ fn the_callback_may_say_what_was_observed() {
 }
 
 #[test]
-fn after_the_drop_nothing_is_said() {
+fn after_the_drop_nothing_is_reported() {
     on_time(|| {
         let mut site = Site::with(&["index.html"]);
         site.watcher = None;

@@ -30,7 +30,7 @@ fn a_burst_is_gathered_and_complete() {
 }
 
 #[test]
-fn new_nested_directories_are_watched_and_what_is_in_them_is_said() {
+fn new_nested_directories_are_watched_and_what_is_in_them_is_reported() {
     on_time(|| {
         let mut site = Site::with(&["index.html"]);
         site.write("a/b/c/x", "x");
@@ -45,7 +45,7 @@ fn new_nested_directories_are_watched_and_what_is_in_them_is_said() {
 }
 
 #[test]
-fn an_empty_directory_is_said_itself() {
+fn an_empty_directory_is_reported_itself() {
     on_time(|| {
         let mut site = Site::with(&["index.html"]);
         fs::create_dir(site.path("empty")).unwrap();
@@ -57,7 +57,7 @@ fn an_empty_directory_is_said_itself() {
 }
 
 #[test]
-fn a_directory_moved_in_and_away_is_said() {
+fn a_directory_moved_in_and_away_is_reported() {
     on_time(|| {
         let mut site = Site::with(&["index.html"]);
         fs::create_dir_all(site.beside("outside/deep")).unwrap();
@@ -100,7 +100,7 @@ fn a_directory_wiped_and_rebuilt_is_watched_again() {
 }
 
 #[test]
-fn contents_of_the_root_wiped_and_rewritten_are_said_to_the_last() {
+fn contents_of_the_root_wiped_and_rewritten_are_reported_to_the_last() {
     on_time(|| {
         let names: Vec<String> = (0..40).map(|n| format!("d{}/e/f{n}", n % 5)).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -256,6 +256,39 @@ async fn an_empty_document_is_still_a_page() {
     assert_eq!(site.navigate("/").await.text(), SCRIPT);
 }
 
+/// Each answer is compared with that of a server which has never seen the file (`Site::ask`).
+#[tokio::test]
+async fn the_script_of_a_page_that_is_asked_for_again_is_where_it_belongs() {
+    let site = Site::new(&[("a.html", PAGE)]);
+    let pinned = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let policy = "<meta http-equiv=content-security-policy>";
+    let blank = " ".repeat(2 << 20);
+    for page in [
+        PAGE,
+        // Of the same length, with the same date.
+        "<head><!doctype html><title>a</title><p>b",
+        "\u{feff}<!-- a --> <html>\n<p>",
+        &format!("<head>{policy}"),
+        &format!("<head>{}", "grüße".repeat(4000)),
+        &blank,
+        "",
+    ] {
+        // Another file, as most editors save: this does not depend on the clock of the system.
+        site.write("new", page);
+        let file = std::fs::File::options().append(true).open(site.path("new"));
+        file.unwrap().set_modified(pinned).unwrap();
+        std::fs::rename(site.path("new"), site.path("a.html")).unwrap();
+        let first = site.navigate("/a.html").await;
+        site.get("/a.html").await;
+        assert_eq!(site.navigate("/a.html").await.text(), first.text());
+        assert_eq!(first.text().contains("<script"), page != blank);
+    }
+    // The same file by a name that means something else.
+    std::fs::hard_link(site.path("a.html"), site.path("a.txt")).unwrap();
+    assert_eq!(site.navigate("/a.txt").await.text(), "");
+    assert_eq!(site.navigate("/a.html").await.text(), SCRIPT);
+}
+
 fn meanwhile(site: &Site, act: impl FnOnce() + Send + 'static) {
     *site.pages.meanwhile.lock().unwrap() = Some(Box::new(act));
 }

@@ -1,34 +1,34 @@
-//! The thread that keeps the watch: walks, watches, the clock, roots that come and go.
+//! The watch thread: walks, adds watches, runs timers, and re-attaches roots that come and go.
 //!
-//! It alone calls into notify (see `native`), and never while it holds the desk's lock. Between
-//! two directories of a walk it looks at the clock, so that a long walk delays no notice.
+//! It alone calls into notify (see `native`), and never while it holds the dispatcher's lock. Between
+//! two directories of a walk it publishes what is due, so that a long walk delays no notice.
 
 mod access;
-mod anchor;
 mod follow;
+mod root;
 mod walk;
 
-use self::anchor::{Anchor, MISSING_PAUSE, ROOT_PAUSE};
+use self::root::{MISSING_PAUSE, ROOT_PAUSE, RootWatch};
 use self::walk::Walk;
-use super::content::Version;
-use super::debounce::Sign;
-use super::desk::{Desk, Rooted};
-use super::inbox::{Call, Job};
+use super::content_index::Version;
+use super::debounce::Signal;
+use super::dispatcher::{Dispatcher, RootState};
+use super::inbox::{Job, Wake};
 use super::lock;
 use super::mounts::Mounts;
-use super::native::{Heard, Native, Report};
+use super::native::{Native, NativeEvent, RawEvent};
 use super::polling::Polling;
-use super::stamp::now_ns;
-use super::survey::{self, Found};
+use super::scan::{self, Found};
+use super::stat::now_ns;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-pub(super) use self::anchor::{anchor_of, listen};
+pub(super) use self::root::{listen, watched_directory_of};
 
-/// What is hashed after the first walk, so that a first save without a change says nothing.
+/// What is hashed after the first walk, so that a first save without a change is not reported.
 const HASHED_FILE_BYTES: u64 = 4 << 20;
 const HASHED_BYTES: u64 = 128 << 20;
 const HASHED_FILES: usize = 20_000;
@@ -36,20 +36,20 @@ const HASHED_FILES: usize = 20_000;
 /// The pause between two checks is at least this many times what the last one took.
 const CHECK_SHARE: u32 = 20;
 
-/// The keeper's own: nobody else sees it.
-pub(super) struct Keeper {
-    desk: Arc<Desk>,
-    anchors: Vec<Anchor>,
+/// Owned by the watch thread; nobody else sees it.
+pub(super) struct WatchThread {
+    dispatcher: Arc<Dispatcher>,
+    root_watches: Vec<RootWatch>,
     polling: Polling,
     /// Files still to be hashed.
     unhashed: Unhashed,
     started_ns: i64,
     directory_limit: usize,
-    /// Each kind of trouble with watching a directory is told once, not for each directory.
-    limit_told: bool,
-    refusal_told: bool,
-    /// Directories of which trouble was told.
-    told: HashSet<PathBuf>,
+    /// Each kind of failure to watch a directory is reported once, not for each directory.
+    limit_reported: bool,
+    refusal_reported: bool,
+    /// Directories with a warning.
+    warned: HashSet<PathBuf>,
     mounts: Mounts,
     next_root_check: Instant,
     /// When links, mounts and permissions are compared with what is known of them.
@@ -62,26 +62,26 @@ struct Unhashed {
     bytes: u64,
 }
 
-impl Keeper {
+impl WatchThread {
     pub(super) fn new(
-        desk: Arc<Desk>,
+        dispatcher: Arc<Dispatcher>,
         natives: Vec<(PathBuf, Native)>,
         directory_limit: Option<usize>,
         started_ns: i64,
-    ) -> Keeper {
-        let anchors = natives
+    ) -> WatchThread {
+        let root_watches = natives
             .into_iter()
-            .map(|(directory, native)| Anchor::new(directory, native));
-        Keeper {
-            desk,
-            anchors: anchors.collect(),
+            .map(|(directory, native)| RootWatch::new(directory, native));
+        WatchThread {
+            dispatcher,
+            root_watches: root_watches.collect(),
             polling: Polling::default(),
             unhashed: Unhashed::default(),
             started_ns,
             directory_limit: directory_limit.unwrap_or(usize::MAX),
-            limit_told: false,
-            refusal_told: false,
-            told: HashSet::new(),
+            limit_reported: false,
+            refusal_reported: false,
+            warned: HashSet::new(),
             mounts: Mounts::read(),
             next_root_check: Instant::now() + ROOT_PAUSE,
             next_check: Instant::now() + ROOT_PAUSE,
@@ -96,33 +96,34 @@ impl Keeper {
                 false => Some(Instant::now()),
                 true => self.next_due(),
             };
-            match self.desk.inbox.wait(until) {
-                Call::Stop => return,
-                Call::Job(job) => self.work(job),
-                Call::Clock => self.hash_one(),
+            match self.dispatcher.inbox.wait(until) {
+                Wake::Stop => return,
+                Wake::Job(job) => self.run_job(job),
+                Wake::Timeout => self.hash_next(),
             }
-            self.look_at_clock();
+            self.run_due();
         }
     }
 
     fn next_due(&self) -> Option<Instant> {
-        let due = lock(&self.desk.state).debouncer.due();
+        let due = lock(&self.dispatcher.state).debouncer.due();
         let checks = [self.next_root_check, self.next_check];
         let due = [due, self.polling.due()].into_iter().flatten();
         due.chain(checks).min()
     }
 
-    fn look_at_clock(&mut self) {
-        self.desk.publish_due(&mut lock(&self.desk.state));
+    fn run_due(&mut self) {
+        self.dispatcher
+            .publish_due(&mut lock(&self.dispatcher.state));
         let now = Instant::now();
         if self.polling.due().is_some_and(|due| due <= now) {
             self.sweep();
         }
         if self.next_root_check <= now {
-            for root in 0..self.anchors.len() {
+            for root in 0..self.root_watches.len() {
                 self.check_root(root, false);
             }
-            let missing = !self.anchors.iter().all(Anchor::stands);
+            let missing = !self.root_watches.iter().all(RootWatch::is_attached);
             let pause = if missing { MISSING_PAUSE } else { ROOT_PAUSE };
             self.next_root_check = Instant::now() + pause;
         }
@@ -135,34 +136,35 @@ impl Keeper {
         }
     }
 
-    fn work(&mut self, job: Job) {
+    fn run_job(&mut self, job: Job) {
         match job {
-            Job::Look { root, path } => self.look(root, &path),
-            Job::Follow { root, link } => self.follow_again(root, &link, false),
-            Job::Access { root, path } => self.check_access(root, &path),
-            Job::Root { root } => self.check_root(root, true),
+            Job::Rewatch { root, path } => self.rewatch(root, &path),
+            Job::FollowLink { root, link } => self.follow_again(root, &link, false),
+            Job::CheckAccess { root, path } => self.check_access(root, &path),
+            Job::CheckRoot { root } => self.check_root(root, true),
             Job::Rescan { root } => self.rescan(root),
-            Job::Rules { root, directory } => self.reload_rules(root, &directory),
+            Job::ReloadRules { root, directory } => self.reload_rules(root, &directory),
             Job::Announce { path } => {
-                let sign = Sign::Complete { fresh: false };
-                self.desk.sign(&mut lock(&self.desk.state), path, sign);
+                let signal = Signal::Complete { fresh: false };
+                self.dispatcher
+                    .signal(&mut lock(&self.dispatcher.state), path, signal);
             }
         }
     }
 
     /// Something happened to what is, was or may be a directory: watch what is there now.
-    fn look(&mut self, root: usize, path: &Path) {
+    fn rewatch(&mut self, root: usize, path: &Path) {
         let (left, was_dir, was_linked, is_root_file) = {
-            let tree = &mut lock(&self.desk.state).roots[root].tree;
+            let tree = &mut lock(&self.dispatcher.state).roots[root].tree;
             let was_dir = tree.has_directory(path);
             let was_linked = tree.is_linked(path);
             (tree.leave(path), was_dir, was_linked, tree.is_file)
         };
         let is_linked = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
         if was_linked || is_linked {
-            // What the link led to may still be there, and would be heard of by this name.
+            // What the link led to may still be there, and would be reported under this name.
             for watched in &left.watched {
-                self.anchors[root].native.unwatch(watched);
+                self.root_watches[root].native.unwatch(watched);
             }
         }
         self.leave_outside(root, &left.outside);
@@ -172,22 +174,23 @@ impl Keeper {
             self.walk(root, path.to_owned(), Walk::Appeared, &mut Vec::new());
         }
         {
-            let mut state = lock(&self.desk.state);
+            let mut state = lock(&self.dispatcher.state);
             if was_dir && !state.roots[root].tree.has_directory(path) {
                 // It is gone, or nobody's: it leads out of bounds, or may not be read.
-                self.desk.sign(&mut state, path.to_owned(), Sign::Gone);
+                self.dispatcher
+                    .signal(&mut state, path.to_owned(), Signal::Removed);
             }
         }
         for path in left.orphans {
-            self.desk.inbox.ask(Job::Look { root, path });
+            self.dispatcher.inbox.push(Job::Rewatch { root, path });
         }
     }
 
-    /// Rules changed: what is no longer ignored is watched. Nothing is said of it, because
+    /// Rules changed: what is no longer ignored is watched. Nothing is reported of it, because
     /// nothing that is served has changed.
     fn reload_rules(&mut self, root: usize, directory: &Path) {
         {
-            let tree = &mut lock(&self.desk.state).roots[root].tree;
+            let tree = &mut lock(&self.dispatcher.state).roots[root].tree;
             if !tree.has_directory(directory) {
                 return;
             }
@@ -207,44 +210,50 @@ impl Keeper {
     fn sweep(&mut self) {
         let started = Instant::now();
         for (root, directory) in self.polling.directories() {
-            if self.desk.inbox.is_stopped() {
+            if self.dispatcher.inbox.is_stopped() {
                 return;
             }
-            let (rules, real, life) = {
-                let state = lock(&self.desk.state);
-                let Rooted { tree, life } = &state.roots[root];
-                (tree.rules.clone(), tree.real_directory(&directory), *life)
+            let (rules, real, generation) = {
+                let state = lock(&self.dispatcher.state);
+                let RootState { tree, generation } = &state.roots[root];
+                (
+                    tree.rules.clone(),
+                    tree.real_directory(&directory),
+                    *generation,
+                )
             };
-            let Ok(survey) = survey::survey(&directory, &real, &rules, now_ns()) else {
+            let Ok(scan) = scan::scan(&directory, &real, &rules, now_ns()) else {
                 self.polling.remove(&directory);
-                self.desk.inbox.ask(Job::Look {
+                self.dispatcher.inbox.push(Job::Rewatch {
                     root,
                     path: directory,
                 });
                 continue;
             };
-            let differences = self.polling.compare(&directory, &survey);
-            let signs = [
-                (differences.gone, Heard::Gone),
-                (differences.appeared, Heard::Arrived),
-                (differences.written, Heard::Closed),
+            let differences = self.polling.compare(&directory, &scan);
+            let signals = [
+                (differences.gone, RawEvent::Removed),
+                (differences.appeared, RawEvent::MovedIn),
+                (differences.written, RawEvent::Closed),
             ];
-            for (paths, heard) in signs {
+            for (paths, raw_event) in signals {
                 for path in paths {
-                    self.desk.hear(root, life, Report::Heard(path, heard));
+                    self.dispatcher
+                        .handle(root, generation, NativeEvent::Path(path, raw_event));
                 }
             }
-            self.desk.publish_due(&mut lock(&self.desk.state));
+            self.dispatcher
+                .publish_due(&mut lock(&self.dispatcher.state));
         }
         self.polling.swept(started, Instant::now());
     }
 
-    fn hash_one(&mut self) {
+    fn hash_next(&mut self) {
         let Some(path) = self.unhashed.paths.pop() else {
             return;
         };
         if let Ok(version) = Version::read(&path) {
-            lock(&self.desk.book).enter_first(&path, &version, self.started_ns);
+            lock(&self.dispatcher.index).record_initial(&path, &version, self.started_ns);
         }
         if self.unhashed.paths.is_empty() {
             self.unhashed = Unhashed::default();
@@ -254,8 +263,8 @@ impl Keeper {
 
 impl Unhashed {
     fn push(&mut self, file: Found) {
-        let bytes = self.bytes + file.stamp.size;
-        if file.stamp.size <= HASHED_FILE_BYTES
+        let bytes = self.bytes + file.stat.size;
+        if file.stat.size <= HASHED_FILE_BYTES
             && bytes <= HASHED_BYTES
             && self.paths.len() < HASHED_FILES
         {

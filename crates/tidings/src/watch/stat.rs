@@ -13,7 +13,7 @@ pub(super) const TICK: Duration = Duration::from_millis(20);
 
 /// The parts of `stat` that tell one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Stamp {
+pub(super) struct FileStat {
     /// Nanoseconds since the epoch.
     pub(super) modified_ns: i64,
     /// Nanoseconds since the epoch; the modification time where there is no change time.
@@ -24,12 +24,12 @@ pub(super) struct Stamp {
     pub(super) links: u64,
 }
 
-impl Stamp {
+impl FileStat {
     #[cfg(unix)]
-    pub(super) fn of(meta: &Metadata) -> Stamp {
+    pub(super) fn of(meta: &Metadata) -> FileStat {
         use std::os::unix::fs::MetadataExt;
         let ns = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000) + nanos;
-        Stamp {
+        FileStat {
             modified_ns: ns(meta.mtime(), meta.mtime_nsec()),
             changed_ns: ns(meta.ctime(), meta.ctime_nsec()),
             size: meta.size(),
@@ -40,9 +40,9 @@ impl Stamp {
     }
 
     #[cfg(not(unix))]
-    pub(super) fn of(meta: &Metadata) -> Stamp {
+    pub(super) fn of(meta: &Metadata) -> FileStat {
         let modified_ns = meta.modified().map_or(0, since_epoch_ns);
-        Stamp {
+        FileStat {
             modified_ns,
             changed_ns: modified_ns,
             size: meta.len(),
@@ -102,7 +102,7 @@ pub(super) struct DirectoryId {
 impl DirectoryId {
     pub(super) fn of(meta: &Metadata) -> DirectoryId {
         DirectoryId {
-            identity: Stamp::of(meta).identity(),
+            identity: FileStat::of(meta).identity(),
             born: meta.created().ok(),
         }
     }
@@ -125,8 +125,8 @@ pub(super) fn as_ns(time: Duration) -> i64 {
 mod tests {
     use super::*;
 
-    fn stamp(modified_ns: i64, changed_ns: i64) -> Stamp {
-        Stamp {
+    fn stat(modified_ns: i64, changed_ns: i64) -> FileStat {
+        FileStat {
             modified_ns,
             changed_ns,
             size: 1,
@@ -138,12 +138,12 @@ mod tests {
 
     #[test]
     fn the_newer_of_both_times_counts() {
-        assert_eq!(stamp(5_000_000, 7_000_000).newest_ms(100_000_000), 7);
-        assert_eq!(stamp(9_000_000, 7_000_000).newest_ms(100_000_000), 9);
+        assert_eq!(stat(5_000_000, 7_000_000).newest_ms(100_000_000), 7);
+        assert_eq!(stat(9_000_000, 7_000_000).newest_ms(100_000_000), 9);
     }
 
     #[test]
     fn a_date_from_the_future_does_not_count() {
-        assert_eq!(stamp(900_000_000, 7_000_000).newest_ms(100_000_000), 7);
+        assert_eq!(stat(900_000_000, 7_000_000).newest_ms(100_000_000), 7);
     }
 }

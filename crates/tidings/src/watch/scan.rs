@@ -1,11 +1,11 @@
 //! One pass over a directory: what is in it, and how new that is.
 //!
-//! One `readdir` and one `stat` per entry, no recursion (the keeper has the list of what is still
+//! One `readdir` and one `stat` per entry, no recursion (the watch thread has the list of what is still
 //! to be visited, so that it can look up between two directories).
 
 use super::ignores::{GITIGNORE, Ignores, is_vim_probe};
 use super::scope::Bounds;
-use super::stamp::Stamp;
+use super::stat::FileStat;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(super) struct Found {
     pub(super) path: PathBuf,
     /// Of what a link leads to.
-    pub(super) stamp: Stamp,
+    pub(super) stat: FileStat,
     /// The newest time of the file, and of the link to it.
     pub(super) newest_ms: u64,
     pub(super) born_ns: Option<i64>,
@@ -25,7 +25,7 @@ pub(super) struct Found {
 /// What is in one directory, without what is ignored, and without what is nothing to anybody:
 /// links that lead nowhere or out of bounds, sockets, files that may not be read.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
+pub(super) struct Scan {
     pub(super) files: Vec<Found>,
     pub(super) directories: Vec<PathBuf>,
     /// Links to directories: visited after all others, so that a directory gets its real name as
@@ -56,13 +56,8 @@ pub(super) fn has_rules(directory: &Path) -> bool {
 }
 
 /// Lists a directory that is really `real`. Entries that vanish meanwhile are passed over.
-pub(super) fn survey(
-    directory: &Path,
-    real: &Path,
-    rules: &Rules,
-    now_ns: i64,
-) -> io::Result<Survey> {
-    let mut survey = Survey::default();
+pub(super) fn scan(directory: &Path, real: &Path, rules: &Rules, now_ns: i64) -> io::Result<Scan> {
+    let mut scan = Scan::default();
     for entry in fs::read_dir(directory)? {
         let Ok(entry) = entry else { continue };
         let Ok(kind) = entry.file_type() else {
@@ -76,7 +71,7 @@ pub(super) fn survey(
             continue;
         }
         if linked {
-            survey.links.push(path.clone());
+            scan.links.push(path.clone());
         }
         let real = match (linked, &target) {
             (false, _) => real.join(entry.file_name()),
@@ -92,26 +87,26 @@ pub(super) fn survey(
         }
         if is_dir {
             match linked {
-                false => survey.directories.push(path),
-                true => survey.linked_directories.push(path),
+                false => scan.directories.push(path),
+                true => scan.linked_directories.push(path),
             }
             continue;
         }
         let Ok(own) = entry.metadata() else { continue };
-        let own_ms = Stamp::of(&own).newest_ms(now_ns);
+        let own_ms = FileStat::of(&own).newest_ms(now_ns);
         let meta = target.unwrap_or(own);
         if !meta.is_file() || is_vim_probe(&path, &meta) || !may_be_read(&path, &meta) {
             continue;
         }
-        let stamp = Stamp::of(&meta);
-        survey.files.push(Found {
+        let stat = FileStat::of(&meta);
+        scan.files.push(Found {
             path,
-            stamp,
-            newest_ms: own_ms.max(stamp.newest_ms(now_ns)),
-            born_ns: meta.created().ok().map(super::stamp::since_epoch_ns),
+            stat,
+            newest_ms: own_ms.max(stat.newest_ms(now_ns)),
+            born_ns: meta.created().ok().map(super::stat::since_epoch_ns),
         });
     }
-    Ok(survey)
+    Ok(scan)
 }
 
 /// Whether a file can be opened. Of those that everybody may read it is taken for granted.

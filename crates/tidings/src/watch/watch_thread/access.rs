@@ -1,36 +1,36 @@
 //! Directories that cannot be watched for a while: those that may not be read, and those over which
 //! another file system was mounted.
 
-use super::Keeper;
-use crate::watch::desk::may_be_entered;
+use super::WatchThread;
+use crate::watch::dispatcher::may_be_entered;
 use crate::watch::error::WatchError;
 use crate::watch::{Notice, lock};
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Of more directories than this, trouble is not told one by one.
+/// For more directories than this there are no warnings one by one.
 const TOLD_LIMIT: usize = 8;
 
-impl Keeper {
+impl WatchThread {
     /// A directory may not be read. It is tried again when its permissions change, and once a
     /// second, because those of a directory above it may change, too.
-    pub(super) fn set_aside(&mut self, root: usize, directory: &Path, source: io::Error) {
+    pub(super) fn mark_unreadable(&mut self, root: usize, directory: &Path, source: io::Error) {
         let left = {
-            let tree = &mut lock(&self.desk.state).roots[root].tree;
+            let tree = &mut lock(&self.dispatcher.state).roots[root].tree;
             let left = tree.leave(directory);
             tree.unreadable.insert(directory.to_owned());
             left
         };
         self.leave_outside(root, &left.outside);
         let path = directory.to_owned();
-        self.tell_once(directory, WatchError::Unreadable { path, source });
+        self.warn_once(directory, WatchError::Unreadable { path, source });
     }
 
-    /// Tells trouble with a directory, if it is the first with this one.
-    fn tell_once(&mut self, directory: &Path, trouble: WatchError) {
-        if self.told.len() < TOLD_LIMIT && self.told.insert(directory.to_owned()) {
-            lock(&self.desk.state).tell(Notice::Trouble(trouble));
+    /// Warns of a directory, if it is the first warning of this one.
+    fn warn_once(&mut self, directory: &Path, trouble: WatchError) {
+        if self.warned.len() < TOLD_LIMIT && self.warned.insert(directory.to_owned()) {
+            lock(&self.dispatcher.state).notify(Notice::Warning(trouble));
         }
     }
 
@@ -38,18 +38,21 @@ impl Keeper {
     pub(super) fn check_access(&mut self, root: usize, directory: &Path) {
         let readable = fs::read_dir(directory).is_ok() && may_be_entered(directory);
         let was_unreadable = {
-            let tree = &lock(&self.desk.state).roots[root].tree;
+            let tree = &lock(&self.dispatcher.state).roots[root].tree;
             tree.unreadable.contains(directory)
         };
         if readable == was_unreadable {
-            self.look(root, directory);
+            self.rewatch(root, directory);
         }
     }
 
     /// Tries again what could not be read.
     pub(super) fn check_access_again(&mut self) {
-        for root in 0..self.anchors.len() {
-            let unreadable = lock(&self.desk.state).roots[root].tree.unreadable.clone();
+        for root in 0..self.root_watches.len() {
+            let unreadable = lock(&self.dispatcher.state).roots[root]
+                .tree
+                .unreadable
+                .clone();
             for directory in unreadable {
                 self.check_access(root, &directory);
             }
@@ -59,20 +62,20 @@ impl Keeper {
     /// Looks whether something was mounted over a directory that is watched.
     pub(super) fn check_mounts(&mut self) {
         for (point, mounted) in self.mounts.refresh() {
-            for root in 0..self.anchors.len() {
+            for root in 0..self.root_watches.len() {
                 let names = {
-                    let tree = &lock(&self.desk.state).roots[root].tree;
+                    let tree = &lock(&self.dispatcher.state).roots[root].tree;
                     let mut names = tree.names_of_real(&point);
                     // Of the root itself, its own check takes care.
-                    names.retain(|name| tree.speaks_of(name, true));
+                    names.retain(|name| tree.reports(name, true));
                     names
                 };
                 for name in names {
                     if mounted {
                         let path = name.clone();
-                        self.tell_once(&name, WatchError::Mounted { path });
+                        self.warn_once(&name, WatchError::Mounted { path });
                     }
-                    self.look(root, &name);
+                    self.rewatch(root, &name);
                 }
             }
         }

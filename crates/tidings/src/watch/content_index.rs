@@ -1,0 +1,337 @@
+//! The content each file had when it was last reported: a save without a change is not reported.
+//!
+//! A wrong silence leaves a reader with stale content for ever, a wrong report costs one reload. So
+//! nothing is kept silent without proof: an entry, which holds the hash of the content that was last
+//! reported (or that was there, and old, before we started).
+//!
+//! For one file, with the versions A and B, and A again:
+//!
+//! ```text
+//!             no entry  ------------- record(A): report ------------->  entry {A}
+//!                ^  ^                                                      |
+//!                |  |      mark_written within TICK of the last write:     |
+//!                |  +----- a stat cannot tell the two versions apart ------+
+//!                |                                                         |
+//!                |         record(B): report, entry {B}                    |
+//!                |         record(A), other stat: silent,                  |
+//!                |                    entry {A, prior stat}                |
+//!                |                                                         |
+//!                +--- observed(other stat): the reader may hold B ---------+
+//!                |    no prior stat, or newer: its own event will come     |
+//!                |    older than the silence:  no event will come, so      |
+//!                |                             report now                  |
+//!                +--- missed (the reader was told that it is absent) ------+
+//!                     after a silence, just now: report now
+//!                     otherwise:                 its own event will come
+//! ```
+//!
+//! With no entry, the next event is reported whatever the content is. What must stay true: each edge
+//! to "no entry" either has an event still to come, or reports now; and `missed` reports at most once
+//! for each silence, so that a request is never reported as a change.
+
+use super::names::Names;
+use super::stat::{FileStat, TICK, as_ns};
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
+
+/// Larger files are told apart by time, size and inode; reading them would take too long.
+const READ_LIMIT_BYTES: u64 = 32 << 20;
+
+/// Beyond this many contents, new ones are not remembered, and always reported.
+const ENTRY_LIMIT: usize = 400_000;
+
+/// How long after a file came back unchanged a reader may tell that it missed it.
+const MISSED_LATE: Duration = Duration::from_secs(10);
+
+/// A version of a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Version {
+    pub(super) stat: FileStat,
+    /// Hash of the bytes; none if they changed while they were read.
+    content: Option<u64>,
+}
+
+impl Version {
+    /// Reads and hashes a file. `path` must be a regular file: opening a pipe would wait.
+    pub(super) fn read(path: &Path) -> io::Result<Version> {
+        let mut file = File::open(path)?;
+        let stat = FileStat::of(&file.metadata()?);
+        let mut hasher = DefaultHasher::new();
+        if stat.size > READ_LIMIT_BYTES {
+            stat.fingerprint().hash(&mut hasher);
+            let content = Some(hasher.finish());
+            return Ok(Version { stat, content });
+        }
+        let mut buffer = vec![0; usize::try_from(stat.size.clamp(512, 65_536)).unwrap_or(512)];
+        let mut length = 0u64;
+        // Not to the very end: whether it has grown meanwhile is seen below.
+        while length < stat.size {
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => {
+                    hasher.write(&buffer[..count]);
+                    length += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        length.hash(&mut hasher);
+        let steady = FileStat::of(&file.metadata()?) == stat && length == stat.size;
+        let content = steady.then(|| hasher.finish());
+        Ok(Version { stat, content })
+    }
+}
+
+/// What was last announced of one file.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    content: u64,
+    /// Fingerprint of the newest stat this content was seen with.
+    fingerprint: u64,
+    /// Fingerprint before the last silence; 0 if there was none.
+    prior_fingerprint: u64,
+    changed_ns: i64,
+}
+
+/// All we remember.
+#[derive(Debug, Default)]
+pub(super) struct ContentIndex {
+    /// By [`Names::key`].
+    entries: HashMap<u64, Entry>,
+    pub(super) names: Names,
+}
+
+impl ContentIndex {
+    pub(super) fn new(names: Names) -> ContentIndex {
+        ContentIndex {
+            entries: HashMap::new(),
+            names,
+        }
+    }
+
+    /// Forgets the path. Returns whether it was known.
+    pub(super) fn forget(&mut self, path: &Path) -> bool {
+        self.entries.remove(&self.names.key(path));
+        self.names.remove(path)
+    }
+
+    /// Forgets what is in a directory and below, but for those of its entries that are among
+    /// `present`. Returns whether there was anything.
+    pub(super) fn forget_all_but(&mut self, directory: &Path, present: &HashSet<u64>) -> bool {
+        let gone = self.names.retain(directory, present);
+        for key in &gone {
+            self.entries.remove(key);
+        }
+        !gone.is_empty()
+    }
+
+    /// Forgets all contents: anything may have changed.
+    pub(super) fn invalidate_all(&mut self) {
+        self.entries.clear();
+    }
+
+    /// Drops what is known of the content.
+    pub(super) fn invalidate(&mut self, path: &Path) {
+        self.entries.remove(&self.names.key(path));
+    }
+
+    /// Enters the content of a file that nobody wrote since before we started. The file must
+    /// still be what was read, which is looked at here, under the lock of the index: a reader's
+    /// `observed` is then either before (and the stat has changed) or finds the entry.
+    pub(super) fn record_initial(&mut self, path: &Path, version: &Version, started_ns: i64) {
+        let old = version.stat.changed_ns < started_ns - as_ns(TICK);
+        let steady =
+            || std::fs::metadata(path).is_ok_and(|meta| FileStat::of(&meta) == version.stat);
+        let key = self.names.key(path);
+        if old && !self.entries.contains_key(&key) && steady() {
+            self.enter(key, version, 0);
+        }
+    }
+
+    /// Says whether a version is to be announced, and enters it.
+    pub(super) fn record(&mut self, path: &Path, version: &Version) -> bool {
+        let key = self.names.key(path);
+        let before = self.entries.get(&key).copied();
+        match (before, version.content) {
+            (Some(entry), Some(content)) if entry.content == content => {
+                let fingerprint = version.stat.fingerprint();
+                if entry.fingerprint != fingerprint {
+                    self.enter(key, version, entry.fingerprint);
+                }
+                false
+            }
+            _ => {
+                self.entries.remove(&key);
+                self.enter(key, version, 0);
+                true
+            }
+        }
+    }
+
+    /// Somebody wrote the file now. If its entry is too young for a stat to tell the versions
+    /// apart, the entry goes.
+    pub(super) fn mark_written(&mut self, path: &Path, now_ns: i64) {
+        let key = self.names.key(path);
+        if let Some(entry) = self.entries.get(&key)
+            && now_ns - entry.changed_ns < as_ns(TICK)
+        {
+            self.entries.remove(&key);
+        }
+    }
+
+    /// A reader has been given the version with this stat. Returns whether the path is to be
+    /// announced, because the reader holds what will not be followed by another signal.
+    pub(super) fn observed(&mut self, path: &Path, stat: &FileStat) -> bool {
+        let key = self.names.key(path);
+        let Some(entry) = self.entries.get(&key).copied() else {
+            return false;
+        };
+        let fingerprint = stat.fingerprint();
+        if fingerprint == entry.fingerprint || fingerprint == entry.prior_fingerprint {
+            return false;
+        }
+        self.entries.remove(&key);
+        entry.prior_fingerprint != 0 && stat.changed_ns <= entry.changed_ns
+    }
+
+    /// A reader was told that there is nothing at this path. Returns whether the path is to be
+    /// announced: it had just come back unchanged, we kept silent about that, and no further signal
+    /// will come. Otherwise only the next signal is news; a request is no change.
+    pub(super) fn missed(&mut self, path: &Path, now_ns: i64) -> bool {
+        let entry = self.entries.remove(&self.names.key(path));
+        entry.is_some_and(|entry| {
+            entry.prior_fingerprint != 0 && now_ns - entry.changed_ns < as_ns(MISSED_LATE)
+        })
+    }
+
+    fn enter(&mut self, key: u64, version: &Version, prior_fingerprint: u64) {
+        let full = self.entries.len() >= ENTRY_LIMIT && !self.entries.contains_key(&key);
+        if let Some(content) = version.content
+            && !full
+        {
+            let entry = Entry {
+                content,
+                fingerprint: version.stat.fingerprint(),
+                prior_fingerprint,
+                changed_ns: version.stat.changed_ns,
+            };
+            self.entries.insert(key, entry);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: i64 = 1_000_000_000_000;
+
+    fn version(content: u64, changed_ns: i64) -> Version {
+        let stat = FileStat {
+            modified_ns: changed_ns,
+            changed_ns,
+            size: 1,
+            inode: 1,
+            device: 1,
+            links: 1,
+        };
+        Version {
+            stat,
+            content: Some(content),
+        }
+    }
+
+    fn index_with(path: &Path, version: &Version) -> ContentIndex {
+        let mut index = ContentIndex::default();
+        assert!(index.record(path, version));
+        index
+    }
+
+    #[test]
+    fn the_same_content_again_is_no_news() {
+        let path = Path::new("/a");
+        let mut index = index_with(path, &version(1, START));
+        assert!(!index.record(path, &version(1, START + 1)));
+        assert!(index.record(path, &version(2, START + 2)));
+        assert!(index.record(path, &version(1, START + 3)));
+    }
+
+    #[test]
+    fn a_reader_that_saw_another_version_makes_the_next_sign_news() {
+        let path = Path::new("/a");
+        let mut index = index_with(path, &version(1, START));
+        assert!(!index.observed(path, &version(2, START + 5).stat));
+        assert!(index.record(path, &version(1, START + 9)));
+    }
+
+    #[test]
+    fn a_reader_of_the_announced_version_changes_nothing() {
+        let path = Path::new("/a");
+        let mut index = index_with(path, &version(1, START));
+        assert!(!index.observed(path, &version(1, START).stat));
+        assert!(!index.record(path, &version(1, START + 9)));
+        assert!(!index.observed(path, &version(1, START).stat));
+        assert!(!index.record(path, &version(1, START + 19)));
+    }
+
+    #[test]
+    fn a_reader_heard_of_too_late_is_answered_with_an_announcement() {
+        let path = Path::new("/a");
+        let mut index = index_with(path, &version(1, START));
+        assert!(!index.record(path, &version(1, START + 9)));
+        assert!(index.observed(path, &version(2, START + 5).stat));
+        assert!(index.record(path, &version(1, START + 9)));
+    }
+
+    #[test]
+    fn a_reader_that_missed_a_silent_return_is_answered_once() {
+        let path = Path::new("/a");
+        let mut index = index_with(path, &version(1, START));
+        assert!(!index.missed(path, START + 9), "it never went away");
+        assert!(index.record(path, &version(1, START)));
+        assert!(!index.record(path, &version(1, START + 10)));
+        assert!(index.missed(path, START + 11));
+        assert!(index.record(path, &version(1, START + 10)));
+        assert!(!index.missed(path, START + 12));
+    }
+
+    #[test]
+    fn a_write_within_one_tick_of_the_last_makes_it_news() {
+        let path = Path::new("/a");
+        let mut index = index_with(path, &version(1, START));
+        index.mark_written(path, START + 1_000_000);
+        assert!(index.record(path, &version(1, START)));
+        index.mark_written(path, START + 30_000_000);
+        assert!(!index.record(path, &version(1, START + 30_000_000)));
+    }
+
+    #[test]
+    fn a_file_that_changed_while_it_was_read_is_news_twice() {
+        let path = Path::new("/a");
+        let mut torn = version(1, START);
+        torn.content = None;
+        let mut index = index_with(path, &version(1, START));
+        assert!(index.record(path, &torn));
+        assert!(index.record(path, &version(1, START)));
+    }
+
+    #[test]
+    fn a_young_file_is_not_entered_at_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, "a").unwrap();
+        let version = Version::read(&path).unwrap();
+        let mut index = ContentIndex::default();
+        index.record_initial(&path, &version, version.stat.changed_ns);
+        assert!(index.record(&path, &version));
+
+        let mut index = ContentIndex::default();
+        index.record_initial(&path, &version, version.stat.changed_ns + 2 * as_ns(TICK));
+        assert!(!index.record(&path, &version));
+    }
+}

@@ -1,0 +1,199 @@
+//! Roots that come and go: deleted and made again, renamed away, links that are switched.
+//!
+//! A root that is deleted or moved has an event of its own. What has none (a link to it or further up
+//! that is switched, a directory above it that is moved) is found by comparing, once a second. Its
+//! parent is not watched for that: whoever serves `/tmp/site` would be woken by every write in `/tmp`.
+
+use super::WatchThread;
+use super::walk::{Walk, too_many};
+use crate::watch::dispatcher::Dispatcher;
+use crate::watch::error::WatchError;
+use crate::watch::lock;
+use crate::watch::native::{Native, Refusal};
+use crate::watch::stat::{DirectoryId, FileStat, now_ns};
+use crate::watch::tree::Tree;
+use crate::watch::{Change, ChangeKind, Notice};
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often a missing root is looked for.
+pub(super) const MISSING_PAUSE: Duration = Duration::from_millis(100);
+/// How often the roots are compared with what is watched: catches a switched link above a root.
+pub(super) const ROOT_PAUSE: Duration = Duration::from_secs(1);
+
+/// The watch of one root.
+pub(super) struct RootWatch {
+    /// The directory that is watched: the root, or the directory of a root that is a file.
+    pub(super) directory: PathBuf,
+    pub(super) native: Native,
+    /// What is watched now; none while the root is gone.
+    directory_id: Option<DirectoryId>,
+    /// That it is gone has been reported.
+    gone_reported: bool,
+    pub(super) watched: usize,
+}
+
+impl RootWatch {
+    pub(super) fn new(directory: PathBuf, native: Native) -> RootWatch {
+        RootWatch {
+            directory,
+            native,
+            directory_id: None,
+            gone_reported: false,
+            watched: 0,
+        }
+    }
+
+    /// False while the root is gone.
+    pub(super) fn is_attached(&self) -> bool {
+        self.directory_id.is_some()
+    }
+}
+
+impl WatchThread {
+    /// Watches a root and walks it. False if it is not there.
+    pub(super) fn attach(&mut self, root: usize, walk: Walk, found: &mut Vec<Change>) -> bool {
+        let root_watch = &mut self.root_watches[root];
+        let directory_id = directory_id(&root_watch.directory);
+        root_watch.directory_id = directory_id;
+        if directory_id.is_none() {
+            self.report_gone(root);
+            return false;
+        }
+        root_watch.gone_reported = false;
+        let (path, is_file) = {
+            let state = lock(&self.dispatcher.state);
+            let tree = &state.roots[root].tree;
+            (tree.root.clone(), tree.is_file)
+        };
+        if is_file {
+            self.attach_file(root, &path, walk, found);
+        } else {
+            self.walk(root, path, walk, found);
+        }
+        true
+    }
+
+    pub(super) fn attach_file(
+        &mut self,
+        root: usize,
+        path: &Path,
+        walk: Walk,
+        found: &mut Vec<Change>,
+    ) {
+        let root_watch = &mut self.root_watches[root];
+        let refused = root_watch.native.watch_flat(&root_watch.directory).err();
+        let mut state = lock(&self.dispatcher.state);
+        match refused {
+            None => {}
+            Some(Refusal::Limit) => state.notify(Notice::Warning(too_many(&root_watch.directory))),
+            Some(Refusal::Other(error)) => state.notify(Notice::Warning(WatchError::System(error))),
+        }
+        if let (Ok(own), Ok(meta)) = (fs::symlink_metadata(path), fs::metadata(path))
+            && meta.is_file()
+        {
+            let newest = |meta| FileStat::of(meta).newest_ms(now_ns());
+            let newest_ms = newest(&own).max(newest(&meta));
+            lock(&self.dispatcher.index).names.insert(path, newest_ms);
+            if walk == Walk::First && self.is_recent(&FileStat::of(&meta)) {
+                found.push(Change {
+                    path: path.to_owned(),
+                    kind: ChangeKind::Modified,
+                });
+            }
+        }
+        drop(state);
+        self.follow(root, path);
+    }
+
+    /// Compares a root with what is watched. `touched`: its name was made to mean something
+    /// else, so that even the same inode is not what was watched.
+    pub(super) fn check_root(&mut self, root: usize, touched: bool) {
+        let root_watch = &mut self.root_watches[root];
+        let now = directory_id(&root_watch.directory);
+        match (root_watch.directory_id, now) {
+            (Some(_), None) => {
+                root_watch.directory_id = None;
+                self.report_gone(root);
+            }
+            (before, Some(_)) if touched || before != now => self.replace(root),
+            (_, _) => {}
+        }
+    }
+
+    pub(super) fn report_gone(&mut self, root: usize) {
+        self.next_root_check = Instant::now() + MISSING_PAUSE;
+        let root_watch = &mut self.root_watches[root];
+        if !std::mem::replace(&mut root_watch.gone_reported, true) {
+            let path = root_watch.directory.clone();
+            lock(&self.dispatcher.state).notify(Notice::Warning(WatchError::RootGone { path }));
+        }
+    }
+
+    /// The root is another one: a new native watcher, so that no event of the old one is handled.
+    pub(super) fn replace(&mut self, root: usize) {
+        let generation = {
+            let mut state = lock(&self.dispatcher.state);
+            let root_state = &mut state.roots[root];
+            root_state.generation += 1;
+            root_state.generation
+        };
+        // Asked by the generation that is over: one replacement causes several events.
+        self.dispatcher.inbox.clear(root);
+        match listen(&self.dispatcher, root, generation) {
+            Ok(native) => self.root_watches[root].native = native,
+            Err(trouble) => {
+                // Tried again with the next check.
+                self.root_watches[root].directory_id = None;
+                lock(&self.dispatcher.state).notify(Notice::Warning(trouble));
+                return;
+            }
+        }
+        self.rescan(root);
+    }
+
+    pub(super) fn rescan(&mut self, root: usize) {
+        {
+            let tree = &mut lock(&self.dispatcher.state).roots[root].tree;
+            tree.clear();
+            let mut index = lock(&self.dispatcher.index);
+            index.forget(&tree.root);
+            index.forget_all_but(&tree.root, &HashSet::new());
+        }
+        self.root_watches[root].watched = 0;
+        if !self.attach(root, Walk::Again, &mut Vec::new()) {
+            return;
+        }
+        let mut state = lock(&self.dispatcher.state);
+        lock(&self.dispatcher.index).invalidate_all();
+        self.unhashed.paths.clear();
+        self.dispatcher
+            .publish_changes(&mut state, Vec::new(), true);
+    }
+}
+
+/// A native watcher whose reports go to the dispatcher.
+pub(in crate::watch) fn listen(
+    dispatcher: &Arc<Dispatcher>,
+    root: usize,
+    generation: u64,
+) -> Result<Native, WatchError> {
+    let dispatcher = Arc::clone(dispatcher);
+    Native::start(move |report| dispatcher.handle(root, generation, report))
+}
+
+/// The directory that a tree hangs on.
+pub(in crate::watch) fn watched_directory_of(tree: &Tree) -> PathBuf {
+    match tree.root.parent() {
+        Some(parent) if tree.is_file => parent.to_owned(),
+        Some(_) | None => tree.root.clone(),
+    }
+}
+
+fn directory_id(directory: &Path) -> Option<DirectoryId> {
+    let meta = fs::metadata(directory).ok().filter(fs::Metadata::is_dir)?;
+    Some(DirectoryId::of(&meta))
+}
