@@ -17,15 +17,19 @@
 )]
 
 mod burst;
+mod case;
 mod chromium;
 mod document;
+mod images;
 mod return_;
 mod save;
 mod share;
+mod sheets;
 mod site;
 #[path = "../support/mod.rs"]
 mod support;
 mod swap;
+mod unseen;
 
 use chromium::{Browser, Page};
 use site::Site;

@@ -89,6 +89,8 @@
     for (const root of roots) {
       for (const link of root.querySelectorAll('link[href]')) {
         if (pathOf(link.href) !== path) continue
+        // A hash does not fit any more, and a browser may then keep what it has.
+        uses.stuck ||= link.integrity !== ''
         if (link.relList.contains('stylesheet')) uses.owners.add(link)
         else if (link.relList.contains('preload') && link.as !== 'style') uses.stuck = true
         else continue
