@@ -46,7 +46,7 @@ fuzz_target!(|fields: Fields<'_>| {
     });
     let retry = fields
         .retry_ms
-        .map(|ms| Item::Retry(Duration::from_millis(ms)));
+        .map(|ms| Item::Retry(Duration::from_millis(ms).min(Event::MAX_RETRY)));
     let once: Vec<Item> = retry.into_iter().chain([message]).collect();
     let twice: Vec<Item> = once.iter().chain(&once).cloned().collect();
     assert_eq!(heard, twice);

@@ -13,10 +13,12 @@
 //! - Private files, files outside the root and files that are not there get the same answer.
 //! - Nothing is cached without asking (`no-cache`), and what is sent again has changed.
 
+mod advice;
 mod body;
 mod charset;
 mod choose;
 mod compress;
+mod denied;
 mod listing;
 mod lookup;
 mod media;
@@ -40,14 +42,13 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
-    IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 pub(crate) use body::Body;
 pub(crate) use compress::Compress;
-pub(crate) use navigation::is_navigation;
 
 use choose::Choice;
 use compress::Coding;
@@ -93,6 +94,10 @@ pub(crate) trait Pages: Send + Sync {
     fn missed(&self, _path: &Path) {}
     /// A document that answered a navigation was not injected.
     fn left_alone(&self, url_path: &str, reason: &str);
+    /// The browser will not use this file for what it has asked for it.
+    fn refused(&self, _url_path: &str, _reason: &str) {}
+    /// The file system does not let this be read, or something on the way to it.
+    fn unreadable(&self, _path: &Path, _error: &io::Error) {}
 }
 
 /// A page that can carry a snippet.
@@ -166,17 +171,17 @@ impl Files {
             uri: request.uri(),
             headers,
             peer,
-            navigation: is_navigation(headers),
+            navigation: navigation::is_navigation(method, headers),
             range: range.and_then(|range| range::Asked::parse(range.as_bytes())),
         };
         async move {
             let mut response = match *method {
                 Method::GET | Method::HEAD => match self.answer(asked, pages).await {
                     Ok(response) => response,
-                    Err(error) => missing::unreadable(asked.uri.path(), &error),
+                    Err(error) => self.unreadable(error, asked, pages).await,
                 },
                 Method::OPTIONS => empty(StatusCode::NO_CONTENT, ALLOW, METHODS),
-                _ => empty(StatusCode::METHOD_NOT_ALLOWED, ALLOW, METHODS),
+                _ => missing::not_allowed(method, asked.navigation),
             };
             let headers = response.headers_mut();
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -225,6 +230,37 @@ impl Files {
         Err(io::Error::other("it comes and goes too quickly"))
     }
 
+    /// The file system has said no. The page about that reloads when this has changed, so it is looked
+    /// once more after the snippet was taken: what was changed in between nobody would hear of.
+    async fn unreadable(
+        &self,
+        error: io::Error,
+        asked: Asked<'_>,
+        pages: &dyn Pages,
+    ) -> Response<Body> {
+        let snippet = asked.navigation.then(|| pages.snippet(&Page::NotFound));
+        let error = match snippet {
+            Some(_) => match self.answer(asked, pages).await {
+                Ok(response) => return response,
+                Err(error) => error,
+            },
+            None => error,
+        };
+        if let Ok(target) = resolve::parse_target(asked.uri.path()) {
+            let mut candidates = lookup::candidates(&target);
+            candidates.push(target);
+            candidates.extend(self.spa.clone());
+            candidates.extend(RelPath::plain("404.html"));
+            let paths: Vec<_> = candidates
+                .iter()
+                .map(|path| path.below(&self.options.root))
+                .collect();
+            let culprit = denied::culprit(&paths);
+            pages.unreadable(culprit.as_ref().unwrap_or(&paths[0]), &error);
+        }
+        missing::unreadable(asked.uri.path(), &error, snippet.as_ref())
+    }
+
     /// Says which files would have answered, had they been there.
     fn tell_missed(&self, target: Option<&RelPath>, choice: &Choice, pages: &dyn Pages) {
         let Some(target) = target.filter(|target| !target.is_private()) else {
@@ -265,16 +301,15 @@ impl Files {
                 .map(|value| value.as_bytes().to_vec())
         };
         let wants_script = asked.navigation && status == StatusCode::OK;
-        let cannot_carry = (wants_script && media == Media::Xhtml)
-            .then_some("it is XHTML, which the rules of HTML would break");
         let compress = self.options.compress.applies_to(asked.peer);
         let job = Job {
             root,
             path,
-            media,
+            media: media.clone(),
             status,
             snippet,
             none_match: joined(asked.headers, IF_NONE_MATCH),
+            modified_since: header(IF_MODIFIED_SINCE),
             range: asked.range.filter(|_| status == StatusCode::OK),
             if_range: header(IF_RANGE),
             coding: compress.then(|| Coding::accepted(asked.headers)).flatten(),
@@ -292,8 +327,18 @@ impl Files {
             if served.moved || served.after.is_none() {
                 pages.observed(&on_disk, &served.before);
             }
-            if let Some(why) = served.left_alone.or(cannot_carry) {
+            let content_type = served.response.headers().get(CONTENT_TYPE);
+            let content_type = content_type.and_then(|value| value.to_str().ok());
+            // A 304 has none, and the browser what it had.
+            let content_type =
+                content_type.map_or_else(|| media.content_type(b"", false), Into::into);
+            let cannot_reload = || advice::cannot_reload(&media, asked.headers, &content_type);
+            let cannot_reload = wants_script.then(cannot_reload).flatten();
+            if let Some(why) = served.left_alone.or(cannot_reload) {
                 pages.left_alone(&url_path, why);
+            }
+            if let Some(why) = advice::refused(asked.headers, &content_type) {
+                pages.refused(&url_path, &why);
             }
             served.response
         }))

@@ -17,11 +17,10 @@ mod authority;
 #[cfg(test)]
 mod tests;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use http::header::{HOST, HeaderName, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 
-use crate::files::Body;
 use authority::{Authority, HostName};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -205,18 +204,5 @@ impl Refusal {
             status: StatusCode::FORBIDDEN,
             text: "this is not for other sites\n".to_owned(),
         }
-    }
-
-    pub(crate) fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::whole(self.text));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        response
     }
 }

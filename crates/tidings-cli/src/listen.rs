@@ -95,15 +95,19 @@ pub(crate) fn bind(host: Option<&Host>, ports: Ports) -> anyhow::Result<Listener
         match bind_all(&addresses, port) {
             Ok(listeners) => return Ok(listeners),
             Err(error) => {
-                let taken = error.kind() == io::ErrorKind::AddrInUse;
-                refused = Some(error);
+                let taken = error.1.kind() == io::ErrorKind::AddrInUse;
+                // The first port is the one that was asked for.
+                refused = refused.filter(|_| taken).or(Some(error));
                 if !taken {
                     break;
                 }
             }
         }
     }
-    let error = refused.unwrap_or_else(|| io::ErrorKind::AddrInUse.into());
+    let (shown, error) = refused.unwrap_or_else(|| {
+        let address = SocketAddr::new(addresses[0], first);
+        (address, io::ErrorKind::AddrInUse.into())
+    });
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse if first == last => {
             "another program listens there: choose another --port, or leave it away to get the next free one".to_owned()
@@ -113,7 +117,6 @@ pub(crate) fn bind(host: Option<&Host>, ports: Ports) -> anyhow::Result<Listener
         io::ErrorKind::AddrNotAvailable => "this machine has no such address: see `ip address`, or leave --host away".to_owned(),
         _ => "choose another --host or --port".to_owned(),
     };
-    let shown = SocketAddr::new(addresses[0], first);
     Err(Hinted {
         message: format!("cannot listen on {shown}: {}", reason(&error)),
         hint,
@@ -165,18 +168,19 @@ fn addresses(host: Option<&Host>) -> anyhow::Result<Vec<IpAddr>> {
 }
 
 /// The first address must be had; further ones (IPv6, mostly) may not exist on this machine, but must
-/// not belong to another program: a browser would reach that one.
-fn bind_all(addresses: &[IpAddr], port: u16) -> io::Result<Listeners> {
+/// not belong to another program: a browser would reach that one. An error comes with its address.
+fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Listeners, (SocketAddr, io::Error)> {
     let mut sockets = Vec::new();
     let mut port = port;
     for (index, address) in addresses.iter().enumerate() {
-        match bind_one(SocketAddr::new(*address, port)) {
-            Ok(socket) => {
-                port = socket.local_addr()?.port();
+        let address = SocketAddr::new(*address, port);
+        match bind_one(address).and_then(|socket| Ok((socket.local_addr()?.port(), socket))) {
+            Ok((bound, socket)) => {
+                port = bound;
                 sockets.push(socket);
             }
             Err(error) if index == 0 || error.kind() == io::ErrorKind::AddrInUse => {
-                return Err(error);
+                return Err((address, error));
             }
             Err(_) => {}
         }
@@ -371,7 +375,11 @@ mod tests {
             return;
         };
         let port = six.local_addr().unwrap().port();
-        assert!(bind(None, Ports::Exactly(port)).is_err());
+        let error = bind(None, Ports::Exactly(port)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot listen on [::1]:{port}: the port is taken")
+        );
     }
 
     #[test]

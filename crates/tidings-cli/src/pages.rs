@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::Metadata;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -12,7 +13,12 @@ use tidings::watch::Watcher;
 
 use crate::files::{Page, Pages, Snippet};
 use crate::say::{Line, Paint, Say, printable};
-use crate::serve::{CLIENT_PATH, STREAM_PATH};
+
+/// Where the stream is, for pages and for anyone else.
+pub(crate) const STREAM_PATH: &str = "/server-sent-events";
+
+/// Where the page's script is.
+pub(crate) const CLIENT_PATH: &str = "/@tidings/client.js";
 
 /// What is remembered of pages that were left alone, so that each is said once.
 const REMEMBERED: usize = 1000;
@@ -81,32 +87,75 @@ impl Pages for LivePages {
     }
 
     fn left_alone(&self, url_path: &str, reason: &str) {
-        let news = {
-            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            said.len() < REMEMBERED && said.insert((url_path.to_owned(), reason.to_owned()))
+        self.note("left-alone", url_path, "does not reload", reason);
+    }
+
+    fn refused(&self, url_path: &str, reason: &str) {
+        self.note("refused", url_path, "is refused by the browser", reason);
+    }
+
+    fn unreadable(&self, path: &Path, error: &io::Error) {
+        let denied = error.kind() == io::ErrorKind::PermissionDenied;
+        let shown = printable(&path.display().to_string()).into_owned();
+        let why = match denied {
+            true => "permission denied".to_owned(),
+            false => error.to_string(),
         };
-        if news {
-            let line = LeftAlone {
-                path: url_path,
-                reason,
+        if self.is_news(&shown, &why) {
+            let right = match path.is_dir() {
+                true => "a+rx",
+                false => "a+r",
             };
-            self.say.happens("left-alone", &line);
+            let hint = format!(
+                "let tidings read it, as with: chmod {right} {}",
+                quoted(&shown)
+            );
+            let message = format!("cannot read {shown}: {why}");
+            self.say
+                .trouble("warning", &message, denied.then_some(hint.as_str()));
         }
     }
 }
 
+impl LivePages {
+    /// Says something about a file, unless it was said before.
+    fn note(&self, event: &str, path: &str, what: &'static str, reason: &str) {
+        if self.is_news(path, reason) {
+            let line = Note { path, what, reason };
+            self.say.happens(event, &line);
+        }
+    }
+
+    fn is_news(&self, path: &str, reason: &str) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.len() < REMEMBERED && said.insert((path.to_owned(), reason.to_owned()))
+    }
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,@%".contains(&byte);
+    match path.bytes().all(plain) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}
+
+/// A line about one file.
 #[derive(Serialize)]
-struct LeftAlone<'a> {
+struct Note<'a> {
     path: &'a str,
+    #[serde(skip)]
+    what: &'static str,
     reason: &'a str,
 }
 
-impl Line for LeftAlone<'_> {
+impl Line for Note<'_> {
     fn plain(&self, paint: Paint) -> String {
         let path = printable(self.path.trim_start_matches('/'));
         format!(
             "{path} {}",
-            paint.dim(&format!("does not reload: {}", self.reason))
+            paint.dim(&format!("{}: {}", self.what, self.reason))
         )
     }
 }

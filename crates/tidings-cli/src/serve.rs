@@ -11,7 +11,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -23,18 +24,12 @@ use tidings::watch::{self, Notice, WatchError, Watcher};
 
 use crate::cli::ServeArgs;
 use crate::files::{self, Files};
-use crate::guard::{self, Guard};
+use crate::guard::{self, Guard, Refusal};
 use crate::listen::{self, Answer, DEFAULT_PORT, Host, Listeners, Ports};
-use crate::pages::LivePages;
+use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
 use crate::report::{Report, Seen};
 use crate::say::{Hinted, Line, Paint, Say};
-
-/// Where the stream is, for pages and for anyone else.
-pub(crate) const STREAM_PATH: &str = "/server-sent-events";
-
-/// Where the page's script is.
-pub(crate) const CLIENT_PATH: &str = "/@tidings/client.js";
 
 /// Where pages say what they have done.
 const SEEN_PATH: &str = "/@tidings/seen";
@@ -233,7 +228,7 @@ impl App {
     ) -> Answer<files::Body> {
         let (parts, body) = request.into_parts();
         if let Err(refusal) = self.guard.check(&parts) {
-            return Answer::Response(refusal.into_response());
+            return Answer::Response(refused(refusal));
         }
         let path = parts.uri.path();
         let own = path == STREAM_PATH || path.starts_with(OWN_PREFIX);
@@ -242,7 +237,7 @@ impl App {
             false => guard::no_foreign_embedding(&parts),
         };
         if let Err(refusal) = foreign {
-            return Answer::Response(refusal.into_response());
+            return Answer::Response(refused(refusal));
         }
         Answer::Response(match path {
             STREAM_PATH => return Answer::Stream(self.endpoint.respond(&parts)),
@@ -294,7 +289,14 @@ fn client_script(method: &Method) -> Response<files::Body> {
     response
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<files::Body> {
+fn refused(refusal: Refusal) -> Response<files::Body> {
+    let mut response = plain(refusal.status, refusal.text);
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<files::Body> {
     let mut response = Response::new(files::Body::whole(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -383,9 +385,14 @@ impl Line for Banner {
 fn open_browser(url: &str, path: &str, say: &Say) {
     let url = format!("{url}{}", path.trim_start_matches('/'));
     if let Err(error) = open::that_detached(&url) {
+        // What the launchers tell is the number that one of them ended with.
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "no program that opens addresses was found",
+            _ => "the program that opens addresses has failed",
+        };
         say.trouble(
             "warning",
-            &format!("cannot open a browser: {error}"),
+            &format!("cannot open a browser: {why}"),
             Some(&format!("open {url} yourself")),
         );
     }

@@ -7,13 +7,19 @@
 //! 3. make an event readable before it tells its [`Tail`] of it;
 //! 4. tell its tail every event once, in the order of positions;
 //! 5. answer `read` with every event the interest wants between `after` and `scanned_to`, and say with
-//!    [`Page::first`] where the log begins by now, so that a reader sees what retention took away;
+//!    [`Page::dropped_to`] what it no longer has, so that a reader sees what retention took away from it,
+//!    and is not told of a gap for what it never wanted;
 //! 6. keep a status together with the position it is as of, so that the two can never be torn apart,
 //!    and move that position on when it drops events that are not about the status's topic;
 //! 7. answer with the same retention whichever way it is asked;
-//! 8. after an error of its storage refuse every further append.
+//! 8. answer `locate`, for an id that was chosen for several events, with the first of them, as long as
+//!    it holds any of them: prefer duplicates to losses;
+//! 9. after an error of its storage refuse every further append.
 //!
 //! It MUST NOT hold a lock of its own while it calls [`Wakes::wake`].
+//!
+//! Ids that publishers chose are never spelled like those of the log itself: [`Hub`](crate::Hub)
+//! refuses such events, so an engine may tell the two apart by [`EventId::minted`].
 
 mod memory;
 
@@ -33,13 +39,53 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What is to be appended.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Draft {
     /// What the event is about.
     pub topics: Topics,
-    /// The event; `None` sets the status alone.
+    /// The event; `None` for a change of the status alone.
     pub event: Option<Event>,
-    /// The full status of each of the topics, as of this event.
-    pub status: Option<Event>,
+    /// What becomes of the full status of each of the topics.
+    pub status: StatusUpdate,
+}
+
+impl Draft {
+    /// An event.
+    pub fn event(topics: impl Into<Topics>, event: Event) -> Draft {
+        Draft {
+            topics: topics.into(),
+            event: Some(event),
+            status: StatusUpdate::Keep,
+        }
+    }
+
+    /// A change of the status, without an event.
+    pub fn status(topics: impl Into<Topics>, status: StatusUpdate) -> Draft {
+        Draft {
+            topics: topics.into(),
+            event: None,
+            status,
+        }
+    }
+
+    /// The same, with the full status as of the event.
+    #[must_use]
+    pub fn with_status(mut self, status: Event) -> Draft {
+        self.status = StatusUpdate::Set(status);
+        self
+    }
+}
+
+/// What becomes of the status of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StatusUpdate {
+    /// It stays as it is.
+    Keep,
+    /// It is this, as of the event, or as of now where there is none.
+    Set(Event),
+    /// The topic has none any more.
+    Remove,
 }
 
 /// An event that has its place in the log.
@@ -75,8 +121,9 @@ pub struct Page {
     pub events: Vec<Arc<Stored>>,
     /// Everything up to and including this position has been looked at.
     pub scanned_to: Seq,
-    /// The oldest position that is still in the log.
-    pub first: Seq,
+    /// The newest event that the interest wants and that the log has dropped, or may have: a reader
+    /// whose cursor is before it has lost something. [`Seq::START`] where there is none.
+    pub dropped_to: Seq,
 }
 
 /// Where the log begins and ends.
@@ -100,7 +147,15 @@ pub struct Snapshot {
 }
 
 /// How much a log keeps. Whatever limit is reached first, the oldest events go.
+///
+/// ```
+/// use std::time::Duration;
+/// use tidings::engine::{Memory, Retention};
+///
+/// let log = Memory::new(Retention::new().events(1000).age(Duration::from_secs(600)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Retention {
     /// At most this many events.
     pub events: usize,
@@ -108,16 +163,55 @@ pub struct Retention {
     pub bytes: usize,
     /// None older than this.
     pub age: Option<Duration>,
+    /// At most this many topics have a status. Beyond that the status that was set longest ago is
+    /// removed; newcomers to its topic then begin without one.
+    pub statuses: usize,
 }
 
-impl Default for Retention {
+impl Retention {
     /// 10 000 events and 16 MiB, of any age: minutes of a busy topic, and nothing a laptop notices.
-    fn default() -> Retention {
+    /// 100 000 statuses.
+    pub const fn new() -> Retention {
         Retention {
             events: 10_000,
             bytes: 16 << 20,
             age: None,
+            statuses: 100_000,
         }
+    }
+
+    /// Keeps at most this many events; 1 at the least.
+    #[must_use]
+    pub const fn events(mut self, events: usize) -> Retention {
+        self.events = events;
+        self
+    }
+
+    /// Keeps at most this many bytes of frames.
+    #[must_use]
+    pub const fn bytes(mut self, bytes: usize) -> Retention {
+        self.bytes = bytes;
+        self
+    }
+
+    /// Keeps no event that is older than this.
+    #[must_use]
+    pub const fn age(mut self, age: Duration) -> Retention {
+        self.age = Some(age);
+        self
+    }
+
+    /// Keeps at most this many statuses.
+    #[must_use]
+    pub const fn statuses(mut self, statuses: usize) -> Retention {
+        self.statuses = statuses;
+        self
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention::new()
     }
 }
 
@@ -149,7 +243,8 @@ pub trait Engine: Send + Sync + 'static {
     /// The statuses and the end of the log in one moment.
     fn snapshot(&self, interest: &Interest) -> BoxFuture<'_, Result<Snapshot, EngineError>>;
 
-    /// The position of an event with an id that a publisher chose. `None` where the log does not hold it.
+    /// The position of the event with an id that a publisher chose; of several, the first. `None` where
+    /// the log does not hold any.
     fn locate(&self, id: &EventId) -> BoxFuture<'_, Result<Option<Seq>, EngineError>>;
 
     /// Where the log begins and ends now.

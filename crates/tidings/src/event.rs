@@ -29,6 +29,10 @@ pub struct Event {
 }
 
 impl Event {
+    /// The longest time that a reader can be told to wait, 24 days: a `setTimeout` of more than 31 bits
+    /// of milliseconds fires at once, so readers written in JavaScript would never stop to reconnect.
+    pub const MAX_RETRY: Duration = Duration::from_millis(i32::MAX as u64);
+
     /// An event with this text. Browsers hear it as `message`.
     ///
     /// Any text will do. It arrives with each line break (CR, LF or CRLF) as one LF, because that is
@@ -64,18 +68,21 @@ impl Event {
 
     /// Gives the event an id of the publisher's instead of one that the log mints.
     ///
-    /// A reader can resume from it as long as the log holds the event. Where an id is used twice, the
-    /// earlier event is the one that is resumed from: rather twice than not at all.
+    /// A reader can resume from it as long as the log holds the event. Use each once, also across
+    /// restarts, because readers may come back later than that: where an id is used twice, the earlier
+    /// event is the one that is resumed from, which means duplicates but no losses. An id that is
+    /// spelled like those that the log mints is refused when the event is published.
     #[must_use]
     pub fn with_id(mut self, id: EventId) -> Event {
         self.id = Some(id);
         self
     }
 
-    /// Tells the reader to wait this long before it reconnects, from now on. Whole milliseconds.
+    /// Tells the reader to wait this long before it reconnects, from now on. Whole milliseconds, and at
+    /// most [`Event::MAX_RETRY`].
     #[must_use]
     pub fn with_retry(mut self, retry: Duration) -> Event {
-        self.retry = Some(retry);
+        self.retry = Some(retry.min(Event::MAX_RETRY));
         self
     }
 

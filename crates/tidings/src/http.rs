@@ -11,6 +11,25 @@
 //! | `X-Content-Type-Options: nosniff` | it is no page, whatever it holds |
 //! | `Connection: keep-alive` | on HTTP/1.1 only: HTTP/2 forbids it (RFC 9113 8.2.2) |
 
+//!
+//! # The stream
+//! ```text
+//! : tidings
+//! retry: 1318
+//! id: 3f2a9c01b7de.41
+//! data: the status
+//!
+//! id: 3f2a9c01b7de.42
+//! data: what has changed
+//!
+//! ```
+//! The comment and the reconnection time are sent at once, so that the head is flushed and the page's
+//! `open` fires, and readers know when to come back even if the connection breaks before there is any
+//! event. A blank line always ends an event with data, because some client libraries hand their users an
+//! empty message for anything else. There are two exceptions, blocks that hold only an id, where nothing
+//! else can carry it: a newcomer gets one with the first keep-alive if there has been neither a status nor
+//! an event for it, and a reader of a quiet topic before the id that it holds falls out of the log.
+
 mod body;
 mod endpoint;
 

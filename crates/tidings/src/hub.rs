@@ -5,37 +5,44 @@
 
 mod channel;
 mod clock;
+mod closing;
 mod fanout;
 mod open;
 mod streams;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
-use std::future::poll_fn;
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use crate::engine::{BoxFuture, Draft, Engine, EngineError, Memory, Retention, Tail, Wakes};
+use crate::engine::{
+    BoxFuture, Draft, Engine, EngineError, Memory, Retention, StatusUpdate, Tail, Wakes,
+};
 use crate::event::Event;
 use crate::id::{Cursor, EventId};
+use crate::recent::Recent;
 use crate::subscription::Subscription;
 use crate::topic::{Interest, Selector, Topic, Topics};
 
 pub(crate) use channel::{Channel, Take};
 use clock::Clock;
+use closing::Closing;
 use fanout::Fanout;
 pub(crate) use open::{Opened, Part};
-use streams::Streams;
 pub use streams::{StreamId, StreamInfo};
+use streams::{Streams, earlier};
 
 /// How long a stream may be silent before it gets a sign of life: 15 seconds, as WHATWG HTML 9.2.7
 /// advises, and under the 30 seconds after which the impatient ones among the proxies hang up.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// So many finished topics are remembered, those that were finished last.
+const FINISHED_TOPICS: usize = 10_000;
 
 /// Publishes events to everyone who subscribed. Cheap to clone; all clones are one hub.
 ///
@@ -65,7 +72,7 @@ pub(crate) struct Inner {
     last_beat: Mutex<Instant>,
     streams: Mutex<Streams>,
     status_makers: RwLock<HashMap<Topic, StatusMaker>>,
-    finished: Mutex<HashSet<Topic>>,
+    finished: Mutex<Recent<Topic, ()>>,
     closed: AtomicBool,
     pub(crate) counters: Counters,
 }
@@ -114,6 +121,10 @@ pub enum PublishError {
     /// The hub has been closed.
     #[error("the hub is closed")]
     Closed,
+    /// The id that was chosen for the event is spelled like the ids of the log itself, so readers would
+    /// resume from the position it names and not from the event.
+    #[error("event id {0} is spelled like one that this log gives: choose another, or omit it")]
+    ReservedId(EventId),
     /// The log did not take it.
     #[error("the event could not be appended to the log")]
     Engine(#[source] EngineError),
@@ -157,7 +168,9 @@ impl Hub {
     /// is 15 seconds.
     ///
     /// Signs of life are comments, which no page hears of. They keep proxies from hanging up, and
-    /// make the operating system notice clients that have vanished.
+    /// make the operating system notice clients that have vanished. The first one to a newcomer who has
+    /// had neither a status nor an event carries the id to resume from instead. With `Duration::MAX`
+    /// there are none.
     pub fn with_keep_alive(engine: impl Engine, keep_alive: Duration) -> Hub {
         let engine: Arc<dyn Engine> = Arc::new(engine);
         let fanout = Arc::new(Fanout::default());
@@ -185,7 +198,8 @@ impl Hub {
     /// Resolves when the log has kept it; it does not wait for any reader.
     ///
     /// # Errors
-    /// [`PublishError::Closed`] after [`Hub::close`]; [`PublishError::Engine`] when the log refused.
+    /// [`PublishError::Closed`] after [`Hub::close`]; [`PublishError::ReservedId`] where the event has an
+    /// id that is spelled like the log's own; [`PublishError::Engine`] when the log refused.
     ///
     /// # Cancel safety
     /// Dropping the future may still publish the event.
@@ -194,7 +208,7 @@ impl Hub {
         topics: impl Into<Topics>,
         event: Event,
     ) -> Result<EventId, PublishError> {
-        self.append(topics.into(), Some(event), None).await
+        self.append(Draft::event(topics, event)).await
     }
 
     /// Publishes an event together with the full status that holds after it, as one.
@@ -211,12 +225,14 @@ impl Hub {
         event: Event,
         status: Event,
     ) -> Result<EventId, PublishError> {
-        self.append(topics.into(), Some(event), Some(status)).await
+        self.append(Draft::event(topics, event).with_status(status))
+            .await
     }
 
     /// Sets the full status of topics as of now, without an event.
     ///
-    /// Readers who are there already do not hear of it.
+    /// Readers who are there already do not hear of it. The log keeps it until another one is set, until
+    /// [`Hub::clear_status`], or until it has [too many](crate::engine::Retention::statuses).
     ///
     /// # Errors
     /// As [`Hub::publish`].
@@ -225,7 +241,26 @@ impl Hub {
         topics: impl Into<Topics>,
         status: Event,
     ) -> Result<EventId, PublishError> {
-        self.append(topics.into(), None, Some(status)).await
+        self.append(Draft::status(topics, StatusUpdate::Set(status)))
+            .await
+    }
+
+    /// Removes the status of topics, whether it was published or a callback makes it. Newcomers then
+    /// begin with what is published next.
+    ///
+    /// # Errors
+    /// As [`Hub::publish`].
+    pub async fn clear_status(&self, topics: impl Into<Topics>) -> Result<EventId, PublishError> {
+        let topics = topics.into();
+        let removed: Vec<_> = {
+            let mut makers = self.inner.status_makers_mut();
+            let topics = topics.as_slice().iter();
+            topics.map(|topic| makers.remove(topic)).collect()
+        };
+        // A callback is foreign code also when it is dropped.
+        drop(removed);
+        self.append(Draft::status(topics, StatusUpdate::Remove))
+            .await
     }
 
     /// Lets a callback make the full status of a topic whenever a newcomer needs it.
@@ -233,7 +268,8 @@ impl Hub {
     /// The callback answers with the status and the position it is [as of](AsOf). That pair is exact
     /// if the state is changed, and the change published, under one lock of yours, and the callback
     /// takes [`Hub::cursor`] under the same lock. It runs under no lock of the hub, as often as there
-    /// are newcomers. It takes precedence over a status that was published.
+    /// are newcomers. It takes precedence over a status that was published. It stays until another
+    /// callback replaces it, or [`Hub::clear_status`] removes it.
     ///
     /// ```
     /// use std::sync::{Arc, Mutex};
@@ -260,12 +296,9 @@ impl Hub {
         A: Future<Output = Result<AsOf, BoxError>> + Send + 'static,
     {
         let maker: StatusMaker = Arc::new(move || Box::pin(callback()));
-        let mut makers = self.inner.status_makers.write();
-        let makers = match &mut makers {
-            Ok(makers) => makers,
-            Err(poisoned) => poisoned.get_mut(),
-        };
-        makers.insert(topic.into(), maker);
+        let replaced = self.inner.status_makers_mut().insert(topic.into(), maker);
+        // A callback is foreign code also when it is dropped.
+        drop(replaced);
     }
 
     /// [`Hub::publish`] for code that is not async. With a log in memory it never waits.
@@ -293,29 +326,25 @@ impl Hub {
         block_on(self.publish_with_status(topics, event, status))
     }
 
-    async fn append(
-        &self,
-        topics: Topics,
-        event: Option<Event>,
-        status: Option<Event>,
-    ) -> Result<EventId, PublishError> {
+    async fn append(&self, draft: Draft) -> Result<EventId, PublishError> {
         if self.inner.closed.load(Ordering::Acquire) {
             return Err(PublishError::Closed);
         }
+        if let Some(id) = draft.event.as_ref().and_then(Event::id)
+            && let Some((epoch, _)) = id.minted()
+            && epoch == self.inner.engine.bounds().epoch
         {
+            return Err(PublishError::ReservedId(id.clone()));
+        }
+        let removes_status = draft.status == StatusUpdate::Remove;
+        if !removes_status {
             let mut finished = self.inner.finished();
             if !finished.is_empty() {
-                topics.as_slice().iter().for_each(|topic| {
-                    finished.remove(topic);
-                });
+                let topics = draft.topics.as_slice().iter();
+                topics.for_each(|topic| finished.remove(topic));
             }
         }
-        let n_events = u64::from(event.is_some());
-        let draft = Draft {
-            topics,
-            event,
-            status,
-        };
+        let n_events = u64::from(draft.event.is_some());
         let appended = self.inner.engine.append(draft).await;
         let appended = appended.map_err(PublishError::Engine)?;
         self.inner
@@ -415,9 +444,18 @@ impl Hub {
 
     /// Says that nothing more will come about a topic: its streams end, and who asks for it again is
     /// told to stop for good (status 204 over HTTP). Publishing about the topic opens it again.
+    ///
+    /// Its status stays, for readers who want other topics besides; [`Hub::clear_status`] removes it.
+    /// The hub remembers the last 10 000 finished topics. To a reader, one before those is a topic about
+    /// which nothing is published.
     pub fn finish(&self, topic: impl Into<Topic>) {
-        let topic = topic.into();
-        self.inner.finished().insert(topic);
+        {
+            let mut finished = self.inner.finished();
+            finished.set(topic.into(), ());
+            while finished.len() > FINISHED_TOPICS {
+                finished.pop_oldest();
+            }
+        }
         let hub = self.clone();
         self.end_streams(Duration::ZERO, |interest| hub.is_finished(interest));
     }
@@ -428,7 +466,7 @@ impl Hub {
         !finished.is_empty()
             && !interest.selectors().is_empty()
             && interest.selectors().iter().all(|selector| match selector {
-                Selector::Exact(topic) => finished.contains(topic),
+                Selector::Exact(topic) => finished.get(topic).is_some(),
                 Selector::All => false,
             })
     }
@@ -444,28 +482,22 @@ impl Hub {
     pub async fn close(&self, over: Duration) {
         self.inner.closed.store(true, Ordering::Release);
         self.end_streams(over, |_| true);
-        let deadline = Instant::now() + over + Duration::from_millis(200);
-        self.inner.streams().deadline = Some(deadline);
-        self.inner.clock.ring(&self.inner);
-        poll_fn(|cx| {
-            let mut streams = self.inner.streams();
-            if streams.n_open() == 0 || Instant::now() >= deadline {
-                return Poll::Ready(());
-            }
-            streams.await_empty(cx.waker());
-            Poll::Pending
-        })
-        .await;
+        let patience = over.saturating_add(Duration::from_millis(200));
+        Closing::new(&self.inner, Instant::now().checked_add(patience)).await;
     }
 
     fn end_streams(&self, over: Duration, whose: impl Fn(&Interest) -> bool) {
-        let mut wakes = Wakes::default();
-        self.inner
-            .streams()
-            .end_all(Instant::now(), over, whose, &mut wakes);
-        wakes.wake();
-        if !over.is_zero() {
-            self.inner.clock.ring(&self.inner);
+        let end_all = |over| {
+            let mut wakes = Wakes::default();
+            let mut streams = self.inner.streams();
+            streams.end_all(Instant::now(), over, &whose, &mut wakes);
+            drop(streams);
+            wakes.wake();
+        };
+        end_all(over);
+        // Without a clock's thread their time would never come.
+        if !over.is_zero() && !self.inner.clock.ring(&self.inner) {
+            end_all(Duration::ZERO);
         }
     }
 }
@@ -483,8 +515,13 @@ impl Inner {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn finished(&self) -> std::sync::MutexGuard<'_, HashSet<Topic>> {
+    fn finished(&self) -> std::sync::MutexGuard<'_, Recent<Topic, ()>> {
         self.finished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn status_makers_mut(&self) -> RwLockWriteGuard<'_, HashMap<Topic, StatusMaker>> {
+        let makers = self.status_makers.write();
+        makers.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes sure that streams get their signs of life.
@@ -502,8 +539,8 @@ impl Inner {
         wakes.wake();
     }
 
-    /// What the clock does at each turn; returns when it wants the next one.
-    fn turn(&self, now: Instant) -> Instant {
+    /// What the clock does at each turn; returns when it wants the next one, where `None` is never.
+    fn turn(&self, now: Instant) -> Option<Instant> {
         // Looking every half interval, for who has been silent for half of one, bounds the silence.
         let half = self.keep_alive / 2;
         let next_beat = {
@@ -515,7 +552,7 @@ impl Inner {
             if due {
                 *last = now;
             }
-            let next = *last + half;
+            let next = last.checked_add(half);
             drop(last);
             if due && let Some(quiet_since) = now.checked_sub(half) {
                 self.fanout.beat(quiet_since).wake();
@@ -525,7 +562,7 @@ impl Inner {
         let mut wakes = Wakes::default();
         let next_end = self.streams().end_due(now, &mut wakes);
         wakes.wake();
-        next_end.map_or(next_beat, |next_end| next_end.min(next_beat))
+        earlier(next_beat, next_end)
     }
 }
 

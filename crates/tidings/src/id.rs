@@ -70,9 +70,10 @@ impl EventId {
         Ok(EventId(text.into()))
     }
 
-    /// Stands for an id that a client sent and that cannot be one. No log mints it.
+    /// Stands for what a client sent and what cannot be an id. Empty, as no id that a log mints or a
+    /// publisher chooses, so that it leads nowhere.
     pub(crate) fn malformed() -> EventId {
-        EventId("malformed".into())
+        EventId("".into())
     }
 
     /// The id that the log of this epoch gives to this position.

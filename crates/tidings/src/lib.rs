@@ -85,6 +85,15 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # What stays in memory
+//! | | how much | until |
+//! |---|---|---|
+//! | events | as the log's [`Retention`](engine::Retention) says | the oldest go first |
+//! | statuses that were published | [`Retention::statuses`](engine::Retention::statuses) | the one that was set longest ago goes first, or [`Hub::clear_status`] |
+//! | callbacks that make a status | one for each topic that has one | [`Hub::clear_status`] |
+//! | [finished](Hub::finish) topics | their names, of the last 10 000 | something is published about them |
+//! | topics that the log has dropped events about | their names, of the last 10 000 | |
+//!
 //! # Shutting down
 //! Streams do not end by themselves, so a graceful shutdown of a server would wait for them for ever:
 //! call [`Hub::close`] with it.
@@ -108,6 +117,8 @@ mod event;
 pub mod http;
 mod hub;
 mod id;
+mod jitter;
+mod recent;
 pub mod sse;
 mod subscription;
 mod topic;

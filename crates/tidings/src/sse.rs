@@ -6,5 +6,5 @@ mod encode;
 mod parse;
 
 pub use encode::encode;
-pub(crate) use encode::{comment, data_frame, retry_line, without_id};
+pub(crate) use encode::{comment, data_frame, id_block, retry_line, with_id};
 pub use parse::{Item, Message, ParseError, Parser};

@@ -18,7 +18,7 @@ use crate::engine::{BoxFuture, EngineError, Page, Stored};
 use crate::event::Frame;
 use crate::hub::{Channel, Inner, Opened, Part, StreamId, SubscribeError, Take};
 use crate::id::{Cursor, EventId, Seq};
-use crate::sse::{Item, Parser, comment};
+use crate::sse::{Item, Parser, comment, id_block};
 use crate::topic::Topic;
 
 /// Events read from the log in one go.
@@ -51,7 +51,7 @@ pub enum Start {
 pub struct Gap {
     /// Why.
     pub reason: GapReason,
-    /// The position that was asked for.
+    /// The position that was asked for. Empty where a client sent something that cannot be an id.
     pub asked: EventId,
     /// The oldest position that the log holds.
     pub earliest: EventId,
@@ -137,8 +137,8 @@ pub struct Subscription {
     start: Start,
     parts: VecDeque<Part>,
     cursor: Seq,
-    /// The position of which the reader knows the id.
-    told: Seq,
+    /// The position of which the client knows the id, if it knows any.
+    told: Option<Seq>,
     /// The id that a reader of deliveries holds.
     held: Option<EventId>,
     /// A look into the log that is under way.
@@ -168,12 +168,6 @@ impl Subscription {
         id: StreamId,
         opened: Opened,
     ) -> Subscription {
-        let held = match (&opened.start, opened.parts.front()) {
-            (Start::Resumed { after }, _) => Some(after.clone()),
-            (_, Some(Part::Mark(_, id))) => Some(id.clone()),
-            (Start::Lost { asked, .. }, _) => Some(asked.clone()),
-            (Start::Live, _) => None,
-        };
         Subscription {
             hub,
             channel,
@@ -182,8 +176,8 @@ impl Subscription {
             start: opened.start,
             parts: opened.parts,
             cursor: opened.cursor,
-            told: opened.cursor,
-            held,
+            told: opened.client_has_id.then_some(opened.cursor),
+            held: opened.held,
             looking: None,
             ended: false,
         }
@@ -235,21 +229,11 @@ impl Subscription {
     }
 
     fn pop_delivery(&mut self) -> Option<Delivery> {
-        let mut delivery = None;
-        // A mark belongs to what it comes after.
-        while delivery.is_none() || matches!(self.parts.front(), Some(Part::Mark(..))) {
-            let part = self.parts.pop_front()?;
-            if let Some(id) = part.id() {
-                self.held = Some(id.clone());
-            }
-            match part {
-                Part::Gap(gap, ..) => delivery = Some(Delivery::Gap(gap)),
-                Part::Status(topic, frame, _) => delivery = Some(Delivery::Status(topic, frame)),
-                Part::Event(stored, _) => delivery = Some(Delivery::Event(stored)),
-                Part::Mark(..) => {}
-            }
+        let part = self.parts.pop_front()?;
+        if part.id.is_some() {
+            self.held = part.id;
         }
-        delivery
+        Some(part.delivery)
     }
 
     /// The next bytes for the wire: everything that is there for this reader, in one piece.
@@ -261,7 +245,7 @@ impl Subscription {
             match self.poll_turn(cx, true) {
                 Poll::Ready(Some(Turn::Queued)) => {}
                 Poll::Ready(Some(Turn::Joined(bytes))) => return Poll::Ready(Some(bytes)),
-                Poll::Ready(Some(Turn::Beat)) => return Poll::Ready(Some(self.sign_of_life())),
+                Poll::Ready(Some(Turn::Beat)) => return Poll::Ready(Some(self.keep_alive_bytes())),
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => return Poll::Pending,
             }
@@ -270,11 +254,11 @@ impl Subscription {
 
     fn join_parts(&mut self) -> Option<Bytes> {
         if self.parts.len() < 2 {
-            return self.parts.pop_front().map(|part| part.bytes().clone());
+            return self.parts.pop_front().map(|part| part.bytes);
         }
         let mut joined = BytesMut::new();
         while let Some(part) = self.parts.front() {
-            let bytes = part.bytes();
+            let bytes = &part.bytes;
             if !joined.is_empty() && joined.len() + bytes.len() > JOIN_BYTES {
                 break;
             }
@@ -299,7 +283,9 @@ impl Subscription {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(opened) => opened.ok().map(|opened| {
                             self.cursor = opened.cursor;
-                            self.told = opened.cursor;
+                            if opened.client_has_id {
+                                self.told = Some(opened.cursor);
+                            }
                             self.parts.extend(opened.parts);
                             None
                         }),
@@ -320,16 +306,15 @@ impl Subscription {
             match channel.take(self.reader, self.cursor, join, cx.waker()) {
                 Take::Bytes { bytes, to } => {
                     self.cursor = to;
-                    self.told = to;
+                    self.told = Some(to);
                     return Poll::Ready(Some(Turn::Joined(bytes)));
                 }
                 Take::Events => {
                     // Between the two looks the window may have moved on; then the next turn knows.
                     if let Some(events) = self.channel.events_after(self.cursor) {
                         self.cursor = events.last().map_or(self.cursor, |last| last.seq);
-                        self.told = self.cursor;
-                        self.parts
-                            .extend(events.into_iter().map(|e| Part::Event(e, None)));
+                        self.told = Some(self.cursor);
+                        self.parts.extend(events.into_iter().map(Part::event));
                         return Poll::Ready(Some(Turn::Queued));
                     }
                 }
@@ -350,36 +335,43 @@ impl Subscription {
 
     /// Takes a page in, or finds that the log has overtaken the cursor.
     fn read(&mut self, page: Page) -> Option<Looking> {
-        if self.cursor.next() < page.first {
+        if self.cursor < page.dropped_to {
             let again = Arc::clone(&self.hub).reopen(self.channel.interest.clone(), self.cursor);
             return Some(Looking::Again(Box::pin(again)));
         }
         self.cursor = page.scanned_to.max(self.cursor);
         if let Some(last) = page.events.last() {
-            self.told = last.seq;
+            self.told = Some(last.seq);
         }
-        self.parts
-            .extend(page.events.into_iter().map(|e| Part::Event(e, None)));
+        self.parts.extend(page.events.into_iter().map(Part::event));
         None
     }
 
-    /// A comment; or, when the log has gone on without anything for this reader, the newest id, so
-    /// that a quiet reader does not fall out of the log (an id without data is kept and not heard:
-    /// WHATWG HTML 9.2.6).
-    fn sign_of_life(&mut self) -> Bytes {
+    /// A comment; or an id without data, where the client would otherwise lose its place. Browsers keep
+    /// that and do not dispatch it (WHATWG HTML 9.2.6), but some client libraries hand their users an
+    /// empty message for it, so it is sent only
+    /// - to a newcomer that has not had an event or a status yet: what is published while its connection
+    ///   is broken for the first time must not be lost on it;
+    /// - when the log has begun to drop events, and the id that the client knows is in its older half:
+    ///   it would soon expire.
+    fn keep_alive_bytes(&mut self) -> Bytes {
         let arrived = self.hub.fanout.arrived_to();
         // Looked at after `arrived` was read: what has arrived by then is in the window by now.
         let nothing_new = self
             .channel
             .events_after(self.cursor)
             .is_some_and(|new| new.is_empty());
-        if !nothing_new || arrived <= self.told {
+        let bounds = self.hub.engine.bounds();
+        let middle = bounds.first.0.midpoint(bounds.last.0);
+        let dropping = bounds.first > Seq::START.next();
+        let lasts = |told: Seq| !dropping || told.0 >= middle || told >= arrived;
+        let safe = self.told.is_some_and(lasts);
+        if !nothing_new || safe {
             return comment("");
         }
         self.cursor = arrived.max(self.cursor);
-        self.told = self.cursor;
-        let id = EventId::mint(self.hub.engine.bounds().epoch, self.cursor);
-        Bytes::from(format!("id: {id}\n\n"))
+        self.told = Some(self.cursor);
+        id_block(&EventId::mint(bounds.epoch, self.cursor))
     }
 
     fn end(&mut self) -> Option<Turn> {

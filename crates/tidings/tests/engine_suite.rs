@@ -13,14 +13,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use tidings::engine::{Draft, Engine, Memory, Retention, Stored, Tail, Wakes};
+use tidings::engine::{Draft, Engine, Memory, Retention, StatusUpdate, Stored, Tail, Wakes};
 use tidings::{Cursor, Event, EventId, Hub, Interest, Selector, Seq, Topics};
 
-const PLENTY: Retention = Retention {
-    events: 1_000_000,
-    bytes: 1 << 30,
-    age: None,
-};
+const PLENTY: Retention = Retention::new().events(1_000_000).bytes(1 << 30);
 
 /// Runs a future to its end in this thread, whatever it waits for.
 fn wait<F: Future>(future: F) -> F::Output {
@@ -41,34 +37,23 @@ fn wait<F: Future>(future: F) -> F::Output {
 }
 
 fn event(topics: impl Into<Topics>, text: &str) -> Draft {
-    Draft {
-        topics: topics.into(),
-        event: Some(Event::data(text)),
-        status: None,
-    }
+    Draft::event(topics, Event::data(text))
 }
 
 fn with_id(text: &str, id: &str) -> Draft {
-    Draft {
-        topics: "t".into(),
-        event: Some(Event::data(text).with_id(EventId::new(id).unwrap())),
-        status: None,
-    }
+    Draft::event("t", Event::data(text).with_id(EventId::new(id).unwrap()))
 }
 
 fn with_status(topics: impl Into<Topics>, text: &str, status: &str) -> Draft {
-    Draft {
-        status: Some(Event::data(status)),
-        ..event(topics, text)
-    }
+    event(topics, text).with_status(Event::data(status))
 }
 
 fn status_alone(topics: impl Into<Topics>, status: &str) -> Draft {
-    Draft {
-        topics: topics.into(),
-        event: None,
-        status: Some(Event::data(status)),
-    }
+    Draft::status(topics, StatusUpdate::Set(Event::data(status)))
+}
+
+fn no_status(topics: impl Into<Topics>) -> Draft {
+    Draft::status(topics, StatusUpdate::Remove)
 }
 
 fn append(engine: &impl Engine, draft: Draft) -> Seq {
@@ -101,12 +86,12 @@ fn check_read(
     interest: &Interest,
     (after, limit): (u64, usize),
     expected: &[&str],
-    (scanned_to, first): (u64, u64),
+    (scanned_to, dropped_to): (u64, u64),
 ) {
     let page = wait(engine.read(interest, Seq(after), limit)).unwrap();
     assert_eq!(texts(&page.events), expected);
     assert_eq!(page.scanned_to, Seq(scanned_to), "scanned_to");
-    assert_eq!(page.first, Seq(first), "first");
+    assert_eq!(page.dropped_to, Seq(dropped_to), "dropped_to");
 }
 
 /// A tail that notes what it hears, and looks into the log while it hears it.
@@ -153,7 +138,7 @@ fn an_empty_log_begins_after_its_end<E: Engine>(make: fn(Retention) -> E) {
     let engine = make(PLENTY);
     let bounds = engine.bounds();
     assert_eq!((bounds.first, bounds.last), (Seq(1), Seq::START));
-    check_read(&engine, &Interest::all(), (0, 10), &[], (0, 1));
+    check_read(&engine, &Interest::all(), (0, 10), &[], (0, 0));
     let snapshot = wait(engine.snapshot(&Interest::all())).unwrap();
     assert!(snapshot.statuses.is_empty());
     assert_eq!(snapshot.bounds, bounds);
@@ -270,13 +255,13 @@ fn read_filters_by_interest<E: Engine>(make: fn(Retention) -> E) {
     let one_of = |topics: &[&str]| {
         Interest::any_of(topics.iter().map(|topic| Selector::Exact((*topic).into())))
     };
-    check_read(&engine, &"a".into(), (0, 9), &["1", "3"], (4, 1));
-    check_read(&engine, &one_of(&["b", "c"]), (0, 9), &["2", "3"], (4, 1));
-    check_read(&engine, &one_of(&["a", "c"]), (0, 9), &["1", "3"], (4, 1));
-    check_read(&engine, &"x".into(), (0, 9), &[], (4, 1));
-    check_read(&engine, &one_of(&[]), (0, 9), &[], (4, 1));
+    check_read(&engine, &"a".into(), (0, 9), &["1", "3"], (4, 0));
+    check_read(&engine, &one_of(&["b", "c"]), (0, 9), &["2", "3"], (4, 0));
+    check_read(&engine, &one_of(&["a", "c"]), (0, 9), &["1", "3"], (4, 0));
+    check_read(&engine, &"x".into(), (0, 9), &[], (4, 0));
+    check_read(&engine, &one_of(&[]), (0, 9), &[], (4, 0));
     let everything = ["1", "2", "3", "4"];
-    check_read(&engine, &Interest::all(), (0, 9), &everything, (4, 1));
+    check_read(&engine, &Interest::all(), (0, 9), &everything, (4, 0));
 }
 
 fn read_gives_pages_that_join_without_seam<E: Engine>(make: fn(Retention) -> E) {
@@ -285,11 +270,11 @@ fn read_gives_pages_that_join_without_seam<E: Engine>(make: fn(Retention) -> E) 
         let topic = if n % 3 == 0 { "third" } else { "other" };
         append(&engine, event(topic, &n.to_string()));
     }
-    check_read(&engine, &"third".into(), (0, 2), &["3", "6"], (6, 1));
-    check_read(&engine, &"third".into(), (6, 2), &["9", "12"], (12, 1));
-    check_read(&engine, &"third".into(), (7, 2), &["9", "12"], (12, 1));
-    check_read(&engine, &"third".into(), (12, 9), &["15", "18"], (20, 1));
-    check_read(&engine, &"third".into(), (20, 9), &[], (20, 1));
+    check_read(&engine, &"third".into(), (0, 2), &["3", "6"], (6, 0));
+    check_read(&engine, &"third".into(), (6, 2), &["9", "12"], (12, 0));
+    check_read(&engine, &"third".into(), (7, 2), &["9", "12"], (12, 0));
+    check_read(&engine, &"third".into(), (12, 9), &["15", "18"], (20, 0));
+    check_read(&engine, &"third".into(), (20, 9), &[], (20, 0));
     for limit in 1..=7 {
         let mut joined = Vec::new();
         let mut after = Seq::START;
@@ -308,58 +293,45 @@ fn read_gives_pages_that_join_without_seam<E: Engine>(make: fn(Retention) -> E) 
 fn read_beyond_the_end_is_empty<E: Engine>(make: fn(Retention) -> E) {
     let engine = make(PLENTY);
     append(&engine, event("t", "1"));
-    check_read(&engine, &Interest::all(), (7, 9), &[], (7, 1));
+    check_read(&engine, &Interest::all(), (7, 9), &[], (7, 0));
 }
 
 fn retention_by_count_is_told<E: Engine>(make: fn(Retention) -> E) {
-    let engine = make(Retention {
-        events: 3,
-        ..PLENTY
-    });
+    let engine = make(PLENTY.events(3));
     for n in 1..=5 {
         append(&engine, event("t", &n.to_string()));
     }
-    check_read(&engine, &"t".into(), (0, 9), &["3", "4", "5"], (5, 3));
-    check_read(&engine, &"x".into(), (0, 9), &[], (5, 3));
+    check_read(&engine, &"t".into(), (0, 9), &["3", "4", "5"], (5, 2));
+    check_read(&engine, &"x".into(), (0, 9), &[], (5, 0));
     let bounds = engine.bounds();
     assert_eq!((bounds.first, bounds.last), (Seq(3), Seq(5)));
 }
 
 fn retention_by_bytes_is_told_and_keeps_the_newest<E: Engine>(make: fn(Retention) -> E) {
-    let engine = make(Retention {
-        bytes: 1000,
-        ..PLENTY
-    });
+    let engine = make(PLENTY.bytes(1000));
     for _ in 1..=10 {
         append(&engine, event("t", &"x".repeat(300)));
     }
     let page = wait(engine.read(&Interest::all(), Seq(0), 99)).unwrap();
     let kept: usize = page.events.iter().map(|e| e.frame.bytes().len()).sum();
     assert!(kept <= 1000, "{kept} bytes are kept");
-    assert_eq!(page.first, page.events[0].seq);
+    assert_eq!(page.dropped_to.next(), page.events[0].seq);
     assert!(page.events.len() >= 2, "no more is dropped than must be");
     let large = "y".repeat(5000);
     append(&engine, event("t", &large));
-    check_read(&engine, &"t".into(), (0, 9), &[&large], (11, 11));
+    check_read(&engine, &"t".into(), (0, 9), &[&large], (11, 10));
 }
 
 fn a_retention_of_nothing_still_keeps_the_newest<E: Engine>(make: fn(Retention) -> E) {
-    let engine = make(Retention {
-        events: 0,
-        bytes: 0,
-        age: None,
-    });
+    let engine = make(PLENTY.events(0).bytes(0));
     append(&engine, event("t", "1"));
     append(&engine, event("t", "2"));
-    check_read(&engine, &"t".into(), (0, 9), &["2"], (2, 2));
+    check_read(&engine, &"t".into(), (0, 9), &["2"], (2, 1));
 }
 
 /// Every way to look at the log tells the same age of it.
 fn retention_by_age_is_told_everywhere<E: Engine>(make: fn(Retention) -> E) {
-    let engine = make(Retention {
-        age: Some(Duration::ZERO),
-        ..PLENTY
-    });
+    let engine = make(PLENTY.age(Duration::ZERO));
     append(&engine, with_id("1", "one"));
     let appended_at = std::time::Instant::now();
     while appended_at.elapsed() < Duration::from_millis(2) {
@@ -371,31 +343,97 @@ fn retention_by_age_is_told_everywhere<E: Engine>(make: fn(Retention) -> E) {
     assert_eq!((bounds.first, bounds.last), (Seq(2), Seq(1)));
     let snapshot = wait(engine.snapshot(&Interest::all())).unwrap();
     assert_eq!(snapshot.bounds, bounds);
-    check_read(&engine, &"t".into(), (0, 9), &[], (1, 2));
+    check_read(&engine, &"t".into(), (0, 9), &[], (1, 1));
     assert_eq!(append(&engine, event("t", "2")), Seq(2), "none is reused");
 }
 
 fn a_chosen_id_is_located_while_the_log_holds_it<E: Engine>(make: fn(Retention) -> E) {
-    let engine = make(Retention {
-        events: 3,
-        ..PLENTY
-    });
+    let engine = make(PLENTY.events(3));
     let locate = |id: &str| wait(engine.locate(&EventId::new(id).unwrap())).unwrap();
     append(&engine, with_id("1", "a"));
     append(&engine, with_id("2", "b"));
     append(&engine, with_id("3", "a"));
-    assert_eq!(locate("a"), Some(Seq(1)), "the earlier holder wins");
+    assert_eq!(locate("a"), Some(Seq(1)), "the first event that had it");
     assert_eq!(locate("b"), Some(Seq(2)));
     append(&engine, event("t", "4"));
-    assert_ne!(locate("a"), Some(Seq(1)), "gone with its event");
+    // A reader that had the first must not be taken for one that has had the second.
+    assert_eq!(locate("a"), Some(Seq(1)), "as long as any event has it");
     assert_eq!(locate("b"), Some(Seq(2)));
     append(&engine, event("t", "5"));
-    assert_eq!(locate("b"), None);
+    assert_eq!(locate("b"), None, "gone with its only event");
     append(&engine, with_id("6", "b"));
     assert_eq!(locate("b"), Some(Seq(6)), "free to be used again");
     append(&engine, event("t", "7"));
     append(&engine, event("t", "8"));
     assert_eq!(locate("a"), None);
+}
+
+fn what_is_dropped_is_told_to_those_who_wanted_it<E: Engine>(make: fn(Retention) -> E) {
+    let engine = make(PLENTY.events(3));
+    append(&engine, event("quiet", "1"));
+    append(&engine, event(Topics::several(["loud", "both"]), "2"));
+    for n in 3..=9 {
+        append(&engine, event("loud", &n.to_string()));
+    }
+    let dropped_to = |interest: &Interest| {
+        let page = wait(engine.read(interest, Seq::START, 99)).unwrap();
+        page.dropped_to.0
+    };
+    let one_of = |topics: &[&str]| {
+        Interest::any_of(topics.iter().map(|topic| Selector::Exact((*topic).into())))
+    };
+    assert_eq!(dropped_to(&"quiet".into()), 1);
+    assert_eq!(dropped_to(&"both".into()), 2);
+    assert_eq!(dropped_to(&"loud".into()), 6);
+    assert_eq!(dropped_to(&"never".into()), 0);
+    assert_eq!(dropped_to(&one_of(&["quiet", "both"])), 2);
+    assert_eq!(dropped_to(&Interest::all()), 6);
+    assert_eq!(dropped_to(&one_of(&[])), 0);
+}
+
+/// An engine may forget which topics its dropped events were about, but not that there were some.
+fn what_was_dropped_about_countless_topics_is_never_denied<E: Engine>(make: fn(Retention) -> E) {
+    const TOPICS: u64 = 30_000;
+    let engine = make(PLENTY.events(1));
+    for n in 1..=TOPICS {
+        append(&engine, event(n.to_string().as_str(), "x"));
+    }
+    for n in 1..TOPICS {
+        let interest = Interest::from(n.to_string().as_str());
+        let page = wait(engine.read(&interest, Seq::START, 1)).unwrap();
+        assert!(page.dropped_to >= Seq(n), "topic {n}: {}", page.dropped_to);
+        assert!(page.dropped_to < Seq(TOPICS), "it is still in the log");
+    }
+}
+
+fn a_status_that_is_removed_is_gone_and_may_be_set_again<E: Engine>(make: fn(Retention) -> E) {
+    let engine = Arc::new(make(PLENTY));
+    let ear = Ear::at(&engine);
+    append(&*engine, with_status(Topics::several(["a", "b"]), "1", "s"));
+    assert_eq!(append(&*engine, no_status("a")), Seq(1));
+    let topics = || {
+        let snapshot = wait(engine.snapshot(&Interest::all())).unwrap();
+        let topics = snapshot.statuses.iter().map(|s| s.topic.to_string());
+        let mut topics: Vec<_> = topics.collect();
+        topics.sort();
+        topics
+    };
+    assert_eq!(topics(), ["b"]);
+    append(&*engine, status_alone("a", "again"));
+    assert_eq!(topics(), ["a", "b"]);
+    assert_eq!(*ear.heard.lock().unwrap(), [Seq(1)], "no event, no news");
+}
+
+fn statuses_beyond_the_retention_go_oldest_first<E: Engine>(make: fn(Retention) -> E) {
+    let engine = make(PLENTY.statuses(3));
+    for topic in ["a", "b", "c", "a", "d", "e"] {
+        append(&engine, status_alone(topic, topic));
+    }
+    let snapshot = wait(engine.snapshot(&Interest::all())).unwrap();
+    let topics = snapshot.statuses.iter().map(|s| s.topic.to_string());
+    let mut topics: Vec<_> = topics.collect();
+    topics.sort();
+    assert_eq!(topics, ["a", "d", "e"]);
 }
 
 fn a_status_is_as_of_its_event<E: Engine>(make: fn(Retention) -> E) {
@@ -456,10 +494,7 @@ fn each_topic_has_a_status_of_its_own<E: Engine>(make: fn(Retention) -> E) {
 
 /// What the log drops about other topics must not make a status look old.
 fn a_status_outlives_events_that_are_not_its_own<E: Engine>(make: fn(Retention) -> E) {
-    let engine = make(Retention {
-        events: 2,
-        ..PLENTY
-    });
+    let engine = make(PLENTY.events(2));
     append(&engine, with_status("quiet", "1", "all is quiet"));
     append(&engine, with_status("loud", "2", "as of 2"));
     for n in 3..=9 {
@@ -535,6 +570,10 @@ macro_rules! engine_suite {
             a_retention_of_nothing_still_keeps_the_newest,
             retention_by_age_is_told_everywhere,
             a_chosen_id_is_located_while_the_log_holds_it,
+            what_is_dropped_is_told_to_those_who_wanted_it,
+            what_was_dropped_about_countless_topics_is_never_denied,
+            a_status_that_is_removed_is_gone_and_may_be_set_again,
+            statuses_beyond_the_retention_go_oldest_first,
             a_status_is_as_of_its_event,
             a_status_alone_is_as_of_the_newest_event,
             each_topic_has_a_status_of_its_own,

@@ -16,18 +16,29 @@ const MAX_LINES: usize = 600;
 /// What each module of the crate may name of the others. `lib.rs` may name all of them.
 ///
 /// A module's own parts are its own affair, unless they have a line in [`FORBIDDEN`].
-const MAY_NAME: [(&str, &[&str]); 11] = [
+const MAY_NAME: [(&str, &[&str]); 13] = [
     // Floor 0: words. Among themselves they may speak.
     ("event", &["id", "topic", "sse"]),
     ("id", &["event", "topic", "sse"]),
     ("topic", &["event", "id", "sse"]),
     ("sse", &["event", "id", "topic"]),
+    ("jitter", &[]),
+    ("recent", &[]),
     // Floor 1: the log.
-    ("engine", &["event", "id", "topic", "sse"]),
+    ("engine", &["event", "id", "topic", "sse", "recent"]),
     // Floor 2: the fan-out.
     (
         "hub",
-        &["event", "id", "topic", "sse", "engine", "subscription"],
+        &[
+            "event",
+            "id",
+            "topic",
+            "sse",
+            "engine",
+            "subscription",
+            "jitter",
+            "recent",
+        ],
     ),
     (
         "subscription",
@@ -44,6 +55,7 @@ const MAY_NAME: [(&str, &[&str]); 11] = [
             "engine",
             "hub",
             "subscription",
+            "jitter",
         ],
     ),
     (
@@ -134,7 +146,7 @@ const FORBIDDEN: [(&[&str], &[&str], &str); 4] = [
 
 /// The one line in which a hub is made over a log of this crate, and the import that it needs.
 const HUB_MEMORY: [&str; 2] = [
-    "use crate::engine::{BoxFuture, Draft, Engine, EngineError, Memory, Retention, Tail, Wakes};",
+    "BoxFuture, Draft, Engine, EngineError, Memory, Retention, StatusUpdate, Tail, Wakes,",
     "Hub::new(Memory::new(Retention::default()))",
 ];
 

@@ -74,19 +74,18 @@ async fn serve_topic(hub: &Hub) -> Server {
     serve(Endpoint::new(hub.clone(), "t")).await
 }
 
-/// Takes the greeting and the first id off, and leaves the client at its first event.
-async fn past_the_beginning(client: &mut Client, hub: &Hub) {
+/// Takes the greeting off, and leaves the client at its first event, as the newest of so many streams.
+async fn past_the_greeting(client: &mut Client, hub: &Hub, n_open: u64) {
     client.head().await;
     check_greeting(&client.chunk().await.unwrap(), 1000);
-    let mark = client.chunk().await.unwrap();
-    assert_eq!(text(&mark), format!("id: {}\n\n", hub.cursor()));
+    wait_until("it is open", || hub.stats().open == n_open).await;
 }
 
 #[track_caller]
 fn check_greeting(greeting: &[u8], least_ms: u64) {
     let greeting = text(greeting);
     let retry = greeting.strip_prefix(": tidings\nretry: ");
-    let retry = retry.and_then(|retry| retry.strip_suffix("\n\n"));
+    let retry = retry.and_then(|retry| retry.strip_suffix('\n'));
     let retry: u64 = retry
         .unwrap_or_else(|| panic!("{greeting:?}"))
         .parse()
@@ -144,6 +143,23 @@ async fn the_reconnection_time_differs_between_clients_and_is_never_nothing() {
     assert!(greetings.len() > 1);
 }
 
+/// JavaScript's timers take 31 bits of milliseconds; a longer one fires at once.
+#[tokio::test]
+async fn the_reconnection_time_is_never_longer_than_a_timer_can_be() {
+    let hub = quiet_hub();
+    let server = serve(Endpoint::new(hub.clone(), "t").retry(Duration::MAX)).await;
+    let mut client = Client::get(server.address).await;
+    client.head().await;
+    let greeting = client.chunk().await.unwrap();
+    assert_eq!(text(&greeting), ": tidings\nretry: 2147483647\n");
+    wait_until("it is open", || hub.stats().open == 1).await;
+    let forever = Event::data("x").with_retry(Duration::MAX);
+    let id = hub.publish("t", forever).await.unwrap();
+    let chunk = client.chunk().await.unwrap();
+    let expected = format!("id: {id}\nretry: 2147483647\ndata: x\n\n");
+    assert_eq!(text(&chunk), expected);
+}
+
 /// HTTP/1.0 knows neither chunks nor kept connections: the stream ends with the connection.
 #[tokio::test]
 async fn http_1_0_gets_the_bare_stream() {
@@ -154,14 +170,13 @@ async fn http_1_0_gets_the_bare_stream() {
     assert_eq!(head[0], "HTTP/1.0 200 OK");
     assert_eq!(head[1..], STREAM_HEAD[1..5]);
     wait_until("it is open", || hub.stats().open == 1).await;
-    let mark = format!("id: {}\n\n", hub.cursor());
     let id = hub.publish("t", Event::data("x")).await.unwrap();
     hub.close(Duration::ZERO).await;
     let body = client.rest_until_closed().await;
     let (greeting, rest) =
-        body.split_at(body.windows(2).position(|two| two == b"\n\n").unwrap() + 2);
+        body.split_at(body.windows(3).position(|three| three == b"id:").unwrap());
     check_greeting(greeting, 1000);
-    assert_eq!(text(rest), format!("{mark}id: {id}\ndata: x\n\n"));
+    assert_eq!(text(rest), format!("id: {id}\ndata: x\n\n"));
 }
 
 #[tokio::test]
@@ -169,7 +184,7 @@ async fn each_event_is_one_chunk_of_exactly_its_bytes() {
     let hub = quiet_hub();
     let server = serve_topic(&hub).await;
     let mut client = Client::get(server.address).await;
-    past_the_beginning(&mut client, &hub).await;
+    past_the_greeting(&mut client, &hub, 1).await;
     let mut check = async |event: Event, expected: &str| {
         let id = hub.publish("t", event).await.unwrap();
         let chunk = client.chunk().await.unwrap();
@@ -291,7 +306,7 @@ async fn finished_topics_are_204_so_that_a_browser_stops_for_good() {
     let hub = quiet_hub();
     let server = serve_topic(&hub).await;
     let mut open = Client::get(server.address).await;
-    past_the_beginning(&mut open, &hub).await;
+    past_the_greeting(&mut open, &hub, 1).await;
     let id = hub.publish("t", Event::data("bye")).await.unwrap();
     hub.finish("t");
     let rest = open.chunks_to_the_end().await;
@@ -383,9 +398,11 @@ async fn a_silent_client_is_written_to() {
     let hub = Hub::with_keep_alive(memory, Duration::from_millis(20));
     let server = serve_topic(&hub).await;
     let mut client = Client::get(server.address).await;
-    past_the_beginning(&mut client, &hub).await;
+    past_the_greeting(&mut client, &hub, 1).await;
+    let id = format!("id: {}\n\n", hub.cursor());
+    assert_eq!(text(&client.chunk().await.unwrap()), id);
     for _ in 0..3 {
-        assert_eq!(client.chunk().await.as_deref(), Some(&b": \n\n"[..]));
+        assert_eq!(client.chunk().await.as_deref(), Some(&b": \n"[..]));
     }
 }
 
@@ -394,9 +411,9 @@ async fn a_shutdown_with_a_hundred_streams_ends() {
     let hub = quiet_hub();
     let server = serve_topic(&hub).await;
     let mut clients = Vec::new();
-    for _ in 0..100 {
+    for n_open in 1..=100 {
         let mut client = Client::get(server.address).await;
-        past_the_beginning(&mut client, &hub).await;
+        past_the_greeting(&mut client, &hub, n_open).await;
         clients.push(client);
     }
     let last = hub.publish("t", Event::data("bye")).await.unwrap();

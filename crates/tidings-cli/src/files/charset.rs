@@ -1,14 +1,15 @@
-//! The encoding of an HTML document, said in the header before the browser has to guess.
+//! The encoding of a text, and above all of an HTML document, where it is known.
+//!
+//! What the header says, the browser believes first. So a charset is said where it is true, and
+//! otherwise nothing: then the page's own declaration, `@charset` or the browser's guess decide.
 //!
 //! A browser looks for `<meta charset>` in the first 1024 bytes of what it gets. The injected
 //! script may push it out of them, so what the prescan would have found in the document as it is
 //! on disk must go into the `Content-Type`, which the browser believes first.
 
-use super::media::is_utf8;
-
 /// What the prescan looks at (WHATWG HTML 13.2.3.2).
 const PRESCAN_BYTES: usize = 1024;
-/// What is checked for being UTF-8.
+/// How much of a large file is checked for being UTF-8.
 pub(crate) const LOOK_BYTES: usize = 64 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub(crate) enum Charset {
 }
 
 impl Charset {
-    /// Decides by the beginning of a document.
-    pub(crate) fn of(first: &[u8]) -> Charset {
+    /// Decides by the beginning of a document, or by all of it if that is the `whole`.
+    pub(crate) fn of(first: &[u8], whole: bool) -> Charset {
         // WHATWG Encoding 6, "BOM sniff": a byte order mark outranks everything.
         if first.starts_with(b"\xef\xbb\xbf") {
             return Charset::Utf8;
@@ -42,7 +43,7 @@ impl Charset {
                 Charset::Utf8
             }
             Some(label) => Charset::Declared(label),
-            None if is_utf8(first, LOOK_BYTES) => Charset::Utf8,
+            None if is_utf8(first, whole) => Charset::Utf8,
             None => Charset::Unknown,
         }
     }
@@ -55,6 +56,20 @@ impl Charset {
             Charset::Unknown => "text/html".to_owned(),
         }
     }
+}
+
+/// Whether a text is UTF-8, judged by its first bytes.
+///
+/// Of a `whole` text this is certain. Where more follows, ASCII tells nothing, because the byte that is
+/// not UTF-8 may be the next one; but what has looked like UTF-8 where it is not ASCII stays so.
+/// ISO-2022-JP consists of ASCII bytes only, and is told by its escape sequences.
+pub(crate) fn is_utf8(first: &[u8], whole: bool) -> bool {
+    let valid = match std::str::from_utf8(first) {
+        Ok(_) => true,
+        // The end of what was looked at may cut a character off, the end of the text may not.
+        Err(error) => !whole && error.error_len().is_none(),
+    };
+    valid && (whole || !first.is_ascii()) && !first.contains(&0x1b)
 }
 
 /// WHATWG HTML 13.2.3.2, "prescan a byte stream to determine its encoding".
@@ -241,7 +256,7 @@ mod tests {
 
     fn check(document: &[u8], expected: &str) {
         assert_eq!(
-            Charset::of(document).content_type(),
+            Charset::of(document, true).content_type(),
             expected,
             "{}",
             document.escape_ascii()
@@ -258,8 +273,17 @@ mod tests {
             "text/html; charset=utf-8",
         );
         check(b"<meta charset='UTF-8'>", "text/html; charset=utf-8");
-        let cut = [b"x".repeat(LOOK_BYTES - 1), "ü".into()].concat();
-        check(&cut, "text/html; charset=utf-8");
+    }
+
+    #[test]
+    fn a_late_byte_that_is_not_utf8_is_noticed() {
+        let late = [b"x".repeat(2 * LOOK_BYTES), b"\xe9".into()].concat();
+        check(&late, "text/html");
+        check(b"iso-2022-jp: \x1b$BF|K\\\x1b(B", "text/html");
+        let part = |first: &[u8]| Charset::of(first, false);
+        assert_eq!(part(b"ascii so far"), Charset::Unknown);
+        assert_eq!(part(b"gr\xc3\xbc\xc3"), Charset::Utf8);
+        assert_eq!(part(b"<meta charset=utf-8>"), Charset::Utf8);
     }
 
     #[test]
@@ -322,7 +346,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(pieces in proptest::collection::vec("<|<meta |charset|=|'|\"|>|/|<!--|-->|content|http-equiv|content-type| |;|a", 0..40)) {
-            let value = Charset::of(pieces.concat().as_bytes()).content_type();
+            let value = Charset::of(pieces.concat().as_bytes(), true).content_type();
             proptest::prop_assert!(http::HeaderValue::try_from(value).is_ok());
         }
     }

@@ -44,7 +44,7 @@ impl Files {
         if !asked.navigation {
             return Ok((root, choice, None));
         }
-        let mut snippet = choice.snippet(asked, pages);
+        let mut snippet = choice.snippet(pages);
         for _ in 0..ATTEMPTS {
             let (root_now, choice_now) = self.choose(target, true)?;
             let settled = choice_now.is_same_page(&choice);
@@ -52,7 +52,7 @@ impl Files {
             if settled {
                 break;
             }
-            snippet = choice.snippet(asked, pages);
+            snippet = choice.snippet(pages);
         }
         Ok((root, choice, snippet))
     }
@@ -140,11 +140,10 @@ impl Choice {
         }
     }
 
-    fn snippet(&self, asked: Asked<'_>, pages: &dyn Pages) -> Option<Snippet> {
+    fn snippet(&self, pages: &dyn Pages) -> Option<Snippet> {
         match self {
             Choice::File { path, status, .. } => {
-                // A part is a part of the file as it is on disk.
-                if asked.range.is_some() || Media::of(path.name()?) != Media::Html {
+                if Media::of(path.name()?) != Media::Html {
                     return None;
                 }
                 let url_path = &path.decoded();

@@ -1,10 +1,14 @@
 //! `Content-Type` by a file's name, and by its first bytes where the name says nothing.
 //!
-//! `nosniff` is sent with everything, so what stands here is what the browser believes. Text is
-//! UTF-8 unless something says otherwise; HTML has its own rules in `charset.rs`.
+//! `nosniff` is sent with everything, so what stands here is what the browser believes. A charset
+//! in the header overrules what the page or the file itself declares, so it is only said where
+//! `charset.rs` finds that it is true.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::Path;
+
+use super::charset;
 
 /// What a name tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,9 +17,9 @@ pub(crate) enum Media {
     /// HTML written as XML: a document, but nothing can be put into it by the rules of HTML.
     Xhtml,
     Known {
-        /// The complete value of `Content-Type`.
-        value: String,
-        /// Whether compressing it is worth the time.
+        /// The value of `Content-Type`, without a charset.
+        essence: &'static str,
+        /// Whether it is text: worth compressing, and in some charset.
         text: bool,
     },
     /// Text if it looks like text, else this.
@@ -24,13 +28,25 @@ pub(crate) enum Media {
     },
 }
 
-const PLAIN: &str = "text/plain; charset=utf-8";
+const PLAIN: &str = "text/plain";
 const BINARY: &str = "application/octet-stream";
 /// How much of a file is looked at where its name says nothing.
-const SNIFF_BYTES: usize = 1024;
+const SNIFF_BYTES: usize = 1445;
+/// Up to this size text is read as a whole, to know whether all of it is UTF-8.
+const TEXT_BYTES: usize = 8 * 1024 * 1024;
 
 impl Media {
     pub(crate) fn of(name: &OsStr) -> Media {
+        let stored = stored_coding(name);
+        // What is stored compressed has the type of what comes out; `.svgz` is known as it is.
+        let path = Path::new(name);
+        let svgz = path
+            .extension()
+            .is_some_and(|end| end.eq_ignore_ascii_case("svgz"));
+        let name = match stored {
+            Some(_) if !svgz => path.file_stem().unwrap_or_default(),
+            _ => name,
+        };
         let extension = Path::new(name).extension().unwrap_or_default();
         let extension = extension.to_string_lossy().to_ascii_lowercase();
         // Where `mime_guess` is missing, outdated or thinks of another world than the web.
@@ -47,6 +63,7 @@ impl Media {
             "yaml" | "yml" => "text/yaml",
             "xml" | "xsl" | "xslt" => "application/xml",
             "wasm" => "application/wasm",
+            "svgz" => "image/svg+xml",
             "avif" => "image/avif",
             "jxl" => "image/jxl",
             "ico" => "image/x-icon",
@@ -67,40 +84,90 @@ impl Media {
                 None => return Media::Unknown { binary: BINARY },
             },
         };
-        let text = is_text(essence);
-        let value = match text && !essence.contains("charset") {
-            // XML says its encoding itself, and the header would overrule it (RFC 7303 3.2).
-            true if !essence.ends_with("xml") => format!("{essence}; charset=utf-8"),
-            _ => essence.to_owned(),
-        };
-        Media::Known { value, text }
+        Media::Known {
+            essence,
+            text: is_text(essence) && stored.is_none(),
+        }
     }
 
-    pub(crate) fn is_compressible(&self) -> bool {
+    pub(crate) fn is_compressible(&self, name: &OsStr) -> bool {
         match self {
             Media::Html | Media::Xhtml => true,
-            Media::Known { text, value } => *text || value == "application/wasm",
+            Media::Known { text, essence } => {
+                *text || *essence == "application/wasm" && stored_coding(name).is_none()
+            }
             Media::Unknown { .. } => false,
         }
     }
 
     /// How much of the file `content_type` wants to see.
-    pub(crate) fn sniff_bytes(&self) -> usize {
+    pub(crate) fn look_bytes(&self, len: u64) -> usize {
         match self {
-            Media::Unknown { .. } => SNIFF_BYTES,
+            Media::Html | Media::Known { text: true, .. } if !self.says_its_charset_itself() => {
+                match len <= TEXT_BYTES as u64 {
+                    true => TEXT_BYTES,
+                    false => charset::LOOK_BYTES,
+                }
+            }
+            Media::Unknown { .. } => charset::LOOK_BYTES,
             _ => 0,
         }
     }
 
-    /// The value of `Content-Type`, except for HTML, whose charset is decided elsewhere.
-    pub(crate) fn content_type(&self, first: &[u8]) -> &str {
-        match self {
+    /// The value of `Content-Type`, except for HTML, whose charset is decided elsewhere. `first` are
+    /// the first bytes of the file, all of them if it is `whole`.
+    pub(crate) fn content_type(&self, first: &[u8], whole: bool) -> Cow<'static, str> {
+        let essence = match self {
             Media::Html => "text/html",
             Media::Xhtml => "application/xhtml+xml",
-            Media::Known { value, .. } => value,
+            Media::Known { essence, .. } => essence,
             Media::Unknown { .. } if looks_like_text(first) => PLAIN,
             Media::Unknown { binary } => binary,
+        };
+        let utf8 = is_text(essence)
+            && !matches!(self, Media::Known { text: false, .. })
+            && !self.says_its_charset_itself()
+            && !(essence == "text/css" && declares_another_charset(first))
+            && charset::is_utf8(first, whole);
+        match utf8 {
+            true => Cow::Owned(format!("{essence}; charset=utf-8")),
+            false => Cow::Borrowed(essence),
         }
+    }
+
+    /// XML says its encoding in its first line, and the header would overrule it (RFC 7303 3.2).
+    fn says_its_charset_itself(&self) -> bool {
+        match self {
+            Media::Xhtml => true,
+            Media::Known { essence, .. } => essence.ends_with("xml"),
+            _ => false,
+        }
+    }
+}
+
+/// The coding in which a file is stored, where browsers cannot use it without being told
+/// (`Content-Encoding`).
+///
+/// - `.svgz` is an SVG image that is compressed with gzip: no browser shows it otherwise.
+/// - `.js.gz`, `.wasm.br` and their like are asked for under these names by the builds of game
+///   engines (Unity's `Build/game.framework.js.br`, `game.data.gz`, `game.wasm.br`,
+///   `game.symbols.json.gz`; Emscripten's `game.mem.gz`), which leave it to the browser to decompress
+///   them.
+///
+/// Everything else stays what it is: an archive (`.tar.gz`) is downloaded as such, data
+/// (`.json.gz`, `.csv.gz`) is decompressed by the script that fetches it, and so is Unity's
+/// `.unityweb`, with which a loader comes that does it.
+pub(crate) fn stored_coding(name: &OsStr) -> Option<&'static str> {
+    const INNER: [&str; 6] = [".js", ".mjs", ".wasm", ".data", ".mem", ".symbols.json"];
+    let name = name.to_string_lossy().to_ascii_lowercase();
+    let (stem, extension) = name.rsplit_once('.')?;
+    match extension {
+        "svgz" => Some("gzip"),
+        "gz" | "br" if INNER.iter().any(|inner| stem.ends_with(inner)) => match extension {
+            "gz" => Some("gzip"),
+            _ => Some("br"),
+        },
+        _ => None,
     }
 }
 
@@ -114,19 +181,23 @@ fn is_text(essence: &str) -> bool {
         )
 }
 
-/// UTF-8 without NUL.
+/// WHATWG MIME Sniffing 7.2: a byte order mark, or no "binary data byte", of which text in other
+/// encodings has none.
 fn looks_like_text(first: &[u8]) -> bool {
-    let look = &first[..first.len().min(SNIFF_BYTES)];
-    !look.contains(&0) && is_utf8(first, SNIFF_BYTES)
+    if first.starts_with(b"\xff\xfe") || first.starts_with(b"\xfe\xff") {
+        return true;
+    }
+    let binary = |byte: &u8| matches!(byte, 0x00..=0x08 | 0x0b | 0x0e..=0x1a | 0x1c..=0x1f);
+    !first.iter().take(SNIFF_BYTES).any(binary)
 }
 
-/// Whether the first `look_bytes` are UTF-8, where the end of the look may cut a sequence off but
-/// the end of the file may not.
-pub(crate) fn is_utf8(first: &[u8], look_bytes: usize) -> bool {
-    match std::str::from_utf8(&first[..first.len().min(look_bytes)]) {
-        Ok(_) => true,
-        Err(error) => error.error_len().is_none() && first.len() >= look_bytes,
-    }
+/// Whether a sheet begins with an `@charset` that is not UTF-8 (CSS Syntax 3.2: exactly so written).
+fn declares_another_charset(sheet: &[u8]) -> bool {
+    let Some(rest) = sheet.strip_prefix(b"@charset \"") else {
+        return false;
+    };
+    let label = rest.split(|&byte| byte == b'"').next().unwrap_or_default();
+    !label.eq_ignore_ascii_case(b"utf-8") && !label.eq_ignore_ascii_case(b"utf8")
 }
 
 #[cfg(test)]
@@ -134,15 +205,21 @@ mod tests {
     use super::*;
 
     fn check(name: &str, expected: &str) {
+        check_content(name, b"", expected);
+    }
+
+    fn check_content(name: &str, content: &[u8], expected: &str) {
+        let media = Media::of(OsStr::new(name));
+        let shown = content[..content.len().min(60)].escape_ascii();
         assert_eq!(
-            Media::of(OsStr::new(name)).content_type(b"\x00"),
+            media.content_type(content, true),
             expected,
-            "{name}"
+            "{name} {shown}"
         );
     }
 
     #[test]
-    fn names_tell_the_type_and_text_is_utf8() {
+    fn names_tell_the_type() {
         check("a.css", "text/css; charset=utf-8");
         check("a.js", "text/javascript; charset=utf-8");
         check("A.MJS", "text/javascript; charset=utf-8");
@@ -165,20 +242,92 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_tells_nothing_is_looked_into() {
-        let sniffed =
-            |name: &str, first: &[u8]| Media::of(OsStr::new(name)).content_type(first).to_owned();
-        assert_eq!(sniffed("LICENSE", b"MIT"), PLAIN);
-        assert_eq!(sniffed("Makefile", b""), PLAIN);
-        assert_eq!(
-            sniffed("LICENSE", &[b"x".repeat(1023), "ü".into()].concat()),
-            PLAIN
+    fn a_charset_is_said_only_where_it_is_true() {
+        for (name, essence) in [
+            ("a.js", "text/javascript"),
+            ("a.css", "text/css"),
+            ("a.txt", "text/plain"),
+            ("a.csv", "text/csv"),
+            ("a.json", "application/json"),
+            ("LICENSE", "text/plain"),
+        ] {
+            let utf8 = format!("{essence}; charset=utf-8");
+            check_content(name, b"ascii", &utf8);
+            check_content(name, "grüße".as_bytes(), &utf8);
+            check_content(name, b"\xef\xbb\xbfmark", &utf8);
+            check_content(name, b"latin-1: gr\xfc\xdfe", essence);
+            check_content(name, b"shift_jis: \x93\xfa\x96\x7b", essence);
+            check_content(name, b"gbk: \xc4\xe3\xba\xc3", essence);
+            check_content(name, b"iso-2022-jp: \x1b$BF|K\\\x1b(B", essence);
+            check_content(name, b"\xff\xfeu\0t\0f\x001\x006\0", essence);
+            check_content(name, b"cut off \xc3", essence);
+        }
+    }
+
+    #[test]
+    fn what_a_sheet_says_about_itself_is_not_overruled() {
+        check_content("a.css", b"@charset \"shift_jis\"; a{}", "text/css");
+        check_content(
+            "a.css",
+            b"@charset \"UTF-8\"; a{}",
+            "text/css; charset=utf-8",
         );
-        assert_eq!(sniffed("data", b"a\x00b"), BINARY);
-        assert_eq!(sniffed("data", b"\xff\xfe"), BINARY);
-        assert_eq!(sniffed("data", b"cut off \xc3"), BINARY);
-        assert_eq!(sniffed("a.unheardof", b"\x89"), BINARY);
-        assert_eq!(sniffed("a.ts", b"const a: number = 1"), PLAIN);
-        assert_eq!(sniffed("a.ts", b"G\x00\x11"), "video/mp2t");
+        check_content(
+            "a.js",
+            b"@charset \"gbk\";",
+            "text/javascript; charset=utf-8",
+        );
+    }
+
+    #[test]
+    fn the_beginning_of_a_large_file_tells_only_if_it_is_not_ascii() {
+        let part = |content: &[u8]| Media::of(OsStr::new("a.js")).content_type(content, false);
+        assert_eq!(part("grüße".as_bytes()), "text/javascript; charset=utf-8");
+        assert_eq!(part(b"gr\xc3\xbc\xc3"), "text/javascript; charset=utf-8");
+        assert_eq!(part(b"ascii so far"), "text/javascript");
+        assert_eq!(part(b"gr\xfc"), "text/javascript");
+    }
+
+    #[test]
+    fn a_name_that_tells_nothing_is_looked_into() {
+        const TEXT: &str = "text/plain; charset=utf-8";
+        check_content("LICENSE", b"MIT", TEXT);
+        check_content("Makefile", b"", TEXT);
+        check_content("data", b"a\x00b", BINARY);
+        check_content("a.unheardof", b"\x89PNG\r\n\x1a\n", BINARY);
+        check_content("a.ts", b"const a: number = 1", TEXT);
+        check_content("a.ts", b"G\x00\x11", "video/mp2t");
+    }
+
+    #[test]
+    fn what_is_stored_compressed_has_the_type_of_what_comes_out() {
+        for (name, essence, coding) in [
+            ("a.svgz", "image/svg+xml", Some("gzip")),
+            ("game.framework.js.gz", "text/javascript", Some("gzip")),
+            ("game.loader.JS.BR", "text/javascript", Some("br")),
+            ("game.wasm.br", "application/wasm", Some("br")),
+            ("game.data.gz", BINARY, Some("gzip")),
+            ("game.mem.br", BINARY, Some("br")),
+            ("game.symbols.json.gz", "application/json", Some("gzip")),
+            ("a.tar.gz", "application/gzip", None),
+            ("a.tgz", "application/x-compressed", None),
+            ("a.csv.gz", "application/gzip", None),
+            ("a.json.gz", "application/gzip", None),
+            ("js.gz", "application/gzip", None),
+            ("game.wasm.unityweb", "application/vnd.unity", None),
+            ("a.js", "text/javascript; charset=utf-8", None),
+        ] {
+            assert_eq!(stored_coding(OsStr::new(name)), coding, "{name}");
+            let content = match coding {
+                None if essence.contains("text") => &b"text"[..],
+                _ => b"\x1f\x8b\x00",
+            };
+            check_content(name, content, essence);
+            let media = Media::of(OsStr::new(name));
+            assert!(
+                coding.is_none() || !media.is_compressible(OsStr::new(name)),
+                "{name}"
+            );
+        }
     }
 }

@@ -1,19 +1,19 @@
 //! Answers where there is nothing to serve.
 //!
-//! The page for people carries the script, so that it reloads as soon as the file is there: a
-//! generator that wipes its output must not strand the tab. What is private, outside the root or
+//! The page for people about what is missing or cannot be read carries the script, so that it reloads as soon as the file is there: a
+//! generator that wipes its output, or a file that root has written, must not strand the tab. What is private, outside the root or
 //! not there at all looks the same.
 
 use std::io;
 
-use http::header::{CONTENT_TYPE, VARY};
-use http::{Response, StatusCode};
+use http::header::{ALLOW, CONTENT_TYPE, VARY};
+use http::{Method, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::body::Body;
 use super::serve::{set, set_body};
 use super::shell::{self, escape};
-use super::{Snippet, our_page};
+use super::{METHODS, Snippet, our_page};
 
 /// `path` is the path of the request as it came.
 pub(super) fn missing(path: &str, snippet: Option<&Snippet>, navigation: bool) -> Response<Body> {
@@ -54,15 +54,49 @@ pub(super) fn malformed(why: &str) -> Response<Body> {
 }
 
 /// It is there, or may be, but the file system says no.
-pub(super) fn unreadable(path: &str, error: &io::Error) -> Response<Body> {
-    let status = match error.kind() {
-        io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
+pub(super) fn unreadable(
+    path: &str,
+    error: &io::Error,
+    snippet: Option<&Snippet>,
+) -> Response<Body> {
+    let denied = error.kind() == io::ErrorKind::PermissionDenied;
+    let (status, why) = match denied {
+        true => (StatusCode::FORBIDDEN, "permission denied".to_owned()),
+        false => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     };
-    text(
+    let shown = readable(path);
+    let Some(snippet) = snippet else {
+        return text(status, &format!("cannot read {shown}: {why}\n"));
+    };
+    let content = format!(
+        "<h1>Cannot be read</h1>\n<p><code>{}</code></p>\n\
+         <p class=\"dim\">The system says: {}. This page reloads when it can be read.</p>",
+        escape(&shown),
+        escape(&why),
+    );
+    our_page(
         status,
-        &format!("cannot read {}: {error}\n", readable(path)),
+        shell::page("Cannot be read", &snippet.text(), &content),
     )
+}
+
+/// A method that changes something, as a form sends it. The page for people does not reload: that
+/// would send the form again.
+pub(super) fn not_allowed(method: &Method, navigation: bool) -> Response<Body> {
+    let why = format!("This server only hands out files, and does not answer {method}.");
+    let mut response = match navigation {
+        true => our_page(
+            StatusCode::METHOD_NOT_ALLOWED,
+            shell::page(
+                "Not answered",
+                "",
+                &format!("<h1>Not answered</h1>\n<p>{}</p>", escape(&why)),
+            ),
+        ),
+        false => text(StatusCode::METHOD_NOT_ALLOWED, &format!("{why}\n")),
+    };
+    response.headers_mut().insert(ALLOW, METHODS);
+    response
 }
 
 fn text(status: StatusCode, text: &str) -> Response<Body> {

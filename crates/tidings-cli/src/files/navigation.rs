@@ -3,16 +3,21 @@
 //! Only such an answer may carry the script: a fragment that htmx or Turbo fetches, a template
 //! that a script reads or a file that `curl` downloads must arrive as it is on disk.
 
+use http::Method;
 use http::header::{ACCEPT, HeaderMap};
 
 /// What libraries send with the requests they make for fragments. They matter only to browsers
 /// and origins without fetch metadata.
 const FRAGMENT_MARKS: [&str; 4] = ["x-requested-with", "hx-request", "turbo-frame", "x-pjax"];
 
-pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
+pub(crate) fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     // Fetch Metadata 2.1: the destination says what the answer is for. Sent by every current
     // browser, but only to trustworthy origins: https, and http on loopback.
-    if let Some(destination) = headers.get("sec-fetch-dest") {
+    if let Some(destination) = headers.get("sec-fetch-dest")
+        // Whoever asks with HEAD for `text/html` wants to know what a navigation would get, as our own
+        // script does before it reloads. That is to be the same wherever the page came from.
+        && !(method == Method::HEAD && accepts_html(headers))
+    {
         return match destination.as_bytes() {
             b"document" | b"iframe" | b"frame" | b"fencedframe" => true,
             // A service worker that passes a navigation on keeps its mode and loses its destination.
@@ -31,6 +36,10 @@ pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
     }
     // Plain http to a machine in the local network: all there is to go by is what is accepted.
     // `fetch()` and `curl` say `*/*`.
+    accepts_html(headers)
+}
+
+fn accepts_html(headers: &HeaderMap) -> bool {
     headers.get_all(ACCEPT).iter().any(|accept| {
         let accept = accept.as_bytes().to_ascii_lowercase();
         accept
@@ -46,13 +55,18 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     fn check(headers: &[(&'static str, &'static str)], expected: bool) {
+        check_method(&Method::GET, headers, expected);
+    }
+
+    fn check_method(method: &Method, headers: &[(&'static str, &'static str)], expected: bool) {
         let map = headers.iter().map(|(name, value)| {
             (
                 HeaderName::from_static(name),
                 HeaderValue::from_static(value),
             )
         });
-        assert_eq!(is_navigation(&map.collect()), expected, "{headers:?}");
+        let is = is_navigation(method, &map.collect());
+        assert_eq!(is, expected, "{method} {headers:?}");
     }
 
     const BROWSER: (&str, &str) = (
@@ -87,6 +101,20 @@ mod tests {
         check(&[("accept", "*/*")], false);
         check(&[("accept", "text/htmlx, application/json")], false);
         check(&[], false);
+    }
+
+    #[test]
+    fn head_for_html_asks_for_what_a_navigation_gets_from_every_origin() {
+        let html = ("accept", "text/html");
+        let empty = [
+            ("sec-fetch-dest", "empty"),
+            ("sec-fetch-mode", "same-origin"),
+        ];
+        check_method(&Method::HEAD, &[html], true);
+        check_method(&Method::HEAD, &[html, empty[0], empty[1]], true);
+        check_method(&Method::GET, &[html, empty[0], empty[1]], false);
+        check_method(&Method::HEAD, &[("accept", "*/*")], false);
+        check_method(&Method::HEAD, &empty, false);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
-    VARY,
+    LAST_MODIFIED, VARY,
 };
 use http::{HeaderValue, Response, StatusCode};
 
@@ -24,7 +24,7 @@ use super::Snippet;
 use super::body::Body;
 use super::charset::{self, Charset};
 use super::compress::{self, Coding};
-use super::media::Media;
+use super::media::{self, Media};
 use super::open::{Opened, Root};
 use super::range::Asked;
 use super::resolve::RelPath;
@@ -51,6 +51,7 @@ pub(crate) struct Job {
     /// To be put into the document; only for HTML.
     pub(crate) snippet: Option<Snippet>,
     pub(crate) none_match: Option<Vec<u8>>,
+    pub(crate) modified_since: Option<Vec<u8>>,
     pub(crate) range: Option<Asked>,
     pub(crate) if_range: Option<Vec<u8>>,
     pub(crate) coding: Option<Coding>,
@@ -107,6 +108,7 @@ impl Job {
             if reads == READS {
                 // What was read may be a bit of several states: none that a tag could name.
                 served.response.headers_mut().remove(ETAG);
+                served.response.headers_mut().remove(LAST_MODIFIED);
                 return Ok(Some(served));
             }
         }
@@ -132,8 +134,11 @@ impl Job {
             left_alone,
             ..
         } = &mut served;
-        let worth = self.media.is_compressible() && compress::is_worth(meta.len());
-        let coding = self.coding.filter(|_| worth && self.range.is_none());
+        let name = self.path.name().unwrap_or_default();
+        let worth = self.media.is_compressible(name) && compress::is_worth(meta.len());
+        // RFC 9110 14.2: a range may be ignored. A part of a page would be one without the script.
+        let range = self.range.filter(|_| self.snippet.is_none());
+        let coding = self.coding.filter(|_| worth && range.is_none());
         let mut validator = Validator::of(meta, (self.clock)());
         if let Some(snippet) = &self.snippet {
             validator = validator.with(&snippet.tag);
@@ -147,17 +152,24 @@ impl Job {
         }
         if self.status == StatusCode::OK {
             response.headers_mut().insert(ETAG, validator.to_header());
-            // RFC 9110 13.2.2: `If-None-Match` comes before `Range`.
-            if self
-                .none_match
-                .as_ref()
-                .is_some_and(|known| validator.is_known(known))
-            {
+            if let Some(date) = validator.last_modified() {
+                response.headers_mut().insert(LAST_MODIFIED, date);
+            }
+            // RFC 9110 13.2.2: `If-None-Match` comes first, then `If-Modified-Since`, then `Range`.
+            let is_known = match (&self.none_match, &self.modified_since) {
+                (Some(known), _) => validator.is_known(known),
+                (None, Some(since)) => validator.is_unmodified(since),
+                (None, None) => false,
+            };
+            if is_known {
                 *response.status_mut() = StatusCode::NOT_MODIFIED;
                 return Ok(served);
             }
         }
-        let range = self.range.filter(|_| match &self.if_range {
+        if let Some(coding) = media::stored_coding(name) {
+            set(response, CONTENT_ENCODING, coding);
+        }
+        let range = range.filter(|_| match &self.if_range {
             Some(state) => validator.is_same(state),
             None => true,
         });
@@ -202,8 +214,8 @@ impl Job {
             set_body(response, Body::empty());
             return Ok(());
         };
-        let first = head(&mut file, self.look_bytes())?;
-        set(response, CONTENT_TYPE, &self.content_type(&first));
+        let first = head(&mut file, self.media.look_bytes(len), len)?;
+        set(response, CONTENT_TYPE, &self.content_type(&first, len));
         file.seek(SeekFrom::Start(start))?;
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         let end = start + length - 1;
@@ -221,19 +233,20 @@ impl Job {
             return self.injected(snippet, file, len);
         }
         let at_once = if whole { DOCUMENT_BYTES } else { SMALL_BYTES };
-        if len <= at_once {
+        let look_bytes = self.media.look_bytes(len);
+        if len <= at_once.max(look_bytes as u64) {
             let bytes = read_whole(file, len)?;
             return Ok(Content {
-                content_type: self.content_type(&bytes),
+                content_type: self.content_type(&bytes, len),
                 chunks: vec![bytes.into()],
                 rest_bytes: 0,
                 left_alone: None,
             });
         }
-        let first = head(file, self.look_bytes())?;
+        let first = head(file, look_bytes, len)?;
         file.seek(SeekFrom::Start(0))?;
         Ok(Content {
-            content_type: self.content_type(&first),
+            content_type: self.content_type(&first, len),
             chunks: Vec::new(),
             rest_bytes: len,
             left_alone: None,
@@ -248,7 +261,7 @@ impl Job {
         };
         let first = Bytes::from(read_whole(file, first_bytes)?);
         let mut injector = Injector::new(snippet.for_document(&first));
-        let charset = Charset::of(&first);
+        let charset = Charset::of(&first, first_bytes == len);
         let mut content = Content {
             chunks: Vec::new(),
             rest_bytes: 0,
@@ -282,17 +295,11 @@ impl Job {
         Ok(content)
     }
 
-    fn look_bytes(&self) -> usize {
+    fn content_type(&self, first: &[u8], len: u64) -> String {
+        let whole = first.len() as u64 >= len;
         match self.media {
-            Media::Html => charset::LOOK_BYTES,
-            _ => self.media.sniff_bytes(),
-        }
-    }
-
-    fn content_type(&self, first: &[u8]) -> String {
-        match self.media {
-            Media::Html => Charset::of(first).content_type(),
-            _ => self.media.content_type(first).to_owned(),
+            Media::Html => Charset::of(first, whole).content_type(),
+            _ => self.media.content_type(first, whole).into_owned(),
         }
     }
 }
@@ -316,10 +323,10 @@ fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
 }
 
 /// The first bytes of a file. Leaves it standing behind them.
-fn head(file: &mut File, bytes: usize) -> io::Result<Vec<u8>> {
+fn head(file: &mut File, bytes: usize, len: u64) -> io::Result<Vec<u8>> {
     match bytes {
         0 => Ok(Vec::new()),
-        bytes => read_whole(file, bytes as u64),
+        bytes => read_whole(file, len.min(bytes as u64)),
     }
 }
 
@@ -352,6 +359,7 @@ mod tests {
             status: StatusCode::OK,
             snippet: None,
             none_match: None,
+            modified_since: None,
             range: None,
             if_range: None,
             coding: None,

@@ -81,6 +81,17 @@ impl Pages for Recorder {
             .unwrap()
             .push(format!("left alone {url_path}"));
     }
+
+    fn refused(&self, url_path: &str, _reason: &str) {
+        let mut told = self.told.lock().unwrap();
+        told.push(format!("refused {url_path}"));
+    }
+
+    fn unreadable(&self, path: &Path, _error: &io::Error) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut told = self.told.lock().unwrap();
+        told.push(format!("unreadable {name}"));
+    }
 }
 
 #[derive(Debug)]

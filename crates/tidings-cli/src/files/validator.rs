@@ -1,4 +1,4 @@
-//! `ETag`, and the conditions that refer to it (RFC 9110 8.8.3 and 13.1).
+//! `ETag` and `Last-Modified`, and the conditions that refer to them (RFC 9110 8.8 and 13.1).
 //!
 //! A tag is made of what the file system knows of a file's state, so that a 304 needs no reading.
 //! What must stay true: two states of a file that a browser can have seen never share a tag.
@@ -7,9 +7,15 @@
 //! the file system's clock keeps its time, and with a server that answers milliseconds after a save
 //! somebody will have seen the first state. So while a file is that young its tag is marked as
 //! unsettled: it is never confirmed by a 304, and the settled tag that follows is another one.
-//! `Last-Modified` is not sent at all: with its resolution of one second it lies most of the time.
+//!
+//! `Last-Modified` has a resolution of one second, so it is only sent when that second is over: what
+//! is saved later has another date then (8.8.2.1 and 8.8.2.2). It is the later one of modification and
+//! inode change, because anybody can set the former back (`cp -p`, `tar`, `git`), and it must be
+//! repeated exactly to be confirmed. It is never confirmed for what has a part besides the file
+//! ([`Validator::with`]): the file's date says nothing about the script that was put into a page.
 
 use std::fs::Metadata;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
@@ -24,6 +30,10 @@ const COARSE_TICK: Duration = Duration::from_secs(3);
 pub(crate) struct Validator {
     opaque: String,
     settled: bool,
+    /// In whole seconds; `None` while it could be that of two states.
+    last_modified: Option<SystemTime>,
+    /// Whether the file alone decides about what is sent.
+    plain: bool,
 }
 
 impl Validator {
@@ -43,16 +53,31 @@ impl Validator {
         let mut opaque = format!("{:x}-{:x}", nanoseconds(modified), meta.len());
         if let Some(changed) = state.changed {
             // Tools that pin modification times (reproducible builds, `cp -p`) cannot pin this.
-            opaque.push_str(&format!("-{:x}-{:x}", state.inode, nanoseconds(changed)));
+            // The numbers of inodes are nobody's business, so only a hash is shown, with the same
+            // key for ever: a tag outlives the process.
+            let mut hasher = DefaultHasher::new();
+            (state.inode, nanoseconds(changed), nanoseconds(modified)).hash(&mut hasher);
+            opaque.push_str(&format!("-{:016x}", hasher.finish()));
         }
         if !settled {
             opaque.push_str("-new");
         }
-        Validator { opaque, settled }
+        let last = state
+            .changed
+            .map_or(modified, |changed| changed.max(modified));
+        let last_modified = whole_seconds(last)
+            .filter(|last| settled && since(*last).is_ok_and(|age| age >= Duration::from_secs(1)));
+        Validator {
+            opaque,
+            settled,
+            last_modified,
+            plain: true,
+        }
     }
 
     /// For a representation that is made from the file: injected, compressed.
     pub(crate) fn with(mut self, part: &str) -> Validator {
+        self.plain = false;
         self.opaque.push('-');
         // RFC 9110 8.8.3: no quotes, no spaces, no controls.
         let allowed = |char: &char| char.is_ascii_graphic() && *char != '"';
@@ -70,6 +95,19 @@ impl Validator {
         self.settled
             && (if_none_match.trim_ascii() == b"*"
                 || tags(if_none_match).any(|tag| tag == self.opaque.as_bytes()))
+    }
+
+    /// For `Last-Modified`.
+    pub(crate) fn last_modified(&self) -> Option<HeaderValue> {
+        let date = httpdate::fmt_http_date(self.last_modified?);
+        HeaderValue::try_from(date).ok()
+    }
+
+    /// `If-Modified-Since`, which counts only where there is no `If-None-Match` (13.1.3).
+    pub(crate) fn is_unmodified(&self, since: &[u8]) -> bool {
+        let since = std::str::from_utf8(since).ok();
+        let since = since.and_then(|since| httpdate::parse_http_date(since.trim()).ok());
+        self.plain && since.is_some() && since == self.last_modified
     }
 
     /// `If-Range`: whether the client's part is a part of this state. Strong comparison (13.1.5),
@@ -111,6 +149,14 @@ impl State {
     }
 }
 
+/// Without the fraction of a second. `None` before the epoch, where no date of HTTP begins.
+fn whole_seconds(time: SystemTime) -> Option<SystemTime> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    // RFC 9110 5.6.7: years have four digits.
+    let in_range = since.as_secs() < 253_402_300_800;
+    in_range.then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs()))
+}
+
 /// Since the epoch; times before it are as good as any other number.
 fn nanoseconds(time: SystemTime) -> u128 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
@@ -138,6 +184,8 @@ mod tests {
         Validator {
             opaque: "a-b,c".into(),
             settled: true,
+            last_modified: None,
+            plain: true,
         }
     }
 
@@ -184,6 +232,37 @@ mod tests {
         assert!(!early.is_known(early.to_header().as_bytes()) || cfg!(not(unix)));
         assert!(settled.is_known(settled.to_header().as_bytes()));
         assert!(!settled.is_known(young.to_header().as_bytes()));
+    }
+
+    #[test]
+    fn a_date_is_said_when_its_second_is_over_and_must_be_repeated_exactly() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let meta = file.as_file().metadata().unwrap();
+        let second = whole_seconds(meta.modified().unwrap()).unwrap();
+        let at = |after_ms| Validator::of(&meta, second + Duration::from_millis(after_ms));
+        assert_eq!(at(999).last_modified(), None);
+        let settled = at(5000);
+        let date = settled.last_modified().unwrap();
+        assert_eq!(date, httpdate::fmt_http_date(second).as_str());
+        assert!(settled.is_unmodified(date.as_bytes()));
+        let later = httpdate::fmt_http_date(second + Duration::from_secs(1));
+        for other in [later.as_str(), "", "yesterday"] {
+            assert!(!settled.is_unmodified(other.as_bytes()), "{other}");
+        }
+        let page = settled.with("stamp");
+        assert_eq!(page.last_modified().unwrap(), date);
+        assert!(!page.is_unmodified(date.as_bytes()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_tag_does_not_tell_the_inode() {
+        use std::os::unix::fs::MetadataExt;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let meta = file.as_file().metadata().unwrap();
+        let tag = Validator::of(&meta, SystemTime::now()).opaque;
+        let told = |number: u64| tag.split('-').any(|part| part == format!("{number:x}"));
+        assert!(!told(meta.ino()), "{tag}");
     }
 
     #[test]

@@ -174,12 +174,6 @@ fn a_refusal_prints_the_flag_that_would_help_and_nothing_unchecked() {
         .check(&parts("/", &[("host", "<script>")]))
         .unwrap_err();
     assert!(!malformed.text.contains('<'));
-    let response = malformed.into_response();
-    assert_eq!(
-        response.headers()[CONTENT_TYPE],
-        "text/plain; charset=utf-8"
-    );
-    assert_eq!(response.headers()[X_CONTENT_TYPE_OPTIONS], "nosniff");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod arguments;
 mod http;
 mod names;
 mod output;
+mod permissions;
 mod ports;
 mod stop;
 mod strangers;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::http::post;
-use super::{Folder, Server, Stream, get, tidings};
+use super::{Folder, Server, Stream, ask, get, tidings};
 
 #[test]
 fn a_change_is_one_line_with_the_file_the_pages_and_the_time() {
@@ -80,6 +80,59 @@ fn json_is_one_object_per_line_with_the_documented_fields() {
         "ms": null,
     });
     assert_eq!(line, expected);
+}
+
+#[test]
+fn what_cannot_reload_or_is_refused_by_the_browser_is_said_once() {
+    let folder = Folder::new(&[
+        ("logo.svg", "<svg/>"),
+        ("data.json", "{}"),
+        ("app.js.download", "1"),
+        ("main.ts", "1"),
+    ]);
+    let server = Server::start(&folder, &[]);
+    server.out.next().unwrap();
+    let document = "Sec-Fetch-Dest: document";
+    let script = "Sec-Fetch-Dest: script";
+    let alone =
+        "does not reload: it is opened by itself, and only an HTML page can carry the script";
+    let refused = "is refused by the browser: by its name it is text/plain, and a script must end in .js or .mjs";
+    for (path, destination, said) in [
+        ("logo.svg", document, alone),
+        ("data.json", document, alone),
+        ("app.js.download", script, refused),
+        ("main.ts", script, refused),
+    ] {
+        for _ in 0..2 {
+            let answer = ask(server.port, "GET", &format!("/{path}"), &[destination]);
+            assert_eq!(answer.status, 200);
+        }
+        assert_eq!(server.out.next().unwrap(), format!("{path} {said}"));
+    }
+}
+
+#[test]
+fn a_browser_that_cannot_be_opened_is_said_in_words() {
+    let folder = Folder::new(&[]);
+    let programs = Folder::new(&[("xdg-open", "#!/bin/sh\nexit 3\n")]);
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(programs.path("xdg-open"), executable).unwrap();
+    let empty = Folder::new(&[]);
+    for (path, why) in [
+        (&programs, "the program that opens addresses has failed"),
+        (&empty, "no program that opens addresses was found"),
+    ] {
+        let mut command = tidings();
+        command.arg(folder.root()).args(["--port", "0", "--open"]);
+        let server = Server::run(command.env("PATH", path.root()));
+        let line = server.err.next().unwrap();
+        assert_eq!(line, format!("warning: cannot open a browser: {why}"));
+        let hint = server.err.next().unwrap();
+        assert_eq!(
+            hint,
+            format!("hint: open http://localhost:{}/ yourself", server.port)
+        );
+    }
 }
 
 #[test]

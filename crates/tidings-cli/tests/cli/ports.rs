@@ -66,6 +66,22 @@ fn a_port_that_was_asked_for_is_that_one_or_an_error() {
 }
 
 #[test]
+fn the_address_that_is_taken_is_the_one_that_is_named() {
+    let folder = Folder::new(&[]);
+    let Ok(six) = TcpListener::bind("[::1]:0") else {
+        return eprintln!("SKIPPED: this machine has no IPv6");
+    };
+    let port = six.local_addr().unwrap().port().to_string();
+    let mut command = tidings();
+    let ended = finished(command.arg(folder.root()).args(["--port", &port]));
+    let line = ended.err.lines().next().unwrap();
+    assert_eq!(
+        line,
+        format!("error: cannot listen on [::1]:{port}: the port is taken")
+    );
+}
+
+#[test]
 fn an_exposed_server_prints_its_addresses_and_says_what_is_exposed() {
     let folder = Folder::new(&[]);
     let addresses = own_addresses();

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::{Folder, Server, Stream};
+use super::{Folder, Server, Stream, ask};
 
 #[test]
 fn the_bytes_of_a_stream() {
@@ -27,18 +27,15 @@ fn the_bytes_of_a_stream() {
     ];
     assert_eq!(head, expected);
 
-    let greeting = stream.block().unwrap();
-    let retry: u64 = greeting
-        .strip_prefix(": tidings\nretry: ")
-        .and_then(|rest| rest.strip_suffix("\n\n"))
-        .unwrap()
-        .parse()
-        .unwrap();
+    // The reconnection time has no block of its own: some client libraries would tell of an empty event.
+    let first = stream.block().unwrap();
+    let rest = first.strip_prefix(": tidings\nretry: ").unwrap();
+    let (retry, status) = rest.split_once('\n').unwrap();
+    let retry: u64 = retry.parse().unwrap();
     assert!((200..=400).contains(&retry));
 
     let newest = folder.newest_ms();
-    let status = stream.block().unwrap();
-    let (id, data) = fields(&status);
+    let (id, data) = fields(status);
     assert_eq!(data, format!(r#"{{"timestamp":{newest}}}"#));
     let (epoch, seq) = id.split_once('.').unwrap();
     let seq: u64 = seq.parse().unwrap();
@@ -54,6 +51,26 @@ fn the_bytes_of_a_stream() {
             r#"{{"timestamp":{newest},"changes":[{{"path":"/css/site.css","kind":"modified"}}]}}"#
         )
     );
+}
+
+#[test]
+fn the_head_says_one_thing_about_the_connection() {
+    let folder = Folder::new(&[]);
+    let server = Server::start(&folder, &[]);
+    let said = |head: &[String]| {
+        let said: Vec<_> = head
+            .iter()
+            .filter_map(|line| line.strip_prefix("connection: "))
+            .collect();
+        said.join(" and ")
+    };
+    // What `ask` sends says `Connection: close`.
+    let head = ask(server.port, "HEAD", "/server-sent-events", &[]).head;
+    assert_eq!(said(&head), "close");
+    let stream = Stream::open(server.port, &["Connection: close"]);
+    assert_eq!(said(&stream.head), "close");
+    let stream = Stream::open(server.port, &["Connection: keep-alive"]);
+    assert_eq!(said(&stream.head), "keep-alive");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A folder of files, and the binary run on it.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -181,6 +182,25 @@ impl Server {
                 .args(["--port", "0"])
                 .args(flags),
         )
+    }
+
+    /// Serves the folder as somebody whom permissions stop, which they do not stop root from anything.
+    /// `None` where the binary lies where nobody else may run it.
+    #[track_caller]
+    pub fn unprivileged(folder: &Folder, flags: &[&str]) -> Option<Server> {
+        folder.settle();
+        let mut command = tidings();
+        command.arg(folder.root()).args(["--port", "0"]).args(flags);
+        if fs::metadata("/proc/self").unwrap().uid() == 0 {
+            let nobody = 65534;
+            command.uid(nobody).gid(nobody).current_dir("/");
+            let open = Permissions::from_mode(0o755);
+            fs::set_permissions(folder.root(), open).unwrap();
+            let mut child = command.stdout(Stdio::null()).spawn().ok()?;
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        Some(Server::run(&mut command))
     }
 
     /// Runs this until it has said where it listens.

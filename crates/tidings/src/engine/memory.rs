@@ -4,19 +4,22 @@
 //! event, so that the tail hears events in order. `log` guards the events and is held for moments
 //! only; readers never wait for the tail.
 
+mod dropped;
+mod statuses;
+
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
 use super::{
-    Appended, Bounds, BoxFuture, Draft, Engine, EngineError, Page, Retention, Snapshot, Status,
-    Stored, Tail,
+    Appended, Bounds, BoxFuture, Draft, Engine, EngineError, Page, Retention, Snapshot,
+    StatusUpdate, Stored, Tail,
 };
-use crate::event::{Event, Frame};
 use crate::id::{Epoch, EventId, Seq};
 use crate::sse::encode;
-use crate::topic::{Interest, Topic};
+use crate::topic::Interest;
+use dropped::Dropped;
+use statuses::{Span, Statuses};
 
 /// A log in memory: gone with the process, and its ids with it.
 pub struct Memory {
@@ -32,26 +35,26 @@ struct Log {
     first: Seq,
     bytes: usize,
     /// Only ids that publishers chose; ours tell their position themselves.
-    chosen: HashMap<EventId, Seq>,
-    statuses: HashMap<Topic, Kept>,
+    chosen: HashMap<EventId, Uses>,
+    statuses: Statuses,
+    dropped: Dropped,
 }
 
-/// The status of a topic.
-struct Kept {
-    status: Event,
-    as_of: Seq,
-    frame: Frame,
-    /// The first event about the topic that came after the status.
-    outdated_by: Option<Seq>,
+/// Which events have an id that a publisher chose: mostly one.
+///
+/// The first is remembered as long as the log holds any of them, dropped or not: a reader that comes
+/// back with the id may have had that one, and must not be taken for one that has had the last.
+#[derive(Clone, Copy)]
+struct Uses {
+    first: Seq,
+    last: Seq,
 }
 
 impl Memory {
     /// An empty log of a new epoch.
     pub fn new(retention: Retention) -> Memory {
-        // A fresh `RandomState` is keyed by the operating system's randomness.
-        let random = RandomState::new().hash_one(SystemTime::now());
         Memory {
-            epoch: Epoch::new(random),
+            epoch: Epoch::new(fastrand::u64(..)),
             retention,
             order: Mutex::new(None),
             log: Mutex::new(Log {
@@ -59,7 +62,8 @@ impl Memory {
                 first: Seq::START.next(),
                 bytes: 0,
                 chosen: HashMap::new(),
-                statuses: HashMap::new(),
+                statuses: Statuses::default(),
+                dropped: Dropped::default(),
             }),
         }
     }
@@ -111,14 +115,13 @@ impl Log {
                 at,
             });
             if let Some(id) = event.id() {
-                // The earlier holder of an id wins: rather an event twice than not at all.
-                self.chosen.entry(id.clone()).or_insert(seq);
+                let first = Uses {
+                    first: seq,
+                    last: seq,
+                };
+                self.chosen.entry(id.clone()).or_insert(first).last = seq;
             }
-            for topic in draft.topics.as_slice() {
-                if let Some(kept) = self.statuses.get_mut(topic) {
-                    kept.outdated_by.get_or_insert(seq);
-                }
-            }
+            self.statuses.outdate(draft.topics.as_slice(), seq);
             self.bytes += stored.frame.bytes().len();
             self.events.push_back(Arc::clone(&stored));
             self.trim(at, retention);
@@ -128,21 +131,14 @@ impl Log {
             Some(stored) => (stored.seq, stored.id.clone()),
             None => (self.last(), EventId::mint(epoch, self.last())),
         };
-        if let Some(status) = &draft.status {
-            // A status has the id of the position it is as of, so a reader who leaves right after
-            // it comes back to what followed. Minted, because that is good as long as the log lives.
-            let minted = EventId::mint(epoch, seq);
-            let status = status.clone().with_id(minted.clone());
-            let frame = encode(&status, &minted);
-            for topic in draft.topics.as_slice() {
-                let kept = Kept {
-                    status: status.clone(),
-                    as_of: seq,
-                    frame: frame.clone(),
-                    outdated_by: None,
-                };
-                self.statuses.insert(topic.clone(), kept);
+        let topics = draft.topics.as_slice();
+        match &draft.status {
+            StatusUpdate::Keep => {}
+            StatusUpdate::Set(status) => {
+                self.statuses
+                    .set(epoch, topics, status, seq, retention.statuses);
             }
+            StatusUpdate::Remove => self.statuses.remove(topics),
         }
         (Appended { seq, id }, stored)
     }
@@ -161,45 +157,32 @@ impl Log {
             self.events.pop_front();
             self.first = oldest.seq.next();
             self.bytes -= oldest.frame.bytes().len();
-            if self.chosen.get(&oldest.id) == Some(&oldest.seq) {
+            if self
+                .chosen
+                .get(&oldest.id)
+                .is_some_and(|uses| uses.last == oldest.seq)
+            {
                 self.chosen.remove(&oldest.id);
             }
+            self.dropped.note(&oldest);
         }
     }
 
-    /// The statuses that are wanted. One that has fallen back because of events about other topics is
-    /// as of a later position just as well, and moved there; or else its readers would soon be told of
-    /// a gap. Only from the older half of the log, so that it is seldom encoded again.
-    fn statuses(&mut self, epoch: Epoch, interest: &Interest) -> Vec<Status> {
-        let last = self.last();
-        let middle = Seq(self.first.0 - 1 + self.events.len() as u64 / 2);
-        let wanted = self
-            .statuses
-            .iter_mut()
-            .filter(|(topic, _)| interest.wants(topic));
-        let brought_up = wanted.map(|(topic, kept)| {
-            let latest = kept.outdated_by.map_or(last, |seq| Seq(seq.0 - 1));
-            if kept.as_of < middle && kept.as_of < latest {
-                kept.as_of = latest;
-                let minted = EventId::mint(epoch, latest);
-                kept.frame = encode(&kept.status.clone().with_id(minted.clone()), &minted);
-            }
-            Status {
-                topic: topic.clone(),
-                as_of: kept.as_of,
-                frame: kept.frame.clone(),
-            }
-        });
-        brought_up.collect()
+    fn span(&self, epoch: Epoch) -> Span {
+        Span {
+            epoch,
+            middle: Seq(self.first.0 - 1 + self.events.len() as u64 / 2),
+            last: self.last(),
+        }
     }
 
     fn read(&self, interest: &Interest, after: Seq, limit: usize) -> Page {
-        let skipped = (after.0 + 1).saturating_sub(self.first.0);
+        let skipped = after.next().0.saturating_sub(self.first.0);
         let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
         let mut page = Page {
             events: Vec::new(),
             scanned_to: self.last().max(after),
-            first: self.first,
+            dropped_to: self.dropped.newest_of(interest),
         };
         for stored in self.events.iter().skip(skipped) {
             if interest.wants_any(&stored.topics) {
@@ -232,8 +215,9 @@ impl Engine for Memory {
 
     fn snapshot(&self, interest: &Interest) -> BoxFuture<'_, Result<Snapshot, EngineError>> {
         let mut log = self.log();
+        let span = log.span(self.epoch);
         let snapshot = Snapshot {
-            statuses: log.statuses(self.epoch, interest),
+            statuses: log.statuses.wanted(interest, span),
             bounds: log.bounds(self.epoch),
         };
         drop(log);
@@ -241,7 +225,7 @@ impl Engine for Memory {
     }
 
     fn locate(&self, id: &EventId) -> BoxFuture<'_, Result<Option<Seq>, EngineError>> {
-        let seq = self.log().chosen.get(id).copied();
+        let seq = self.log().chosen.get(id).map(|uses| uses.first);
         Box::pin(std::future::ready(Ok(seq)))
     }
 

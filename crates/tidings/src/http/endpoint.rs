@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -18,6 +17,7 @@ use tower_service::Service;
 use super::body::SseBody;
 use crate::hub::Hub;
 use crate::id::{Cursor, EventId};
+use crate::jitter;
 use crate::sse::retry_line;
 use crate::subscription::Subscription;
 use crate::topic::Interest;
@@ -127,7 +127,8 @@ impl Endpoint {
             let subscribing = async move { hub.subscribe_as(interest, cursor, label).await };
             SseBody::opening(greeting(self.retry), Box::pin(subscribing))
         };
-        stream(body, request.version)
+        let kept = request.version == Version::HTTP_11 && !closes(request);
+        stream(body, kept)
     }
 }
 
@@ -183,15 +184,14 @@ pub fn stop() -> Response<SseBody> {
 pub fn response(subscription: Subscription) -> Response<SseBody> {
     let subscribing = Box::pin(ready(Ok(subscription)));
     let body = SseBody::opening(greeting(DEFAULT_RETRY), subscribing);
-    stream(body, Version::HTTP_2)
+    stream(body, false)
 }
 
 /// A comment, so that something flows before there is any event, and when to come back: at random, so
-/// that a restart does not bring all clients back in one burst.
+/// that a restart does not bring all clients back in one burst. No block of its own, but the first
+/// lines of that of the first event.
 fn greeting(retry: Duration) -> Bytes {
-    let random = RandomState::new().hash_one(0) as u32;
-    let part = f64::from(random) / f64::from(u32::MAX);
-    let retry = retry + retry.mul_f64(part);
+    let retry = retry.saturating_add(jitter::up_to(retry));
     Bytes::from(format!(": tidings\n{}", retry_line(retry)))
 }
 
@@ -201,7 +201,18 @@ fn empty(status: StatusCode) -> Response<SseBody> {
     response
 }
 
-fn stream(body: SseBody, version: Version) -> Response<SseBody> {
+/// Whether the client closes the connection after this answer. The server then says so, and must not
+/// say the opposite beside it (RFC 9112 9.6).
+fn closes(request: &Parts) -> bool {
+    let values = request.headers.get_all(CONNECTION).iter();
+    let mut options = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    options.any(|option| option.trim().eq_ignore_ascii_case("close"))
+}
+
+/// `kept`: say that the connection stays open after it.
+fn stream(body: SseBody, kept: bool) -> Response<SseBody> {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
@@ -209,7 +220,7 @@ fn stream(body: SseBody, version: Version) -> Response<SseBody> {
     set(CACHE_CONTROL, "no-store, no-transform");
     set(X_ACCEL_BUFFERING, "no");
     set(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    if version == Version::HTTP_11 {
+    if kept {
         set(CONNECTION, "keep-alive");
     }
     response
@@ -283,7 +294,16 @@ mod tests {
 
     #[test]
     fn an_id_that_cannot_be_one_is_a_gap_not_a_newcomer() {
-        check(None, "/?last_event_id=a%0Ab", Some("malformed"));
-        check(Some(&"x".repeat(5000)), "/", Some("malformed"));
+        for (header, uri) in [
+            (None, "/?last_event_id=a%0Ab"),
+            (Some("x".repeat(5000)), "/"),
+        ] {
+            let mut request = Request::get(uri);
+            if let Some(header) = header {
+                request = request.header(LAST_EVENT_ID, header);
+            }
+            let cursor = cursor(&request.body(()).unwrap().into_parts().0);
+            assert_eq!(cursor, Cursor::After(EventId::malformed()), "{uri}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! under any async runtime and none. It starts with the first stream that wants signs of life or the
 //! first paced ending, sleeps between its turns, and ends with the hub.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Instant;
 
@@ -26,13 +26,18 @@ struct State {
 }
 
 impl Clock {
-    /// Starts the thread unless it runs, and makes it look again at what is due.
-    pub(super) fn ring(self: &Arc<Clock>, hub: &Arc<Inner>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the thread unless it runs, and makes it look again at what is due. Returns whether it
+    /// runs.
+    pub(super) fn ring(self: &Arc<Clock>, hub: &Arc<Inner>) -> bool {
+        let mut state = self.state();
         state.rung = true;
         self.rung.notify_one();
         if state.running {
-            return;
+            return true;
         }
         state.running = true;
         let clock = Arc::clone(self);
@@ -42,15 +47,12 @@ impl Clock {
             .spawn(move || clock.run(&hub));
         // Without a thread there are no signs of life; streams work all the same.
         state.running = started.is_ok();
+        state.running
     }
 
     /// Starts the thread unless it runs.
     pub(super) fn start(self: &Arc<Clock>, hub: &Arc<Inner>) {
-        let running = self
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .running;
+        let running = self.state().running;
         if !running {
             self.ring(hub);
         }
@@ -58,32 +60,46 @@ impl Clock {
 
     /// Ends the thread; called when the hub is dropped.
     pub(super) fn stop(&self) {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .stopped = true;
+        self.state().stopped = true;
         self.rung.notify_one();
     }
 
     fn run(&self, hub: &Weak<Inner>) {
+        let _running = Running(self);
         loop {
             let Some(inner) = hub.upgrade() else { return };
-            let now = Instant::now();
-            let next = inner.turn(now);
+            let next = inner.turn(Instant::now());
             // If this was the last reference, dropping it here runs `stop` in this very thread.
             drop(inner);
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state();
             if state.stopped {
                 return;
             }
             if !std::mem::take(&mut state.rung) {
-                let sleep = next.saturating_duration_since(Instant::now());
-                let (mut woken, _) = self
-                    .rung
-                    .wait_timeout(state, sleep)
-                    .unwrap_or_else(PoisonError::into_inner);
+                let mut woken = match next {
+                    Some(next) => {
+                        let sleep = next.saturating_duration_since(Instant::now());
+                        let woken = self.rung.wait_timeout(state, sleep);
+                        woken.unwrap_or_else(PoisonError::into_inner).0
+                    }
+                    // Nothing is ever due, until somebody rings.
+                    None => self
+                        .rung
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner),
+                };
                 woken.rung = false;
             }
         }
+    }
+}
+
+/// Says that the thread runs, until it does not: also when a waker, which is foreign code, panics in
+/// it. The next ring then starts another one.
+struct Running<'a>(&'a Clock);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.state().running = false;
     }
 }

@@ -35,9 +35,11 @@ impl Fanout {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts from a log that already holds events up to here.
+    /// Starts from a log that already holds events up to here. Newer ones may have arrived since the
+    /// log was asked.
     pub(super) fn start_at(&self, last: Seq) {
-        self.registry().arrived = last;
+        let mut registry = self.registry();
+        registry.arrived = registry.arrived.max(last);
     }
 
     /// The newest position that readers have been told of.
@@ -146,7 +148,7 @@ impl Tail for Fanout {
             }
         }
         if let Some(newest) = events.last() {
-            registry.arrived = newest.seq;
+            registry.arrived = registry.arrived.max(newest.seq);
         }
         wakes
     }

@@ -6,7 +6,7 @@
 //! - Nothing lost is passed over in silence: [`Gap`] comes first, before the status that mends it.
 //! - Until a reader has its whole status it holds no id to resume from, or one that gives it the
 //!   status again. So only the last part of a status carries an id.
-//! - Afterwards it always holds one, also when there was no status.
+//! - A gap is told only where something that the reader wants was dropped, or may have been.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -16,10 +16,9 @@ use bytes::Bytes;
 
 use super::{Inner, SubscribeError};
 use crate::engine::{Bounds, Status, Stored};
-use crate::event::Frame;
 use crate::id::{Cursor, EventId, Seq};
-use crate::sse::{data_frame, encode, without_id};
-use crate::subscription::{Gap, GapReason, Start};
+use crate::sse::{data_frame, encode, with_id};
+use crate::subscription::{Delivery, Gap, GapReason, Start};
 use crate::topic::{Interest, Selector, Topic};
 
 /// Events read from the log in one go.
@@ -30,39 +29,37 @@ const PAGE_EVENTS: usize = 256;
 pub(crate) struct Opened {
     pub(crate) start: Start,
     pub(crate) parts: VecDeque<Part>,
+    /// Where what is live begins, for this reader.
     pub(crate) cursor: Seq,
+    /// The id that the reader holds before any part; `None` where there is none that would not lose
+    /// something.
+    pub(crate) held: Option<EventId>,
+    /// Whether the reader's client holds an id when it has had all parts.
+    pub(crate) client_has_id: bool,
 }
 
-/// A piece of a stream.
+/// A piece of a stream: what is delivered, and the same as bytes.
 #[derive(Clone, Debug)]
-pub(crate) enum Part {
-    Gap(Gap, Frame, Option<EventId>),
-    Status(Topic, Frame, Option<EventId>),
-    /// An event of the log; with a frame, one that belongs to a status and whose id must not be held.
-    Event(Arc<Stored>, Option<Frame>),
-    /// Bytes without any event in them, which only set the id to resume from.
-    Mark(Bytes, EventId),
+pub(crate) struct Part {
+    pub(crate) delivery: Delivery,
+    pub(crate) bytes: Bytes,
+    /// The id that the bytes set, if they set one.
+    pub(crate) id: Option<EventId>,
 }
 
 impl Part {
-    pub(crate) fn bytes(&self) -> &Bytes {
-        match self {
-            Part::Gap(_, frame, _) | Part::Status(_, frame, _) | Part::Event(_, Some(frame)) => {
-                frame.bytes()
-            }
-            Part::Event(stored, None) => stored.frame.bytes(),
-            Part::Mark(bytes, _) => bytes,
+    /// An event of the log as it is.
+    pub(crate) fn event(stored: Arc<Stored>) -> Part {
+        Part {
+            bytes: stored.frame.bytes().clone(),
+            id: Some(stored.id.clone()),
+            delivery: Delivery::Event(stored),
         }
     }
 
-    /// The id that its bytes set, if they set one.
-    pub(crate) fn id(&self) -> Option<&EventId> {
-        match self {
-            Part::Gap(_, _, id) | Part::Status(_, _, id) => id.as_ref(),
-            Part::Event(stored, None) => Some(&stored.id),
-            Part::Event(_, Some(_)) => None,
-            Part::Mark(_, id) => Some(id),
-        }
+    fn set_id(&mut self, id: Option<EventId>) {
+        self.bytes = with_id(&self.bytes, id.as_ref());
+        self.id = id;
     }
 }
 
@@ -72,22 +69,19 @@ impl Inner {
         interest: &Interest,
         from: Cursor,
     ) -> Result<Opened, SubscribeError> {
-        let bounds = self.engine.bounds();
         match from {
             Cursor::Latest => self.newcomer(interest, None).await,
             Cursor::Earliest => {
-                let before_first = Seq(bounds.first.0 - 1);
-                Ok(Opened {
-                    start: Start::Live,
-                    parts: VecDeque::from([mark(bounds, before_first)]),
-                    cursor: before_first,
-                })
+                let bounds = self.engine.bounds();
+                Ok(Opened::live(bounds, before_first(bounds)))
             }
-            Cursor::After(id) => match self.place(&id, bounds).await? {
+            Cursor::After(id) => match self.place(interest, &id).await? {
                 Ok(seq) => Ok(Opened {
-                    start: Start::Resumed { after: id },
+                    start: Start::Resumed { after: id.clone() },
                     parts: VecDeque::new(),
                     cursor: seq,
+                    held: Some(id),
+                    client_has_id: true,
                 }),
                 Err(reason) => self.newcomer(interest, Some((id, reason))).await,
             },
@@ -108,11 +102,12 @@ impl Inner {
     /// The position of an id, or why there is none to resume from.
     async fn place(
         &self,
+        interest: &Interest,
         id: &EventId,
-        bounds: Bounds,
     ) -> Result<Result<Seq, GapReason>, SubscribeError> {
+        let epoch = self.engine.bounds().epoch;
         let seq = match id.minted() {
-            Some((epoch, seq)) if epoch == bounds.epoch => seq,
+            Some((of, seq)) if of == epoch => seq,
             // A publisher that passes on the events of another log may have kept their ids.
             foreign => match self.engine.locate(id).await {
                 Ok(Some(seq)) => seq,
@@ -121,13 +116,23 @@ impl Inner {
                 Err(error) => return Err(SubscribeError::Engine(error)),
             },
         };
-        // The bounds were read before the id was looked up, so they may be older, never newer.
-        let bounds = self.engine.bounds();
-        Ok(match seq {
-            seq if seq > bounds.last => Err(GapReason::Unknown),
-            seq if seq.next() < bounds.first => Err(GapReason::Expired),
-            seq => Ok(seq),
+        Ok(if seq > self.engine.bounds().last {
+            Err(GapReason::Unknown)
+        } else if self.has_lost(interest, seq).await? {
+            Err(GapReason::Expired)
+        } else {
+            Ok(seq)
         })
+    }
+
+    /// Whether the log has dropped, or may have dropped, an event after this position that the
+    /// interest wants.
+    async fn has_lost(&self, interest: &Interest, after: Seq) -> Result<bool, SubscribeError> {
+        if after >= before_first(self.engine.bounds()) {
+            return Ok(false);
+        }
+        let page = self.engine.read(interest, after, 1).await;
+        Ok(page.map_err(SubscribeError::Engine)?.dropped_to > after)
     }
 
     async fn newcomer(
@@ -141,71 +146,80 @@ impl Inner {
         self.make_statuses(interest, &mut statuses).await?;
         statuses.sort_by(|a, b| (a.as_of, &a.topic).cmp(&(b.as_of, &b.topic)));
 
-        let bounds = self.engine.bounds();
         let live_from = match &lost {
             // What is still there comes after what was lost, so all of it is wanted.
-            Some((_, GapReason::Expired | GapReason::Behind)) if statuses.is_empty() => {
-                Seq(bounds.first.0 - 1)
-            }
+            Some((_, GapReason::Expired | GapReason::Behind)) => before_first(self.engine.bounds()),
             _ => snapshot.bounds.last,
         };
         let plan = Plan::new(interest, &statuses, live_from);
+        let between = self.between(&plan).await?;
+        let bounds = self.engine.bounds();
         let lost = match lost {
-            // A status so old that the log has lost what came after it cannot stand alone.
-            None if plan.cursor.next() < bounds.first => {
+            // Events that a status does not include are gone, so it cannot stand alone.
+            None if between.incomplete && self.plan_has_lost(&plan).await? => {
                 Some((EventId::mint(bounds.epoch, plan.cursor), GapReason::Expired))
             }
             lost => lost,
         };
-        let cursor = plan.cursor.max(Seq(bounds.first.0 - 1));
-        let between = self.between(interest, &plan, cursor).await?;
 
-        let mut parts = VecDeque::new();
-        let end = plan.until.max(cursor);
-        let start = match lost {
-            None => Start::Live,
-            Some((asked, reason)) => {
-                self.counters.gaps.fetch_add(1, Ordering::Relaxed);
-                let gap = Gap {
-                    reason,
-                    asked,
-                    earliest: EventId::mint(bounds.epoch, bounds.first),
-                };
-                let resume_here = statuses
-                    .is_empty()
-                    .then(|| EventId::mint(bounds.epoch, end));
-                let frame = data_frame("gap", resume_here.as_ref(), &gap.to_json());
-                let start = Start::Lost {
-                    asked: gap.asked.clone(),
-                    earliest: gap.earliest.clone(),
-                };
-                parts.push_back(Part::Gap(gap, frame, resume_here));
-                start
-            }
-        };
-        if statuses.len() == 1 && between.is_empty() && end == plan.cursor {
-            let status = statuses.swap_remove(0);
-            let id = EventId::mint(bounds.epoch, status.as_of);
-            parts.push_back(Part::Status(status.topic, status.frame, Some(id)));
+        let mut parts: VecDeque<Part> = VecDeque::new();
+        let mut opened = Opened::live(bounds, plan.until);
+        if let Some((asked, reason)) = lost {
+            // All that the log has dropped by now is told with this one gap.
+            opened.cursor = plan.until.max(before_first(bounds));
+            self.counters.gaps.fetch_add(1, Ordering::Relaxed);
+            let gap = Gap {
+                reason,
+                asked: asked.clone(),
+                earliest: EventId::mint(bounds.epoch, bounds.first),
+            };
+            opened.start = Start::Lost {
+                asked: asked.clone(),
+                earliest: gap.earliest.clone(),
+            };
+            opened.held = Some(asked);
+            parts.push_back(Part {
+                bytes: data_frame("gap", &gap.to_json()).bytes().clone(),
+                id: None,
+                delivery: Delivery::Gap(gap),
+            });
         } else if !statuses.is_empty() {
-            let pieces = statuses.into_iter();
-            parts.extend(pieces.map(|s| Part::Status(s.topic, without_id(&s.frame), None)));
-            let pieces = between.into_iter();
-            parts.extend(pieces.map(|stored| {
-                let frame = without_id(&stored.frame);
-                Part::Event(stored, Some(frame))
-            }));
-            parts.push_back(mark(bounds, end));
-        } else if parts.is_empty() {
-            // Without a status too a newcomer holds a position from the start: what is published while
-            // its connection is broken for the first time is not lost on it.
-            parts.push_back(mark(bounds, end));
+            opened.held = None;
         }
-        Ok(Opened {
-            start,
-            parts,
-            cursor: end,
-        })
+        for status in statuses {
+            parts.push_back(Part {
+                bytes: status.frame.bytes().clone(),
+                id: Some(EventId::mint(bounds.epoch, status.as_of)),
+                delivery: Delivery::Status(status.topic, status.frame),
+            });
+        }
+        parts.extend(between.events.into_iter().map(Part::event));
+        if let Some(last) = parts.pop_back() {
+            let end = EventId::mint(bounds.epoch, opened.cursor);
+            parts.iter_mut().for_each(|part| part.set_id(None));
+            parts.push_back(last);
+            if let Some(last) = parts.back_mut()
+                && last.id.as_ref() != Some(&end)
+            {
+                last.set_id(Some(end));
+            }
+        }
+        opened.client_has_id = !parts.is_empty();
+        opened.parts = parts;
+        Ok(opened)
+    }
+
+    /// Whether events are gone that come after the start of their topic.
+    async fn plan_has_lost(&self, plan: &Plan) -> Result<bool, SubscribeError> {
+        for (topic, as_of) in &plan.starts {
+            if self.has_lost(&topic.clone().into(), *as_of).await? {
+                return Ok(true);
+            }
+        }
+        match &plan.others {
+            Some(others) => self.has_lost(others, plan.live_from).await,
+            None => Ok(false),
+        }
     }
 
     /// Asks the callbacks for the statuses they make. No lock is held meanwhile.
@@ -219,7 +233,13 @@ impl Inner {
                 .status_makers
                 .read()
                 .unwrap_or_else(PoisonError::into_inner);
-            let wanted = makers.iter().filter(|(topic, _)| interest.wants(topic));
+            let wanted = interest
+                .selectors()
+                .iter()
+                .flat_map(|selector| match selector {
+                    Selector::Exact(topic) => Vec::from_iter(makers.get_key_value(topic)),
+                    Selector::All => Vec::from_iter(&*makers),
+                });
             wanted
                 .map(|(topic, maker)| (topic.clone(), Arc::clone(maker)))
                 .collect()
@@ -256,18 +276,18 @@ impl Inner {
     }
 
     /// The events between the oldest and the newest of several statuses that a reader still needs.
-    async fn between(
-        &self,
-        interest: &Interest,
-        plan: &Plan,
-        mut cursor: Seq,
-    ) -> Result<Vec<Arc<Stored>>, SubscribeError> {
-        let mut between = Vec::new();
+    async fn between(&self, plan: &Plan) -> Result<Between, SubscribeError> {
+        let mut between = Between::default();
+        let mut cursor = plan.cursor;
+        between.incomplete = cursor < before_first(self.engine.bounds());
         while cursor < plan.until {
-            let page = self.engine.read(interest, cursor, PAGE_EVENTS).await;
+            let page = self.engine.read(&plan.interest, cursor, PAGE_EVENTS).await;
             let page = page.map_err(SubscribeError::Engine)?;
+            // The log may have dropped some since the last page.
+            between.incomplete |= page.dropped_to > cursor;
             let needed = page.events.into_iter().take_while(|e| e.seq <= plan.until);
-            between.extend(needed.filter(|stored| plan.needs(stored)));
+            let needed = needed.filter(|stored| plan.needs(stored));
+            between.events.extend(needed);
             if page.scanned_to <= cursor {
                 break;
             }
@@ -277,16 +297,37 @@ impl Inner {
     }
 }
 
-/// Sets the id to resume from, and is not heard of (WHATWG HTML 9.2.6).
-fn mark(bounds: Bounds, at: Seq) -> Part {
-    let id = EventId::mint(bounds.epoch, at);
-    Part::Mark(Bytes::from(format!("id: {id}\n\n")), id)
+impl Opened {
+    /// A reader that holds nothing yet, and gets everything after this position.
+    fn live(bounds: Bounds, cursor: Seq) -> Opened {
+        Opened {
+            start: Start::Live,
+            parts: VecDeque::new(),
+            cursor,
+            held: Some(EventId::mint(bounds.epoch, cursor)),
+            client_has_id: false,
+        }
+    }
+}
+
+/// The position before the log's oldest event.
+fn before_first(bounds: Bounds) -> Seq {
+    Seq(bounds.first.0.saturating_sub(1))
+}
+
+#[derive(Default)]
+struct Between {
+    events: Vec<Arc<Stored>>,
+    /// The log begins after the plan, so some may be missing.
+    incomplete: bool,
 }
 
 /// From which position each topic of a newcomer is needed.
 struct Plan {
     interest: Interest,
     starts: Vec<(Topic, Seq)>,
+    /// What it wants besides those, if anything.
+    others: Option<Interest>,
     /// For topics without a status.
     live_from: Seq,
     /// The least and the greatest of all starts.
@@ -300,17 +341,23 @@ impl Plan {
             .iter()
             .map(|s| (s.topic.clone(), s.as_of))
             .collect();
-        let all_have_one = interest.selectors().iter().all(|selector| match selector {
-            Selector::Exact(topic) => starts.iter().any(|(with, _)| with == topic),
-            Selector::All => false,
-        });
-        let others = (!all_have_one || starts.is_empty()).then_some(live_from);
-        let all = || starts.iter().map(|(_, seq)| *seq).chain(others);
+        let without = interest
+            .selectors()
+            .iter()
+            .filter(|selector| match selector {
+                Selector::Exact(topic) => !starts.iter().any(|(with, _)| with == topic),
+                Selector::All => true,
+            });
+        let others = Interest::any_of(without.cloned());
+        let others = (!others.selectors().is_empty()).then_some(others);
+        let of_others = (others.is_some() || starts.is_empty()).then_some(live_from);
+        let all = || starts.iter().map(|(_, seq)| *seq).chain(of_others);
         Plan {
             interest: interest.clone(),
             cursor: all().min().unwrap_or(live_from),
             until: all().max().unwrap_or(live_from),
             starts,
+            others,
             live_from,
         }
     }

@@ -1,13 +1,15 @@
 //! [`Streams`]: the book of open streams, and when each of them is to end.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
+use slab::Slab;
+
 use super::channel::Channel;
 use crate::engine::Wakes;
+use crate::jitter;
 use crate::topic::Interest;
 
 /// Names one stream of one hub. Never used again.
@@ -39,10 +41,14 @@ pub struct StreamInfo {
 pub(crate) struct Streams {
     last_id: u64,
     open: BTreeMap<StreamId, Open>,
-    /// Who waits for the book to be empty, or for the deadline.
-    waiting: Vec<Waker>,
-    /// When those who wait are woken in any case.
-    pub(super) deadline: Option<Instant>,
+    /// Who waits until no stream is open.
+    waiting: Slab<Waiting>,
+}
+
+struct Waiting {
+    waker: Option<Waker>,
+    /// When it is woken in any case; `None` is never.
+    deadline: Option<Instant>,
 }
 
 struct Open {
@@ -50,6 +56,7 @@ struct Open {
     reader: usize,
     label: Option<String>,
     opened_at: SystemTime,
+    /// `None` is never.
     ends_at: Option<Instant>,
 }
 
@@ -75,7 +82,9 @@ impl Streams {
     pub(super) fn remove(&mut self, id: StreamId, wakes: &mut Wakes) {
         self.open.remove(&id);
         if self.open.is_empty() {
-            self.waiting.drain(..).for_each(|waker| wakes.push(waker));
+            for (_, waiting) in &mut self.waiting {
+                waiting.waker.take().into_iter().for_each(|w| wakes.push(w));
+            }
         }
     }
 
@@ -110,22 +119,21 @@ impl Streams {
         whose: impl Fn(&Interest) -> bool,
         wakes: &mut Wakes,
     ) {
-        let random = RandomState::new();
-        for (id, open) in &mut self.open {
+        for open in self.open.values_mut() {
             if !whose(&open.channel.interest) {
                 continue;
             }
             if over.is_zero() {
                 open.channel.end(open.reader, wakes);
             } else {
-                let part = f64::from(random.hash_one(id) as u32) / f64::from(u32::MAX);
-                let at = now + over.mul_f64(part);
-                open.ends_at = Some(open.ends_at.map_or(at, |earlier| earlier.min(at)));
+                let at = now.checked_add(jitter::up_to(over));
+                open.ends_at = earlier(open.ends_at, at);
             }
         }
     }
 
-    /// Ends those whose time has come, and returns when the next one's comes.
+    /// Ends those whose time has come, wakes who has waited long enough, and returns when the next
+    /// one's time comes; `None` is never.
     pub(super) fn end_due(&mut self, now: Instant, wakes: &mut Wakes) -> Option<Instant> {
         let mut next = None;
         for open in self.open.values_mut() {
@@ -134,24 +142,46 @@ impl Streams {
                     open.ends_at = None;
                     open.channel.end(open.reader, wakes);
                 }
-                Some(at) => next = Some(next.map_or(at, |next: Instant| next.min(at))),
-                None => {}
+                at => next = earlier(next, at),
             }
         }
-        match self.deadline {
-            Some(at) if at <= now => {
-                self.deadline = None;
-                self.waiting.drain(..).for_each(|waker| wakes.push(waker));
+        for (_, waiting) in &mut self.waiting {
+            match waiting.deadline {
+                Some(at) if at <= now => {
+                    waiting.waker.take().into_iter().for_each(|w| wakes.push(w));
+                }
+                at => next = earlier(next, at),
             }
-            Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
-            None => {}
         }
         next
     }
 
-    pub(super) fn await_empty(&mut self, waker: &Waker) {
-        if !self.waiting.iter().any(|known| known.will_wake(waker)) {
-            self.waiting.push(waker.clone());
+    /// Keeps a waker until no stream is open or the deadline has come. Returns the one it replaces.
+    pub(super) fn await_empty(
+        &mut self,
+        place: &mut Option<usize>,
+        waker: &Waker,
+        deadline: Option<Instant>,
+    ) -> Option<Waker> {
+        let waker = Some(waker.clone());
+        match place.and_then(|place| self.waiting.get_mut(place)) {
+            Some(waiting) => std::mem::replace(&mut waiting.waker, waker),
+            None => {
+                *place = Some(self.waiting.insert(Waiting { waker, deadline }));
+                None
+            }
         }
+    }
+
+    pub(super) fn stop_waiting(&mut self, place: usize) -> Option<Waker> {
+        self.waiting.try_remove(place)?.waker
+    }
+}
+
+/// The earlier of two moments, where `None` is never.
+pub(super) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

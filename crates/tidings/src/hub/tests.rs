@@ -7,7 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::engine::{Appended, Bounds, Page, Snapshot};
 use crate::id::Seq;
+use crate::subscription::{Delivery, GapReason};
 use crate::topic::Selector;
 
 fn poll<F: Future>(future: F) -> F::Output {
@@ -229,4 +231,153 @@ fn a_stream_without_bytes_never_hears_a_sign_of_life() {
     hub.inner.fanout.beat(Instant::now()).wake();
     let next = Pin::new(&mut reader);
     assert!(futures_core::Stream::poll_next(next, &mut cx).is_pending());
+}
+
+type Interruption = Mutex<Option<Box<dyn FnOnce(&Memory) + Send>>>;
+
+/// A log in which something happens at the worst moment.
+struct Interrupted {
+    memory: Arc<Memory>,
+    after_bounds: Interruption,
+    before_read: Interruption,
+}
+
+impl Interrupted {
+    fn run(&self, interruption: &Interruption) {
+        let run = interruption.lock().unwrap().take();
+        run.into_iter().for_each(|run| run(&self.memory));
+    }
+}
+
+impl Engine for Interrupted {
+    fn append(&self, draft: Draft) -> BoxFuture<'_, Result<Appended, EngineError>> {
+        self.memory.append(draft)
+    }
+
+    fn read(
+        &self,
+        interest: &Interest,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Page, EngineError>> {
+        self.run(&self.before_read);
+        self.memory.read(interest, after, limit)
+    }
+
+    fn snapshot(&self, interest: &Interest) -> BoxFuture<'_, Result<Snapshot, EngineError>> {
+        self.memory.snapshot(interest)
+    }
+
+    fn locate(&self, id: &EventId) -> BoxFuture<'_, Result<Option<Seq>, EngineError>> {
+        self.memory.locate(id)
+    }
+
+    fn bounds(&self) -> Bounds {
+        let bounds = self.memory.bounds();
+        self.run(&self.after_bounds);
+        bounds
+    }
+
+    fn attach(&self, tail: std::sync::Weak<dyn Tail>) {
+        self.memory.attach(tail);
+    }
+}
+
+fn append(memory: &Memory, topic: &str, text: &str) {
+    poll(memory.append(Draft::event(topic, Event::data(text)))).unwrap();
+}
+
+#[test]
+fn an_event_that_arrives_while_the_hub_is_made_is_not_lost() {
+    let memory = Arc::new(Memory::new(Retention::default()));
+    let beginning = EventId::mint(memory.bounds().epoch, Seq::START);
+    let hub = Hub::new(Interrupted {
+        memory,
+        after_bounds: Mutex::new(Some(Box::new(|memory| append(memory, "t", "early")))),
+        before_read: Mutex::default(),
+    });
+    let mut reader = poll(hub.subscribe("t", Cursor::After(beginning))).unwrap();
+    let first = poll(reader.next()).unwrap();
+    assert_eq!(first.text().as_deref(), Some("early"));
+}
+
+/// The newcomer has the statuses already, and needs the events between them, when the log drops some.
+#[test]
+fn what_is_dropped_between_two_statuses_is_told() {
+    let memory = Arc::new(Memory::new(Retention::new().events(5)));
+    let hub = Hub::new(Interrupted {
+        memory,
+        after_bounds: Mutex::default(),
+        before_read: Mutex::new(Some(Box::new(|memory| {
+            (4..=12).for_each(|n| append(memory, "a", &n.to_string()));
+        }))),
+    });
+    let set = |topic, status: &str| poll(hub.set_status(topic, Event::data(status))).unwrap();
+    set("a", "a: nothing");
+    publish(&hub, "a", "1");
+    publish(&hub, "a", "2");
+    publish(&hub, "b", "3");
+    set("b", "b: 3");
+    let both = Interest::any_of(["a", "b"].map(|topic| Selector::Exact(topic.into())));
+    let mut reader = subscribe(&hub, both);
+    let Some(Delivery::Gap(gap)) = poll(reader.next()) else {
+        panic!("1 and 2 are gone");
+    };
+    assert_eq!(gap.reason, GapReason::Expired);
+    let texts: Vec<_> = (0..7)
+        .map(|_| poll(reader.next()).unwrap().text())
+        .collect();
+    let expected = ["a: nothing", "b: 3", "8", "9", "10", "11", "12"];
+    assert_eq!(texts, expected.map(|text| Some(text.to_owned())));
+    assert_eq!(hub.stats().gaps, 1);
+}
+
+#[test]
+fn no_duration_is_too_long() {
+    let hub = Hub::with_keep_alive(Memory::new(Retention::default()), Duration::MAX);
+    let mut never = subscribe(&hub, "t");
+    never.keep_alive();
+    hub.disconnect_all(Duration::MAX);
+    let mut closing = Box::pin(hub.close(Duration::MAX));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(closing.as_mut().poll(&mut cx).is_pending());
+    assert!(pin!(never.next()).poll(&mut cx).is_pending());
+    // The clock is still there, for what has an end.
+    hub.disconnect_all(Duration::from_millis(1));
+    assert!(block_on(never.next()).is_none());
+    drop(never);
+    assert!(closing.as_mut().poll(&mut cx).is_ready());
+}
+
+#[test]
+fn a_waker_that_panics_does_not_stop_the_clock_for_good() {
+    struct Panicking;
+    impl Wake for Panicking {
+        fn wake(self: Arc<Self>) {
+            panic!("as planned");
+        }
+    }
+    let hub = Hub::with_keep_alive(Memory::new(Retention::default()), Duration::from_millis(2));
+    let mut reader = subscribe(&hub, "t");
+    let waker = Waker::from(Arc::new(Panicking));
+    let mut cx = Context::from_waker(&waker);
+    assert!(reader.poll_bytes(&mut cx).is_pending());
+    reader.keep_alive();
+    wait_until("the thread has left", || {
+        Arc::strong_count(&hub.inner.clock) == 1
+    });
+    hub.disconnect_all(Duration::from_millis(1));
+    assert!(block_on(reader.next()).is_none());
+}
+
+#[test]
+fn finished_topics_do_not_pile_up() {
+    let hub = Hub::memory();
+    let n_topics = 2 * FINISHED_TOPICS;
+    for n in 0..n_topics {
+        hub.finish(n.to_string());
+    }
+    assert_eq!(hub.inner.finished().len(), FINISHED_TOPICS);
+    assert!(hub.is_finished(&(n_topics - 1).to_string().as_str().into()));
+    assert!(!hub.is_finished(&"0".into()));
 }

@@ -2,6 +2,7 @@
 //!
 //! What must stay true
 //! - A frame is whole lines and ends with a blank one, so a stream may be cut after any frame.
+//! - A blank line ends an event and nothing else. Comments and the reconnection time do without.
 //! - `data` is split at CR, LF and CRLF, each of which ends exactly one line. A line begins with
 //!   `data: `, with the space, so that spaces of the text itself survive.
 //! - No byte order mark is ever written outside of data.
@@ -21,32 +22,50 @@ pub fn encode(event: &Event, id: &EventId) -> Frame {
     frame(name, Some(id), event.retry(), event.text())
 }
 
-/// An event that we make ourselves. `name` must be free of line breaks. Without an id it leaves the
-/// reader's as it is.
-pub(crate) fn data_frame(name: &str, id: Option<&EventId>, text: &str) -> Frame {
-    frame(Some(name), id.map(EventId::as_str), None, text)
+/// An event that we make ourselves, without an id. `name` must be free of line breaks.
+pub(crate) fn data_frame(name: &str, text: &str) -> Frame {
+    frame(Some(name), None, None, text)
 }
 
-/// The same event, leaving the reader's id as it is.
-pub(crate) fn without_id(frame: &Frame) -> Frame {
-    let mut out = Vec::with_capacity(frame.bytes().len());
+/// The same event with this id, or without one, which leaves the reader's as it is.
+pub(crate) fn with_id(frame: &[u8], id: Option<&EventId>) -> Bytes {
+    let mut out = Vec::with_capacity(frame.len() + id.map_or(0, |id| id.as_str().len() + 5));
+    let mut id = id;
     // We wrote it: line feeds only, and no line of data begins with the name of another field.
-    for line in frame.bytes().split_inclusive(|byte| *byte == b'\n') {
-        if !line.starts_with(b"id: ") {
-            out.extend_from_slice(line);
+    for line in frame.split_inclusive(|byte| *byte == b'\n') {
+        if line.starts_with(b"id: ") {
+            continue;
         }
+        if !line.starts_with(b"event: ")
+            && let Some(id) = id.take()
+        {
+            out.extend_from_slice(format!("id: {id}\n").as_bytes());
+        }
+        out.extend_from_slice(line);
     }
-    Frame(out.into())
+    out.into()
 }
 
 /// A comment line, which readers drop: it keeps proxies and sockets awake.
+///
+/// Without a blank line: some client libraries take each of those for the end of a message, and hand
+/// their users an empty one (fetch-event-source; httpx-sse as soon as there was an id).
 pub(crate) fn comment(text: &str) -> Bytes {
-    Bytes::from(format!(": {text}\n\n"))
+    Bytes::from(format!(": {text}\n"))
 }
 
-/// Sets the reconnection time.
+/// Sets the reconnection time, as the first line of a block that is to follow.
+///
+/// Readers take it at once (WHATWG HTML 9.2.6), whether the block ever comes or not. It has no block of
+/// its own, because some client libraries (httpx-sse, fetch-event-source) hand their users an empty
+/// message for a block without data.
 pub(crate) fn retry_line(retry: Duration) -> String {
-    format!("retry: {}\n\n", retry.as_millis())
+    format!("retry: {}\n", retry.min(Event::MAX_RETRY).as_millis())
+}
+
+/// Sets the id to resume from and nothing else.
+pub(crate) fn id_block(id: &EventId) -> Bytes {
+    Bytes::from(format!("id: {id}\n\n"))
 }
 
 fn frame(name: Option<&str>, id: Option<&str>, retry: Option<Duration>, text: &str) -> Frame {
@@ -153,10 +172,12 @@ mod tests {
     fn an_event_without_its_id_is_otherwise_the_same() {
         let event = Event::data("id: 3\nx").named("n".parse().unwrap());
         let frame = encode(&event, &EventId::new("7").unwrap());
-        assert_eq!(
-            &without_id(&frame).bytes()[..],
-            b"event: n\ndata: id: 3\ndata: x\n\n"
-        );
+        let frame = frame.bytes();
+        assert_eq!(with_id(frame, None), "event: n\ndata: id: 3\ndata: x\n\n");
+        let other = EventId::new("8").unwrap();
+        let with_other = "event: n\nid: 8\ndata: id: 3\ndata: x\n\n";
+        assert_eq!(with_id(frame, Some(&other)), with_other);
+        assert_eq!(with_id(&with_id(frame, None), Some(&other)), with_other);
     }
 
     fn text() -> impl Strategy<Value = String> {

@@ -175,3 +175,16 @@ async fn close_may_be_called_by_several() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn close_returns_to_each_of_several_in_its_own_time() {
+    for (one, other) in [(20, 400), (400, 20)] {
+        let hub = retaining(100);
+        let asleep = hub.subscribe("t", Cursor::Latest).await.unwrap();
+        let [one, other] = [one, other].map(|ms| hub.close(Duration::from_millis(ms)));
+        let both = async { tokio::join!(one, other) };
+        tokio::time::timeout(LONG, both).await.unwrap();
+        assert_eq!(hub.stats().open, 1, "it does not read");
+        drop(asleep);
+    }
+}

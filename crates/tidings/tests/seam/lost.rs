@@ -114,35 +114,18 @@ async fn a_reader_resumes_from_an_id_that_the_publisher_chose() {
 
 #[tokio::test]
 async fn an_aged_id_is_expired_and_not_resumed() {
-    let hub = Hub::new(Memory::new(Retention {
-        age: Some(Duration::ZERO),
-        ..Retention::default()
-    }));
+    let hub = Hub::new(Memory::new(Retention::new().age(Duration::ZERO)));
     let before = hub.cursor();
     hub.publish("t", Event::data("1")).await.unwrap();
-    while seq_of(
-        &hub.subscribe("t", Cursor::Earliest)
-            .await
-            .unwrap()
-            .id_told(),
-    ) == Seq(0)
-    {
+    let earliest = async || {
+        let reader = hub.subscribe("t", Cursor::Earliest).await.unwrap();
+        reader.cursor()
+    };
+    while earliest().await == Cursor::After(before.clone()) {
         tokio::task::yield_now().await;
     }
     let aged = hub.subscribe("t", Cursor::After(before)).await.unwrap();
     assert!(matches!(aged.start(), Start::Lost { .. }));
-}
-
-/// Where a stream begins, as it tells on the wire.
-pub(crate) trait Told {
-    fn id_told(self) -> EventId;
-}
-
-impl Told for Subscription {
-    fn id_told(self) -> EventId {
-        let (_, held) = parse(&now(&mut SseBody::from(self)));
-        EventId::new(held).unwrap()
-    }
 }
 
 #[tokio::test]
@@ -207,4 +190,126 @@ async fn one_event_about_several_topics_comes_once() {
             assert_eq!(second.as_deref(), Some("next"));
         }
     }
+}
+
+/// Else its readers would resume from the position that it names, and miss events in silence.
+#[tokio::test]
+async fn an_id_that_is_spelled_like_the_logs_own_is_refused() {
+    let hub = retaining(100);
+    let first = hub.publish("t", Event::data("1")).await.unwrap();
+    let (epoch, _) = first.minted().unwrap();
+    for id in [first, EventId::mint(epoch, Seq(99))] {
+        let copied = Event::data("copied").with_id(id.clone());
+        let refused = hub.publish("u", copied.clone()).await;
+        let Err(PublishError::ReservedId(named)) = refused else {
+            panic!("{id}: {refused:?}");
+        };
+        assert_eq!(named, id);
+        let refused = hub.publish_with_status("u", copied, status("x")).await;
+        assert!(refused.is_err());
+    }
+    assert_eq!(hub.stats().published, 1);
+    // Those of other logs may be passed on.
+    let of_another = Event::data("2").with_id(Hub::memory().cursor());
+    hub.publish("t", of_another).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_an_id_leads_nowhere_whatever_publishers_choose() {
+    use tidings::http::Endpoint;
+    let hub = retaining(100);
+    // Every spelling by which nonsense could be called.
+    for id in ["malformed", "unknown", "null", "undefined", "-"] {
+        let event = Event::data("chosen").with_id(EventId::new(id).unwrap());
+        hub.publish("t", event).await.unwrap();
+    }
+    hub.set_status("t", status("all")).await.unwrap();
+    let request = http::Request::get("/?last_event_id=a%0Ab")
+        .body(())
+        .unwrap();
+    let endpoint = Endpoint::new(hub.clone(), "t");
+    let mut body = endpoint.respond(&request.into_parts().0).into_body();
+    let (got, _) = parse(&now(&mut body));
+    let Got::Gap(gap) = &got[0].0 else {
+        panic!("{got:?}");
+    };
+    assert!(gap.contains(r#""reason":"unknown","asked":"""#), "{gap}");
+    assert_eq!(got[1].0, Got::Status("all".into()));
+}
+
+#[tokio::test]
+async fn a_reader_is_not_told_of_a_gap_where_none_of_it_was_its_own() {
+    let hub = retaining(10);
+    let mut quiet = Client::new(&hub, "quiet", Door::Bytes);
+    let held = hub.publish("quiet", Event::data("1")).await.unwrap();
+    let asleep = hub.subscribe("quiet", Cursor::After(held.clone())).await;
+    for n in 0..100 {
+        let topic = ["loud", "other"][n % 2];
+        hub.publish(topic, Event::data("!")).await.unwrap();
+    }
+    hub.publish("quiet", Event::data("2")).await.unwrap();
+    // One that comes back, one that was there and did not read, and one with another interest.
+    quiet.held = Some(held.clone());
+    quiet.connect().await;
+    assert_eq!(quiet.next().await, Some(Got::Event("2".into())));
+    let next = asleep.unwrap().next().await.unwrap();
+    assert_eq!(next.text().as_deref(), Some("2"));
+    assert_eq!(hub.stats().gaps, 0);
+    let both = hub
+        .subscribe(topics(&["quiet", "loud"]), Cursor::After(held))
+        .await
+        .unwrap();
+    assert!(matches!(both.start(), Start::Lost { .. }), "it lost some");
+}
+
+/// The reader may have had the first of the two, and then it has not had what lies between them.
+#[tokio::test]
+async fn an_id_that_was_used_twice_loses_nothing_in_silence() {
+    let hub = retaining(3);
+    let twice = EventId::new("twice").unwrap();
+    let event = |text: &str| Event::data(text).with_id(twice.clone());
+    hub.publish("t", event("1")).await.unwrap();
+    for text in ["2", "3"] {
+        hub.publish("t", Event::data(text)).await.unwrap();
+    }
+    hub.publish("t", event("4")).await.unwrap();
+    // The first use is gone, and nothing that follows it: no gap.
+    let from = Cursor::After(twice.clone());
+    let mut reader = hub.subscribe("t", from.clone()).await.unwrap();
+    for expected in ["2", "3", "4"] {
+        let next = reader.next().await.unwrap();
+        assert_eq!(next.text().as_deref(), Some(expected));
+    }
+    hub.publish("t", Event::data("5")).await.unwrap();
+    // Now something is: told, and then all that is left.
+    let mut reader = hub.subscribe("t", from).await.unwrap();
+    assert!(matches!(reader.next().await, Some(Delivery::Gap(_))));
+    for expected in ["3", "4", "5"] {
+        let next = reader.next().await.unwrap();
+        assert_eq!(next.text().as_deref(), Some(expected));
+    }
+}
+
+/// What a topic without a status has left comes after the gap, too.
+#[tokio::test]
+async fn an_expired_id_gets_what_is_left_of_topics_without_a_status() {
+    let hub = retaining(3);
+    let asked = hub.cursor();
+    for n in 1..=4 {
+        hub.publish("plain", Event::data(n.to_string()))
+            .await
+            .unwrap();
+    }
+    hub.publish_with_status("kept", Event::data("5"), status("as of 5"))
+        .await
+        .unwrap();
+    let mut client = Client::new(&hub, topics(&["plain", "kept"]), Door::Bytes);
+    client.connect_from(Cursor::After(asked)).await;
+    assert!(matches!(client.next().await, Some(Got::Gap(_))));
+    assert_eq!(client.next().await, Some(Got::Status("as of 5".into())));
+    assert_eq!(client.next().await, Some(Got::Event("3".into())));
+    assert_eq!(client.next().await, Some(Got::Event("4".into())));
+    hub.publish("kept", Event::data("6")).await.unwrap();
+    assert_eq!(client.next().await, Some(Got::Event("6".into())));
+    assert_eq!(hub.stats().gaps, 1);
 }

@@ -39,11 +39,7 @@ use tidings::{
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) fn retaining(events: usize) -> Hub {
-    Hub::new(Memory::new(Retention {
-        events,
-        bytes: 1 << 30,
-        age: None,
-    }))
+    Hub::new(Memory::new(Retention::new().events(events).bytes(1 << 30)))
 }
 
 pub(crate) fn seq_of(id: &EventId) -> Seq {

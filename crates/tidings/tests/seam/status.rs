@@ -195,3 +195,23 @@ async fn a_status_from_the_future_or_another_log_is_refused() {
     }
     assert_eq!(hub.stats().open, 0);
 }
+
+#[tokio::test]
+async fn a_status_that_is_cleared_is_not_given_to_newcomers() {
+    let hub = retaining(10);
+    hub.set_status("t", status("published")).await.unwrap();
+    let from = hub.clone();
+    hub.make_status("u", move || {
+        let made = AsOf {
+            status: status("made"),
+            as_of: from.cursor(),
+        };
+        async { Ok(made) }
+    });
+    let both = tidings::Topics::several(["t", "u"]);
+    hub.clear_status(both).await.unwrap();
+    let mut client = Client::new(&hub, topics(&["t", "u"]), Door::Values);
+    client.connect().await;
+    hub.publish("t", Event::data("1")).await.unwrap();
+    assert_eq!(client.next().await, Some(Got::Event("1".into())));
+}

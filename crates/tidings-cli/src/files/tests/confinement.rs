@@ -129,21 +129,22 @@ async fn a_link_that_is_switched_while_it_is_opened_leads_nowhere_else() {
 #[tokio::test]
 async fn a_file_that_is_replaced_all_the_time_is_always_there() {
     let site = Site::new(&[("a.txt", "content")]);
-    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    // Each request meets one save, which begins with it.
+    let (begin, begun) = std::sync::mpsc::sync_channel(0);
     let saving = std::thread::spawn({
-        let (file, temporary, stop) = (site.path("a.txt"), site.path("t"), stop.clone());
+        let (file, temporary) = (site.path("a.txt"), site.path("t"));
         move || {
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            while begun.recv().is_ok() {
                 std::fs::write(&temporary, "content").unwrap();
                 std::fs::rename(&temporary, &file).unwrap();
-                std::thread::sleep(Duration::from_micros(200));
             }
         }
     });
     for _ in 0..2000 {
+        begin.send(()).unwrap();
         site.body("/a.txt", "content").await;
     }
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    drop(begin);
     saving.join().unwrap();
 }
 

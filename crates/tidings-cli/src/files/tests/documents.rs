@@ -74,28 +74,48 @@ async fn head_has_the_headers_of_get() {
 }
 
 #[tokio::test]
-async fn a_part_is_of_the_file_as_it_is_on_disk() {
+async fn a_navigation_with_a_range_gets_the_whole_page_with_the_script() {
     let site = Site::new(&[("index.html", PAGE)]);
-    let range = [NAVIGATION[0], ("range", "bytes=0-14")];
-    let answer = site.get_with("/", &range).await;
+    let raw = site.get("/").await.header("etag").to_owned();
+    let page = site.navigate("/").await.header("etag").to_owned();
+    let range = ("range", "bytes=0-14");
+    for headers in [
+        &[NAVIGATION[0], range][..],
+        &[NAVIGATION[0], range, ("if-range", &page)],
+        &[NAVIGATION[0], range, ("if-range", &raw)],
+        &[NAVIGATION[0], range, ("if-range", "\"stale\"")],
+        &[NAVIGATION[0], ("range", "bytes=9999-")],
+    ] {
+        let answer = site.get_with("/", headers).await;
+        assert_eq!(
+            (answer.status, answer.text()),
+            (200, &*injected()),
+            "{headers:?}"
+        );
+        assert!(answer.header("content-range").is_empty());
+        let head = site.ask("HEAD", "/", headers).await;
+        assert_eq!((head.status, head.headers), (200, answer.headers));
+    }
+    // What a script fetches a part of is the file as it is on disk.
+    let answer = site.get_with("/", &[range]).await;
     assert_eq!((answer.status, answer.text()), (206, &PAGE[..15]));
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
-    assert_eq!(site.told(), ["observed index.html"]);
     // The tag of the injected page is another one, so its part is not continued with raw bytes.
-    let tag = site.navigate("/").await.header("etag").to_owned();
     let answer = site
-        .get_with(
-            "/",
-            &[NAVIGATION[0], ("range", "bytes=5-"), ("if-range", &tag)],
-        )
+        .get_with("/", &[("range", "bytes=5-"), ("if-range", &page)])
         .await;
     assert_eq!((answer.status, answer.text()), (200, PAGE));
-    // HEAD knows no ranges.
-    let head = site.ask("HEAD", "/", &range).await;
-    assert_eq!(
-        (head.status, head.header("content-length")),
-        (200, &*injected().len().to_string())
-    );
+}
+
+/// The file has not changed, but the stamp in the page has: an old one must not come back.
+#[tokio::test]
+async fn a_page_is_never_confirmed_by_its_date() {
+    let site = Site::new(&[("index.html", PAGE)]);
+    let answer = site.navigate("/").await;
+    let since = ("if-modified-since", answer.header("last-modified"));
+    assert!(!since.1.is_empty());
+    let again = site.get_with("/", &[NAVIGATION[0], since]).await;
+    assert_eq!((again.status, again.text()), (200, &*injected()));
 }
 
 #[tokio::test]
@@ -142,6 +162,7 @@ async fn what_cannot_carry_a_script_is_left_alone_and_said_so() {
         ("b.html", &blank),
         ("c.svg", "<svg/>"),
         ("d.txt", "<head>"),
+        ("e.zip", "PK"),
     ]);
     site.write("e.html", b"\xfe\xff\0<\0p");
     for (target, told) in [
@@ -150,8 +171,9 @@ async fn what_cannot_carry_a_script_is_left_alone_and_said_so() {
             "/b.html",
             &["file /b.html", "observed b.html", "left alone /b.html"],
         ),
-        ("/c.svg", &["observed c.svg"]),
-        ("/d.txt", &["observed d.txt"]),
+        ("/c.svg", &["observed c.svg", "left alone /c.svg"]),
+        ("/d.txt", &["observed d.txt", "left alone /d.txt"]),
+        ("/e.zip", &["observed e.zip"]),
         (
             "/e.html",
             &["file /e.html", "observed e.html", "left alone /e.html"],
@@ -166,6 +188,34 @@ async fn what_cannot_carry_a_script_is_left_alone_and_said_so() {
                 .unwrap(),
         );
         assert_eq!(site.told(), expected, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn in_a_frame_a_picture_belongs_to_its_page() {
+    let site = Site::new(&[("c.svg", "<svg/>")]);
+    site.get_with("/c.svg", &[("sec-fetch-dest", "iframe")])
+        .await;
+    assert_eq!(site.told(), ["observed c.svg"]);
+}
+
+#[tokio::test]
+async fn a_script_that_nosniff_refuses_is_told() {
+    let site = Site::new(&[("app.js.download", "1"), ("main.ts", "1"), ("a.js", "1")]);
+    let script = [("sec-fetch-dest", "script")];
+    for (target, told) in [
+        ("/app.js.download", &["refused /app.js.download"][..]),
+        ("/main.ts", &["refused /main.ts"]),
+        ("/a.js", &[]),
+    ] {
+        site.get_with(target, &script).await;
+        assert_eq!(site.told()[1..], *told, "{target}");
+        site.get(target).await;
+        assert_eq!(
+            site.told().len(),
+            1,
+            "{target}: nothing is refused to a fetch"
+        );
     }
 }
 

@@ -161,6 +161,31 @@ async fn an_app_answers_navigations_to_what_does_not_exist() {
     assert_eq!(site.navigate("/%zz").await.status, 400);
 }
 
+/// Our script asks so before it reloads; it must not matter whether the browser tells what it is for,
+/// which it does on this machine only.
+#[tokio::test]
+async fn head_of_a_route_is_the_same_on_this_machine_and_in_the_network() {
+    let site = Site::with(&[("index.html", "app")], |options| {
+        options.spa = Some("index.html".into());
+    });
+    let html = ("accept", "text/html");
+    let here = [
+        html,
+        ("sec-fetch-dest", "empty"),
+        ("sec-fetch-mode", "cors"),
+    ];
+    for headers in [&[html][..], &here] {
+        assert_eq!(site.ask("HEAD", "/users/7", headers).await.status, 200);
+    }
+    // A script that has been deleted is no route.
+    for headers in [&[][..], &here[1..], &[("accept", "*/*")]] {
+        for method in ["HEAD", "GET"] {
+            let answer = site.ask(method, "/app.js", headers).await;
+            assert_eq!(answer.status, 404, "{method} {headers:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_app_whose_file_is_missing_is_missing() {
     let site = Site::with(&[], |options| options.spa = Some("app.html".into()));

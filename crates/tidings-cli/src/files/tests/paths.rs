@@ -117,9 +117,22 @@ async fn what_is_no_path_is_a_bad_request_and_what_no_file_has_is_missing() {
 #[tokio::test]
 async fn other_methods_are_refused() {
     let site = Site::new(&[("a", "x")]);
-    for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"] {
-        let answer = site.ask(method, "/a", &[]).await;
-        assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD"));
+    for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW'&"] {
+        for (headers, content_type, shown) in [
+            (&[][..], "text/plain; charset=utf-8", method.to_owned()),
+            (
+                &NAVIGATION,
+                "text/html; charset=utf-8",
+                method.replace("'&", "&#39;&amp;"),
+            ),
+        ] {
+            let answer = site.ask(method, "/a", headers).await;
+            assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD"));
+            assert_eq!(answer.header("content-type"), content_type);
+            assert!(answer.text().contains(&shown), "{}", answer.text());
+            // A page that reloads would send the form again.
+            assert!(!answer.text().contains("<script"));
+        }
     }
     let answer = site
         .ask("OPTIONS", "/a", &[("origin", "http://evil.example")])

@@ -1,0 +1,121 @@
+//! What the developer is told about an answer that is right, and of which the browser makes nothing.
+//!
+//! Only what was asked for and what is answered counts here; that each is said once is seen to by
+//! whoever says it.
+
+use http::header::HeaderMap;
+
+use super::media::Media;
+
+/// Why what is opened as a page will not reload, though it is served.
+pub(super) fn cannot_reload(
+    media: &Media,
+    headers: &HeaderMap,
+    content_type: &str,
+) -> Option<&'static str> {
+    match media {
+        Media::Html => None,
+        Media::Xhtml => Some("it is XHTML, which the rules of HTML would break"),
+        // In a frame it belongs to a page, which reloads for it. (Plain http in the network does not
+        // say: there a frame's is said as well.)
+        _ if destination(headers).is_some_and(|destination| destination != "document") => None,
+        _ if is_shown(content_type) => {
+            Some("it is opened by itself, and only an HTML page can carry the script")
+        }
+        _ => None,
+    }
+}
+
+/// What browsers show in a tab; the rest is downloaded.
+fn is_shown(content_type: &str) -> bool {
+    let essence = essence(content_type);
+    ["text/", "image/", "video/", "audio/"]
+        .iter()
+        .any(|kind| essence.starts_with(kind))
+        || essence.ends_with("json")
+        || essence.ends_with("xml")
+        || essence == "application/pdf"
+}
+
+/// Why the browser will not run or apply this, because `nosniff` makes it believe the type (Fetch 3.6):
+/// `main.ts`, or a saved page's `app.js.download`.
+pub(super) fn refused(headers: &HeaderMap, content_type: &str) -> Option<String> {
+    let essence = essence(content_type);
+    let (what, endings, fits) = match destination(headers)? {
+        // A module may be WebAssembly.
+        "script" | "worker" | "sharedworker" | "serviceworker" | "audioworklet"
+        | "paintworklet" => (
+            "a script",
+            ".js or .mjs",
+            essence == "text/javascript" || essence == "application/wasm",
+        ),
+        "style" => ("a style sheet", ".css", essence == "text/css"),
+        _ => return None,
+    };
+    (!fits).then(|| format!("by its name it is {essence}, and {what} must end in {endings}"))
+}
+
+fn destination(headers: &HeaderMap) -> Option<&str> {
+    headers.get("sec-fetch-dest")?.to_str().ok()
+}
+
+fn essence(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn headers(destination: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if !destination.is_empty() {
+            headers.insert("sec-fetch-dest", HeaderValue::from_static(destination));
+        }
+        headers
+    }
+
+    #[test]
+    fn what_is_shown_by_itself_does_not_reload() {
+        let check = |name: &str, destination, expected: bool| {
+            let media = Media::of(name.as_ref());
+            let content_type = media.content_type(b"", true);
+            let reason = cannot_reload(&media, &headers(destination), &content_type);
+            assert_eq!(reason.is_some(), expected, "{name} {destination}");
+        };
+        for name in [
+            "a.svg", "a.txt", "a.json", "a.xml", "a.pdf", "a.png", "a.css", "README",
+        ] {
+            check(name, "document", true);
+            check(name, "", true);
+            check(name, "iframe", false);
+        }
+        check("a.xhtml", "iframe", true);
+        check("a.html", "document", false);
+        check("a.zip", "document", false);
+        check("a.wasm", "document", false);
+    }
+
+    #[test]
+    fn what_nosniff_refuses_is_named_with_its_type() {
+        let check = |content_type, destination, expected: Option<&str>| {
+            let reason = refused(&headers(destination), content_type);
+            assert_eq!(reason.as_deref(), expected, "{content_type} {destination}");
+        };
+        let script = "by its name it is text/plain, and a script must end in .js or .mjs";
+        check("text/plain; charset=utf-8", "script", Some(script));
+        check("text/plain", "worker", Some(script));
+        check(
+            "text/plain",
+            "style",
+            Some("by its name it is text/plain, and a style sheet must end in .css"),
+        );
+        check("text/javascript", "script", None);
+        check("application/wasm", "script", None);
+        check("text/css; charset=utf-8", "style", None);
+        check("text/plain", "image", None);
+        check("text/plain", "empty", None);
+        check("text/plain", "", None);
+    }
+}
