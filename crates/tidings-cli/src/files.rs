@@ -49,6 +49,7 @@ use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 pub(crate) use body::Body;
 pub(crate) use compress::Compress;
+pub(crate) use navigation::is_navigation;
 
 use choose::Choice;
 use compress::Coding;
@@ -171,7 +172,7 @@ impl Files {
             uri: request.uri(),
             headers,
             peer,
-            navigation: navigation::is_navigation(method, headers),
+            navigation: is_navigation(method, headers),
             range: range.and_then(|range| range::Asked::parse(range.as_bytes())),
         };
         async move {

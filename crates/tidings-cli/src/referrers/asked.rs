@@ -54,7 +54,7 @@ impl<'a> Asked<'a> {
         let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
         let referrer = referrer(parts)?;
         let destination = headers.get(SEC_FETCH_DEST).map(HeaderValue::as_bytes);
-        if is_navigation(headers) {
+        if is_navigation(&parts.method, headers) {
             // In a frame of an opaque origin; every other frame is seen by the page around it.
             let nested = site == Some(b"cross-site") && destination != Some(b"document");
             let requester = match referrer {
