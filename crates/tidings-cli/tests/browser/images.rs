@@ -136,7 +136,7 @@ fn in_elements_they_are_shown_in_place() {
         case(
             "made later under the old address",
             InPlace,
-            "<img id=i src=a.svg>",
+            "<img id=i src=a.svg><script>const kept = new Image(); kept.src = 'a.svg'</script>",
             "i.naturalWidth === 10",
             "i.naturalWidth === 20 && (async () => {
                 const later = new Image()

@@ -84,6 +84,14 @@ fn all_uses_of_a_sheet_are_shown_in_place() {
             IS_BLUE,
         ),
         case(
+            "imported, under a policy that forbids to connect",
+            InPlace,
+            "<meta http-equiv=Content-Security-Policy content=\"connect-src 'none'\">\
+             <link rel=stylesheet href=import.css><h1 id=h>x</h1>",
+            IS_RED,
+            IS_BLUE,
+        ),
+        case(
             "asked for with CORS",
             InPlace,
             "<link rel=stylesheet crossorigin href=a.css><h1 id=h>x</h1>",
@@ -286,10 +294,15 @@ fn no_frame_shows_half_a_sheet() {
         (
             "index.html",
             &page_with(
-                "<link rel=stylesheet href=a.css><style>@import 'c.css';</style>",
+                "<link rel=stylesheet href=a.css><style>@import 'c.css';</style>
+                 <link rel=stylesheet title=main href=none.css>
+                 <link id=chosen rel='alternate stylesheet' title=other href=d.css>",
                 "<h1>x</h1>",
             ),
         ),
+        ("none.css", ""),
+        ("d.css", "@import 'e.css'; h1 { text-indent: 1px }"),
+        ("e.css", "h1 { letter-spacing: 1px }"),
         ("a.css", "@import 'b.css'; h1 { color: rgb(1, 0, 0) }"),
         (
             "b.css",
@@ -300,11 +313,14 @@ fn no_frame_shows_half_a_sheet() {
     let mut browser = Browser::start();
     let mut tab = browser.open(&site.url("/"));
     heading(&mut tab, "rgb(1, 0, 0)");
+    tab.eval("chosen.disabled = true; chosen.disabled = false");
+    tab.until("getComputedStyle(document.querySelector('h1')).textIndent === '1px'");
     tab.mark();
     tab.eval(
         "window.shown = []; (function look() {
             const style = getComputedStyle(document.querySelector('h1'))
-            const now = [style.color, style.backgroundColor, style.borderTopColor].join(' ')
+            const now = [style.color, style.backgroundColor, style.borderTopColor,
+                style.textIndent, style.letterSpacing].join(' ')
             if (shown.at(-1) !== now) shown.push(now)
             requestAnimationFrame(look) })()",
     );
@@ -315,21 +331,28 @@ fn no_frame_shows_half_a_sheet() {
         );
         heading(&mut tab, &format!("rgb({n}, 0, 0)"));
         site.save("c.css", format!("h1 {{ border-color: rgb({n}, 0, 0) }}"));
-        tab.until(&format!("shown.at(-1).endsWith('rgb({n}, 0, 0)')"));
+        tab.until(&format!(
+            "shown.at(-1).includes('rgb({n}, 0, 0) {}px')",
+            n - 1
+        ));
+        site.save(
+            "d.css",
+            format!("@import 'e.css'; h1 {{ text-indent: {n}px }}"),
+        );
+        tab.until(&format!("shown.at(-1).endsWith('{n}px 1px')"));
     }
-    tab.until("document.querySelectorAll('link, style').length === 2");
-    let one = |a: u32, c: u32| format!("rgb({a}, 0, 0) rgb(1, 0, 0) rgb({c}, 0, 0)");
-    let expected = [
-        one(1, 1),
-        one(2, 1),
-        one(2, 2),
-        one(3, 2),
-        one(3, 3),
-        one(4, 3),
-        one(4, 4),
-    ];
+    tab.until("document.querySelectorAll('link, style').length === 4");
+    let mut expected = vec![one(1, 1, 1)];
+    for n in 2..5 {
+        expected.extend([one(n, n - 1, n - 1), one(n, n, n - 1), one(n, n, n)]);
+    }
     assert_eq!(tab.eval("shown.join('; ')"), expected.join("; "));
     assert!(tab.is_same());
+}
+
+/// What is shown after this many saves of each.
+fn one(a: u32, c: u32, d: u32) -> String {
+    format!("rgb({a}, 0, 0) rgb(1, 0, 0) rgb({c}, 0, 0) {d}px 1px")
 }
 
 fn heading(tab: &mut Page, colour: &str) {

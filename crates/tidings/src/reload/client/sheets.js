@@ -30,10 +30,28 @@
 
   const setMedia = (node, media) => (media === null ? node.removeAttribute('media') : node.setAttribute('media', media))
 
+  const isAlternate = (node) => node.localName === 'link' && node.relList.contains('alternate')
+
+  // Whether an alternate sheet is the chosen one. Nothing says so but its effect: a rule that is put in
+  // for a moment, in which nothing is painted.
+  const isChosen = ({ sheet, ownerDocument }) => {
+    const name = '--tidings-probe'
+    const end = sheet.cssRules.length
+    sheet.insertRule(`:root { ${name}: 1 !important }`, end)
+    const { documentElement, defaultView } = ownerDocument
+    const chosen = defaultView.getComputedStyle(documentElement).getPropertyValue(name) !== ''
+    sheet.deleteRule(end)
+    return chosen
+  }
+
   // A copy of an element with the sheet as it is now, showing.
   const coverOf = async (node, address) => {
     const cover = node.cloneNode(true)
     for (const name of ['id', 'onload', 'onerror']) cover.removeAttribute(name)
+    if (isAlternate(node)) {
+      cover.relList.remove('alternate')
+      cover.removeAttribute('title')
+    }
     cover.setAttribute('media', 'not all')
     if (address) cover.href = address
     const loading = loaded(cover)
@@ -63,9 +81,8 @@
     const address = busted(link.href, bust)
     // Disabled, or not found until now: there is nothing to keep, and perhaps nothing will be loaded.
     if (!link.sheet) return void (link.href = address)
-    // An alternate one may be off or have been chosen, and a copy would not be.
-    const covered = !link.sheet.disabled && !/\balternate\b/i.test(link.rel)
-    const cover = covered && (await coverOf(link, address))
+    const shows = !link.sheet.disabled && (!isAlternate(link) || isChosen(link))
+    const cover = shows && (await coverOf(link, address))
     await renew(link, () => (link.href = address))
     if (cover) cover.remove()
   }
