@@ -124,12 +124,11 @@ impl Media {
             Media::Unknown { .. } if looks_like_text(first) => PLAIN,
             Media::Unknown { binary } => binary,
         };
-        let utf8 = is_text(essence)
-            && !matches!(self, Media::Known { text: false, .. })
-            && !self.says_its_charset_itself()
-            && !(essence == "text/css" && declares_another_charset(first))
-            && charset::is_utf8(first, whole);
-        match utf8 {
+        // CSS Syntax 3.2: the header would overrule `@charset`.
+        let declared = self.says_its_charset_itself()
+            || essence == "text/css" && declares_another_charset(first);
+        let binary = matches!(self, Media::Known { text: false, .. }) || !is_text(essence);
+        match !binary && !declared && charset::is_utf8(first, whole) {
             true => Cow::Owned(format!("{essence}; charset=utf-8")),
             false => Cow::Borrowed(essence),
         }
