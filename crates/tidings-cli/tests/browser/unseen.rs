@@ -129,6 +129,41 @@ fn a_frame_that_listens_answers_for_itself() {
     assert!(tab.is_same());
 }
 
+/// The document of a sandboxed frame cannot listen, and the page around it cannot look into it.
+#[test]
+fn a_sandboxed_frame_is_shown_anew_with_the_page_around_it() {
+    // The frame says what it shows.
+    let inner = page_with(
+        "<link rel=stylesheet href=a.css>",
+        "<h1>x</h1><script>onload = () => parent.postMessage(
+            getComputedStyle(document.querySelector('h1')).color, '*')</script>",
+    );
+    let around = page_with(
+        COUNT_LOADS,
+        "<script>onmessage = e => window.shown = e.data</script>\
+         <iframe sandbox=allow-scripts src=inner.html></iframe>",
+    );
+    let site = Site::serve(&[
+        ("around.html", &around),
+        ("inner.html", &inner),
+        (
+            "other.html",
+            &page_with("<link rel=stylesheet href=a.css>", "<h1>x</h1>"),
+        ),
+        ("a.css", RED),
+    ]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/around.html"));
+    let mut other = browser.open(&site.url("/other.html"));
+    tab.until("window.shown === 'rgb(255, 0, 0)'");
+    other.mark();
+    site.save("a.css", BLUE);
+    tab.until("window.shown === 'rgb(0, 0, 255)'");
+    assert_eq!(tab.eval("Number(sessionStorage.loads)"), 2);
+    other.until("getComputedStyle(document.querySelector('h1')).color === 'rgb(0, 0, 255)'");
+    assert!(other.is_same(), "it has no such frame");
+}
+
 /// A page with workers, which say what `lib.js` or `data.json` holds.
 const fn worker(name: &'static str, html: &'static str) -> Case {
     Case {

@@ -5,6 +5,7 @@
   // reload is sure to be right. What workers and sandboxed frames use, the server tells (`usedBy`).
 
   // Loads of ours, so that they do not count as the page's.
+  const clientPath = pathOf(script.src)
   const ours = []
 
   // Has the cache hold the file as it is now, under the address that the page wrote.
@@ -33,7 +34,7 @@
       const note = (entries) => {
         for (const entry of entries) {
           const path = pathOf(entry.name)
-          if (path === null || isOurs(entry)) continue
+          if (path === null || path === clientPath || isOurs(entry)) continue
           if (!paths.has(path)) paths.set(path, new Set())
           paths.get(path).add(entry.initiatorType)
         }
