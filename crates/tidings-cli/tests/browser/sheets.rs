@@ -350,6 +350,56 @@ fn no_frame_shows_half_a_sheet() {
     assert!(tab.is_same());
 }
 
+#[test]
+fn an_import_that_is_read_while_it_is_written_does_not_flash() {
+    let site = Site::serve(&[
+        (
+            "index.html",
+            &page_with("<link rel=stylesheet href=a.css>", "<h1>x</h1>"),
+        ),
+        ("a.css", "@import 'b.css';"),
+        ("b.css", RED),
+    ]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    heading(&mut tab, "rgb(255, 0, 0)");
+    tab.mark();
+    tab.eval(
+        "window.shown = []; (function look() {
+            const colour = getComputedStyle(document.querySelector('h1')).color
+            if (shown.at(-1) !== colour) shown.push(colour)
+            requestAnimationFrame(look) })()",
+    );
+    tab.call(
+        "Fetch.enable",
+        json!({"patterns": [{"urlPattern": "*b.css*"}]}),
+    );
+    site.save("b.css", BLUE);
+    // The cache is refreshed, then the copy asks, then the element, which finds nothing in it.
+    for empty in [false, false, true, false] {
+        let request = tab.event("Fetch.requestPaused")["requestId"].clone();
+        match empty {
+            false => tab.call("Fetch.continueRequest", json!({"requestId": request})),
+            true => tab.call(
+                "Fetch.fulfillRequest",
+                json!({"requestId": request, "responseCode": 200, "responseHeaders": [
+                    {"name": "content-type", "value": "text/css"},
+                    {"name": "cache-control", "value": "no-cache"},
+                ]}),
+            ),
+        };
+    }
+    tab.call("Fetch.disable", json!({}));
+    heading(&mut tab, "rgb(0, 0, 255)");
+    tab.until("document.querySelectorAll('link').length === 1");
+    tab.until("shown.at(-1) === 'rgb(0, 0, 255)'");
+    assert_eq!(
+        tab.eval("shown.join('; ')"),
+        "rgb(255, 0, 0); rgb(0, 0, 255)"
+    );
+    assert!(tab.is_same());
+}
+
 /// What is shown after this many saves of each.
 fn one(a: u32, c: u32, d: u32) -> String {
     format!("rgb({a}, 0, 0) rgb(1, 0, 0) rgb({c}, 0, 0) {d}px 1px")

@@ -77,27 +77,44 @@
     repaint(node.sheet)
   }
 
-  const renewLink = async (link, bust) => {
-    const address = busted(link.href, bust)
-    // Disabled, or not found until now: there is nothing to keep, and perhaps nothing will be loaded.
-    if (!link.sheet) return void (link.href = address)
-    const shows = !link.sheet.disabled && (!isAlternate(link) || isChosen(link))
-    const cover = shows && (await coverOf(link, address))
-    await renew(link, () => (link.href = address))
-    if (cover) cover.remove()
+  const textOf = (sheet) => Array.from(rulesOf(sheet), (rule) => rule.cssText).join('\n')
+
+  const textWithImports = (sheet) =>
+    Array.from(rulesOf(sheet), (rule) =>
+      rule.styleSheet ? textWithImports(rule.styleSheet) : rule.cssText,
+    ).join('\n')
+
+  // Loads an element's sheet anew while a copy covers for it. The element asks a moment after the copy:
+  // a file that is being written again just then is found half. So it is asked until it is what the
+  // copy has, or the same twice, which is what the next change will be about.
+  const renewCovered = async (node, cover, load) => {
+    let last = null
+    for (let n = 0; n < 5 && node.sheet; n++) {
+      await renew(node, () => load(n))
+      const text = textWithImports(node.sheet)
+      if (text === last || text === textWithImports(cover.sheet)) break
+      last = text
+      await new Promise((done) => setTimeout(done, 50))
+    }
+    cover.remove()
   }
 
-  const textOf = (sheet) => Array.from(rulesOf(sheet), (rule) => rule.cssText).join('\n')
+  const renewLink = async (link, bust) => {
+    const load = (n) => (link.href = busted(link.href, n ? `${bust}-${n}` : bust))
+    // Disabled, or not found until now: there is nothing to keep, and perhaps nothing will be loaded.
+    if (!link.sheet) return void load(0)
+    const shows = !link.sheet.disabled && (!isAlternate(link) || isChosen(link))
+    if (!shows) return renew(link, () => load(0))
+    await renewCovered(link, await coverOf(link, busted(link.href, bust)), load)
+  }
 
   const renewStyle = async (style) => {
     const cover = await coverOf(style)
-    try {
-      // A script has put rules in: they would be lost.
-      if (textOf(cover.sheet) !== textOf(style.sheet)) throw new Error('not as it was written')
-      await renew(style, () => (style.textContent = style.textContent))
-    } finally {
+    if (textOf(cover.sheet) !== textOf(style.sheet)) {
       cover.remove()
+      throw new Error('a script has put rules in, which would be lost')
     }
+    await renewCovered(style, cover, () => (style.textContent = style.textContent))
   }
 
   // All that brings a sheet in: elements, and whether there is something else that does.
