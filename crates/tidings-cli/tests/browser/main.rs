@@ -16,12 +16,14 @@
     reason = "`json!({..})` reads best as an argument"
 )]
 
+mod blocked;
 mod burst;
 mod case;
 mod chromium;
 mod document;
 mod images;
 mod return_;
+mod sandbox;
 mod save;
 mod share;
 mod sheets;
@@ -29,6 +31,7 @@ mod site;
 #[path = "../support/mod.rs"]
 mod support;
 mod swap;
+mod types;
 mod unseen;
 
 use chromium::{Browser, Page};
