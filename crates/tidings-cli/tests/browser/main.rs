@@ -18,17 +18,21 @@
 
 mod blocked;
 mod burst;
+mod case;
 mod chromium;
 mod document;
+mod images;
 mod return_;
 mod sandbox;
 mod save;
 mod share;
+mod sheets;
 mod site;
 #[path = "../support/mod.rs"]
 mod support;
 mod swap;
 mod types;
+mod unseen;
 
 use chromium::{Browser, Page};
 use site::Site;

@@ -105,8 +105,11 @@ fn a_404_heals_when_the_file_appears() {
     let mut browser = Browser::start();
     let mut clean = browser.open(&site.url("/later"));
     let mut nested = browser.open(&site.url("/new/folder/"));
+    let mut other = browser.open(&site.url("/other"));
     clean.mark();
     site.save("other.html", page("other"));
+    other.until_text("other");
+    assert!(clean.is_same(), "another page has come");
     site.save("later.html", page("here"));
     clean.until_text("here");
     site.save("new/folder/index.html", page("deep"));

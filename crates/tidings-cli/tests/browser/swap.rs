@@ -1,6 +1,6 @@
 //! In place: style sheets and images, with the page's state kept.
 
-use crate::site::{page, page_with};
+use crate::site::{COUNT_LOADS, page, page_with};
 use crate::{Browser, Page, Site};
 
 /// Records every colour that the element shows, frame by frame.
@@ -152,7 +152,7 @@ fn images_are_swapped_wherever_they_stand() {
 fn style_and_page_saved_together_are_one_reload() {
     let index = |text: &str| {
         page_with(
-            "<link rel=stylesheet href=a.css>",
+            &format!("{COUNT_LOADS}<link rel=stylesheet href=a.css>"),
             &format!("<h1>{text}</h1>"),
         )
     };
@@ -166,6 +166,12 @@ fn style_and_page_saved_together_are_one_reload() {
     site.save("index.html", index("two"));
     tab.until_text("two");
     colour(&mut tab, BLUE);
+    // A later save shows that all before it has been heard.
+    tab.mark();
+    site.save("a.css", "h1 { color: green }");
+    colour(&mut tab, GREEN);
+    assert!(tab.is_same());
+    assert_eq!(tab.eval("Number(sessionStorage.loads)"), 2);
 }
 
 #[test]

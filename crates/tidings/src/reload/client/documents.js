@@ -3,8 +3,8 @@
   // Itself, and every frame of its origin that does not listen: one filled by a script, `srcdoc`, an
   // SVG image in an <object>. A frame that listens is a page of its own.
 
-  const listens = Symbol.for('tidings')
-  Object.defineProperty(document, listens, { value: true })
+  const answersForItself = Symbol.for('tidings')
+  Object.defineProperty(document, answersForItself, { value: true })
 
   // A document or shadow root, and the open shadow roots below it. Closed ones are not to be found.
   function* rootsIn(root) {
@@ -33,7 +33,7 @@
         around.roots.push(root)
         for (const frame of root.querySelectorAll('iframe, frame, object, embed, fencedframe')) {
           const inner = contentOf(frame)
-          if (inner?.[listens]) continue
+          if (inner?.[answersForItself]) continue
           around.frames.push(frame)
           if (inner) visit(inner)
           else around.opaque = true

@@ -135,7 +135,8 @@
     use.setAttribute('href', url)
     svg.style.cssText = 'position: absolute; width: 0; height: 0'
     document.documentElement.append(svg)
-    for (let n = 0; n < 50; n++) {
+    const end = performance.now() + 500
+    while (performance.now() < end) {
       const { width, height } = use.getBBox()
       if (width || height) break
       await new Promise((done) => setTimeout(done, 10))

@@ -30,10 +30,28 @@
 
   const setMedia = (node, media) => (media === null ? node.removeAttribute('media') : node.setAttribute('media', media))
 
+  const isAlternate = (node) => node.localName === 'link' && node.relList.contains('alternate')
+
+  // Whether an alternate sheet is the chosen one. Nothing says so but its effect: a rule that is put in
+  // for a moment, in which nothing is painted.
+  const isChosen = ({ sheet, ownerDocument }) => {
+    const name = '--tidings-probe'
+    const end = sheet.cssRules.length
+    sheet.insertRule(`:root { ${name}: 1 !important }`, end)
+    const { documentElement, defaultView } = ownerDocument
+    const chosen = defaultView.getComputedStyle(documentElement).getPropertyValue(name) !== ''
+    sheet.deleteRule(end)
+    return chosen
+  }
+
   // A copy of an element with the sheet as it is now, showing.
   const coverOf = async (node, address) => {
     const cover = node.cloneNode(true)
     for (const name of ['id', 'onload', 'onerror']) cover.removeAttribute(name)
+    if (isAlternate(node)) {
+      cover.relList.remove('alternate')
+      cover.removeAttribute('title')
+    }
     cover.setAttribute('media', 'not all')
     if (address) cover.href = address
     const loading = loaded(cover)
@@ -59,28 +77,44 @@
     repaint(node.sheet)
   }
 
-  const renewLink = async (link, bust) => {
-    const address = busted(link.href, bust)
-    // Disabled, or not found until now: there is nothing to keep, and perhaps nothing will be loaded.
-    if (!link.sheet) return void (link.href = address)
-    // An alternate one may be off or have been chosen, and a copy would not be.
-    const covered = !link.sheet.disabled && !/\balternate\b/i.test(link.rel)
-    const cover = covered && (await coverOf(link, address))
-    await renew(link, () => (link.href = address))
-    if (cover) cover.remove()
+  const textOf = (sheet) => Array.from(rulesOf(sheet), (rule) => rule.cssText).join('\n')
+
+  const textWithImports = (sheet) =>
+    Array.from(rulesOf(sheet), (rule) =>
+      rule.styleSheet ? textWithImports(rule.styleSheet) : rule.cssText,
+    ).join('\n')
+
+  // Loads an element's sheet anew while a copy covers for it. The element asks a moment after the copy:
+  // a file that is being written again just then is found half. So it is asked until it is what the
+  // copy has, or the same twice, which is what the next change will be about.
+  const renewCovered = async (node, cover, load) => {
+    let last = null
+    for (let n = 0; n < 5 && node.sheet; n++) {
+      await renew(node, () => load(n))
+      const text = textWithImports(node.sheet)
+      if (text === last || text === textWithImports(cover.sheet)) break
+      last = text
+      await new Promise((done) => setTimeout(done, 50))
+    }
+    cover.remove()
   }
 
-  const textOf = (sheet) => Array.from(rulesOf(sheet), (rule) => rule.cssText).join('\n')
+  const renewLink = async (link, bust) => {
+    const load = (n) => (link.href = busted(link.href, n ? `${bust}-${n}` : bust))
+    // Disabled, or not found until now: there is nothing to keep, and perhaps nothing will be loaded.
+    if (!link.sheet) return void load(0)
+    const shows = !link.sheet.disabled && (!isAlternate(link) || isChosen(link))
+    if (!shows) return renew(link, () => load(0))
+    await renewCovered(link, await coverOf(link, busted(link.href, bust)), load)
+  }
 
   const renewStyle = async (style) => {
     const cover = await coverOf(style)
-    try {
-      // A script has put rules in: they would be lost.
-      if (textOf(cover.sheet) !== textOf(style.sheet)) throw new Error('not as it was written')
-      await renew(style, () => (style.textContent = style.textContent))
-    } finally {
+    if (textOf(cover.sheet) !== textOf(style.sheet)) {
       cover.remove()
+      throw new Error('a script has put rules in, which would be lost')
     }
+    await renewCovered(style, cover, () => (style.textContent = style.textContent))
   }
 
   // All that brings a sheet in: elements, and whether there is something else that does.
@@ -89,6 +123,8 @@
     for (const root of roots) {
       for (const link of root.querySelectorAll('link[href]')) {
         if (pathOf(link.href) !== path) continue
+        // A hash does not fit any more, and a browser may then keep what it has.
+        uses.stuck ||= link.integrity !== ''
         if (link.relList.contains('stylesheet')) uses.owners.add(link)
         else if (link.relList.contains('preload') && link.as !== 'style') uses.stuck = true
         else continue

@@ -17,6 +17,7 @@
   const {
     AbortController,
     Array,
+    Boolean,
     BroadcastChannel,
     CSSStyleSheet,
     Date,

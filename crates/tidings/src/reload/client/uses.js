@@ -5,14 +5,16 @@
   // reload is sure to be right. What workers and sandboxed frames use, the server tells (`usedBy`).
 
   // Loads of ours, so that they do not count as the page's.
+  const clientPath = pathOf(script.src)
   const ours = []
 
   // Has the cache hold the file as it is now, under the address that the page wrote.
   const refresh = async (url) => {
+    if (policy) return // it may forbid this, and would say so in the console
     ours.push({ url, since: performance.now() })
     try {
       await (await fetch(url, { cache: 'reload' })).arrayBuffer()
-    } catch {} // a policy may forbid it
+    } catch {} // the server is down: what is shown is not the newest anyway
   }
 
   const isOurs = ({ name, initiatorType, startTime }) => {
@@ -32,7 +34,7 @@
       const note = (entries) => {
         for (const entry of entries) {
           const path = pathOf(entry.name)
-          if (path === null || isOurs(entry)) continue
+          if (path === null || path === clientPath || isOurs(entry)) continue
           if (!paths.has(path)) paths.set(path, new Set())
           paths.get(path).add(entry.initiatorType)
         }
@@ -40,12 +42,14 @@
       const observer = new view.PerformanceObserver((list) => note(list.getEntries()))
       observer.observe({ type: 'resource', buffered: true })
       // What is buffered comes later, but of a frame that was found just now it counts at once.
-      note(view.performance.getEntriesByType('resource'))
-      known = { paths, update: () => note(observer.takeRecords()) }
+      const buffered = view.performance.getEntriesByType('resource')
+      note(buffered)
+      // Resource Timing, "resource timing buffer size limit": 250, and what came after that is lost.
+      known = { paths, update: () => note(observer.takeRecords()), lost: buffered.length >= 250 }
       loads.set(view.performance, known)
     }
     known.update()
-    return known.paths
+    return known
   }
   loadsOf(window)
 
@@ -56,7 +60,10 @@
   const reasonsFor = (path, { documents }) => {
     const reasons = new Set()
     for (const { defaultView: view } of documents) {
-      if (view) loadsOf(view).get(path)?.forEach((reason) => framed.has(reason) || reasons.add(reason))
+      if (!view) continue
+      const { paths, lost } = loadsOf(view)
+      paths.get(path)?.forEach((reason) => framed.has(reason) || reasons.add(reason))
+      if (lost) reasons.add('unknown')
     }
     return reasons
   }
@@ -82,7 +89,7 @@
     }
     for (const { defaultView: view } of around.documents) {
       if (!view) continue
-      for (const [path, reasons] of loadsOf(view)) {
+      for (const [path, reasons] of loadsOf(view).paths) {
         if ([...reasons].some((reason) => !framed.has(reason))) filesAt(path).forEach((file) => files.add(file))
       }
     }
@@ -108,7 +115,7 @@
   const hasWorkers = ({ documents }) =>
     Boolean(navigator.serviceWorker?.controller) ||
     documents.some(({ defaultView: view }) =>
-      view && [...loadsOf(view)].some(([path, reasons]) => reasons.has('other') && /\.[cm]?js$/i.test(path)),
+      view && [...loadsOf(view).paths].some(([path, reasons]) => reasons.has('other') && /\.[cm]?js$/i.test(path)),
     )
 
   // Whether something uses a file for this page that the documents do not show.
