@@ -24,6 +24,7 @@ mod return_;
 mod save;
 mod share;
 mod site;
+mod strange;
 #[path = "../support/mod.rs"]
 mod support;
 mod swap;

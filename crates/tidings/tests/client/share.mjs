@@ -1,11 +1,13 @@
 // How the pages of a browser share one stream, in a simulated world: `node --test`, no browser.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 
 import { World } from './world.mjs'
 
-const HISTORIES = Number(process.env.TIDINGS_HISTORIES ?? 1500)
+const HISTORIES = Number(process.env.TIDINGS_HISTORIES ?? 1000)
 const FIRST = Number(process.env.TIDINGS_SEED ?? Date.now() % 1e9)
 
 const both = (name, run) => {
@@ -145,4 +147,12 @@ both('an event that came before a page asked is not missed', ({ locks }) => {
     for (let i = 0; i < 5; i += 1) world.server.save()
     world.settle(5_000)
   }
+})
+
+test('the files of the client are one valid script', () => {
+  const src = new URL('../../src/', import.meta.url)
+  const parts = readFileSync(new URL('reload.rs', src), 'utf8').matchAll(/include_str!\("(reload\/client\/.*?)"\)/g)
+  const script = [...parts].map(([, path]) => readFileSync(new URL(path, src), 'utf8')).join('')
+  new Function(script)
+  console.log(`the script is ${gzipSync(script).length} bytes in gzip`)
 })
