@@ -101,7 +101,9 @@ fn without_locks_pages_share_one_stream_too() {
     tabs.remove(0).call("Page.close", json!({}));
     until_one_stream(&site, 3);
     site.stop();
+    site.save("index.html", styled().replace("<h1>x", "<h1>y"));
     site.start(&[]);
+    tabs.iter_mut().for_each(|tab| tab.until_text("y"));
     until_one_stream(&site, 3);
     tabs.remove(0).send("Page.crash", json!({}));
     until_one_stream(&site, 2);

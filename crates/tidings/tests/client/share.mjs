@@ -149,10 +149,15 @@ both('an event that came before a page asked is not missed', ({ locks }) => {
   }
 })
 
-test('the files of the client are one valid script', () => {
+test('the files of the client are one valid script, also without comment lines', () => {
   const src = new URL('../../src/', import.meta.url)
   const parts = readFileSync(new URL('reload.rs', src), 'utf8').matchAll(/include_str!\("(reload\/client\/.*?)"\)/g)
-  const script = [...parts].map(([, path]) => readFileSync(new URL(path, src), 'utf8')).join('')
+  const source = [...parts].map(([, path]) => readFileSync(new URL(path, src), 'utf8')).join('')
+  new Function(source)
+  const code = source.split('\n').filter((line) => !/^ *(\/\/.*)?$/.test(line))
+  // Indentation is left out, too: no literal may go on over the end of a line.
+  for (const line of code) assert.equal(line.split('`').length % 2, 1, line)
+  const script = code.map((line) => line.trimStart()).join('\n')
   new Function(script)
   console.log(`the script is ${gzipSync(script).length} bytes in gzip`)
 })
