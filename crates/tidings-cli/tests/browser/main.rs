@@ -21,6 +21,7 @@ mod burst;
 mod chromium;
 mod document;
 mod return_;
+mod sandbox;
 mod save;
 mod share;
 mod site;
@@ -28,6 +29,7 @@ mod strange;
 #[path = "../support/mod.rs"]
 mod support;
 mod swap;
+mod types;
 
 use chromium::{Browser, Page};
 use site::Site;
