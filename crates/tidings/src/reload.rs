@@ -28,6 +28,7 @@
 //! the files themselves say.
 
 mod inject;
+mod strip;
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -53,10 +54,8 @@ pub const ANYONE: &str = "*";
 /// as in HTML (HTML 7.1.1, "serialization of an origin"). It concerns the pages that hold such a frame.
 pub const OPAQUE_ORIGIN: &str = "null";
 
-/// The script that listens in the page. Serve it as JavaScript in UTF-8.
-///
 /// One script of several files, each of one subject; they share one scope.
-pub const CLIENT_JS: &str = concat!(
+const CLIENT_SOURCE: &str = concat!(
     include_str!("reload/client/start.js"),
     include_str!("reload/client/ids.js"),
     include_str!("reload/client/share.js"),
@@ -72,6 +71,14 @@ pub const CLIENT_JS: &str = concat!(
     include_str!("reload/client/join.js"),
     include_str!("reload/client/end.js"),
 );
+
+const CLIENT_STRIPPED: ([u8; CLIENT_SOURCE.len()], usize) = strip::strip(CLIENT_SOURCE);
+
+/// The script that listens in the page. Serve it as JavaScript in UTF-8.
+pub const CLIENT_JS: &str = match str::from_utf8(CLIENT_STRIPPED.0.split_at(CLIENT_STRIPPED.1).0) {
+    Ok(text) => text,
+    Err(_) => panic!("whole lines were left out"),
+};
 
 /// Publishes what has changed, and knows what a page must carry.
 #[derive(Debug)]

@@ -208,6 +208,14 @@ impl Page {
         self.connection.events.clear();
     }
 
+    /// All events of this name that the protocol has told so far.
+    pub fn events(&mut self, method: &str) -> Vec<Value> {
+        self.eval("0");
+        let told = self.connection.events.iter();
+        let named = told.filter(|event| event["method"] == method);
+        named.map(|event| event["params"].clone()).collect()
+    }
+
     /// Waits for an event of the protocol.
     pub fn event(&mut self, method: &str) -> Value {
         loop {

@@ -28,6 +28,7 @@ mod save;
 mod share;
 mod sheets;
 mod site;
+mod strange;
 #[path = "../support/mod.rs"]
 mod support;
 mod swap;

@@ -101,7 +101,9 @@ fn without_locks_pages_share_one_stream_too() {
     tabs.remove(0).call("Page.close", json!({}));
     until_one_stream(&site, 3);
     site.stop();
+    site.save("index.html", styled().replace("<h1>x", "<h1>y"));
     site.start(&[]);
+    tabs.iter_mut().for_each(|tab| tab.until_text("y"));
     until_one_stream(&site, 3);
     tabs.remove(0).send("Page.crash", json!({}));
     until_one_stream(&site, 2);
@@ -267,7 +269,8 @@ fn styled() -> String {
 fn until_one_stream(site: &Site, pages: u64) {
     static SAVES: AtomicU32 = AtomicU32::new(0);
     let mut last = Value::Null;
-    for _ in 0..40 {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < deadline {
         let n = SAVES.fetch_add(1, Ordering::Relaxed);
         site.save("a.css", format!("body {{ color: green; width: {n}px }}"));
         last = loop {

@@ -1,11 +1,13 @@
 // How the pages of a browser share one stream, in a simulated world: `node --test`, no browser.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 
-import { World } from './world.mjs'
+import { World, peer } from './world.mjs'
 
-const HISTORIES = Number(process.env.TIDINGS_HISTORIES ?? 1500)
+const HISTORIES = Number(process.env.TIDINGS_HISTORIES ?? 1000)
 const FIRST = Number(process.env.TIDINGS_SEED ?? Date.now() % 1e9)
 
 const both = (name, run) => {
@@ -145,4 +147,76 @@ both('an event that came before a page asked is not missed', ({ locks }) => {
     for (let i = 0; i < 5; i += 1) world.server.save()
     world.settle(5_000)
   }
+})
+
+test('the files of the client are one valid script, also without comment lines', () => {
+  const src = new URL('../../src/', import.meta.url)
+  const parts = readFileSync(new URL('reload.rs', src), 'utf8').matchAll(/include_str!\("(reload\/client\/.*?)"\)/g)
+  const source = [...parts].map(([, path]) => readFileSync(new URL(path, src), 'utf8')).join('')
+  new Function(source)
+  const code = source.split('\n').filter((line) => !/^ *(\/\/.*)?$/.test(line))
+  // Indentation is left out, too: no literal may go on over the end of a line.
+  for (const line of code) assert.equal(line.split('`').length % 2, 1, line)
+  const script = code.map((line) => line.trimStart()).join('\n')
+  new Function(script)
+  console.log(`the script is ${gzipSync(script).length} bytes in gzip`)
+})
+
+// ---- one peer, message by message
+
+const alone = (id, { locks = false } = {}) => {
+  const stage = { posted: [], told: [], opened: [] }
+  const event = (position) => ({ id: `e.${position}`, data: `{"timestamp":${position},"changes":[]}` })
+  stage.peer = peer(
+    {
+      me: 'me',
+      random: () => 0,
+      later: () => null,
+      cancel: () => {},
+      post: (message) => stage.posted.push(message),
+      lock: locks ? (_, granted, lost) => (Object.assign(stage, { granted, lost }), () => {}) : null,
+      connect: (after, handlers) => (stage.opened.push(after), (stage.stream = handlers), () => {}),
+    },
+    { id, timestamp: 0, newest: 0, fresh: true },
+    ({ id }) => stage.told.push(id),
+  )
+  return { stage, event, last: () => stage.posted[stage.posted.length - 1] }
+}
+
+test('a late answer of one that leads no more is not followed', () => {
+  const { stage, event, last } = alone('e.1')
+  const { receive } = stage.peer
+  receive({ to: 'me', by: 'a', after: 'e.1', events: [event(2)] })
+  receive({ to: 'me', by: 'b', after: 'e.1', events: [] })
+  assert.deepEqual(last(), { resume: 'e.2', by: 'me', fresh: false })
+  receive({ event: event(4), by: 'b' })
+  assert.deepEqual(stage.told, ['e.2'])
+  receive({ to: 'me', by: 'b', after: 'e.2', events: [event(3), event(4)] })
+  assert.deepEqual(stage.told, ['e.2', 'e.3', 'e.4'])
+})
+
+test('a leader that leads again is asked again: another one led meanwhile', () => {
+  const { stage, last } = alone('e.1')
+  stage.peer.receive({ to: 'me', by: 'a', after: 'e.1', events: [] })
+  const { length } = stage.posted
+  stage.peer.receive({ leads: 'a' })
+  assert.equal(stage.posted.length, length)
+  stage.peer.receive({ leads: 'a', anew: true })
+  assert.deepEqual(last(), { resume: 'e.1', by: 'me', fresh: false })
+})
+
+test('a leader that is deposed while it goes back for another has no hole in its log', () => {
+  const { stage, event, last } = alone('e.5', { locks: true })
+  const { receive } = stage.peer
+  stage.granted()
+  receive({ resume: 'e.2', by: 'a' })
+  assert.deepEqual(last(), { to: 'a', by: 'me', after: 'e.2', events: [] })
+  stage.lost()
+  receive({ to: 'me', by: 'b', after: 'e.5', events: [event(6)] })
+  stage.granted()
+  receive({ resume: 'e.5', by: 'a' })
+  assert.deepEqual(last().events, [event(6)])
+  // It has not got 3 to 5, so that it must go back once more.
+  receive({ resume: 'e.2', by: 'c' })
+  assert.deepEqual(last().events, [])
 })

@@ -12,7 +12,7 @@ const read = (file) => readFileSync(new URL(`../../src/reload/client/${file}.js`
 const source = `${read('ids')}${read('share')}`.replace('LOG_LIMIT = 500', 'LOG_LIMIT = 8')
 const protocol = new Function(`'use strict'\n${source}\nreturn { peer, sameLog, positionOf }`)()
 
-export const { sameLog, positionOf } = protocol
+export const { peer, sameLog, positionOf } = protocol
 
 // How long two streams may be open at once where there are no locks.
 const HAND_OVER = 500

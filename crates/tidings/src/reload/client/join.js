@@ -2,19 +2,19 @@
 
   // Another version of this script, or another stream, has peers of its own.
   const name = `tidings ${streamUrl.href} ${scriptUrl}`
-  let listening = null // {wake, stop}
+  let joined = null // {wake, stop}
   let fresh = true // not yet left and come back
   let kept = null // the worker of a page that may not be able to make another one
 
   const join = () => {
-    if (listening) return
+    if (joined) return
     const me = `${Date.now()}.${Math.random()}`
     const start = { name, stream: streamUrl.href, me, page: { id: at, timestamp, newest, tree, fresh } }
     fresh = false
     try {
-      listening = joinInWorker(start)
+      joined = joinInWorker(start)
     } catch {
-      listening = startPeer(start, hear)
+      joined = startPeer(start, hear)
     }
   }
 
@@ -38,25 +38,36 @@
         }
       },
     }
-    worker.onmessage = ({ data: { event } }) => {
+    worker.onmessage = ({ data: { event, n, ok } }) => {
       started = true
-      if (event && listening === mine) hear(event)
+      if (n) answers.get(n)(ok)
+      if (event && joined === mine) hear(event)
     }
     worker.onerror = () => {
       // A policy in the response's head forbids workers, or it cannot be loaded: listen from here.
-      if (started || listening !== mine) return
+      if (started || joined !== mine) return
       kept = null
       worker.terminate()
       start.page = { id: at, timestamp, newest, tree, fresh: start.page.fresh }
-      listening = startPeer(start, hear)
+      joined = startPeer(start, hear)
     }
     worker.postMessage({ start })
     return mine
   }
 
+  // A request of ours, and whether the answer is good. A policy in the page may forbid the page to
+  // connect, and would say so in its console; the worker may.
+  const answers = new Map()
+  const request = async (url, init) => {
+    if (!kept) return (await fetch(url, init)).ok
+    const n = answers.size + 1
+    kept.postMessage({ request: { n, url, init } })
+    return new Promise((done) => answers.set(n, done))
+  }
+
   const leave = () => {
-    listening?.stop()
-    listening = null
+    joined?.stop()
+    joined = null
   }
 
   addEventListener('pagehide', leave)
@@ -64,7 +75,7 @@
   document.addEventListener('freeze', leave)
   document.addEventListener('resume', join)
   const wake = () => {
-    if (document.visibilityState === 'visible') listening?.wake()
+    if (document.visibilityState === 'visible') joined?.wake()
   }
   addEventListener('online', wake)
   document.addEventListener('visibilitychange', wake)

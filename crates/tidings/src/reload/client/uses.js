@@ -111,11 +111,13 @@
   // Whether this server has never seen what was asked for before it was started.
   const isOlder = (id) => !sameLog(id, own.cursor)
 
-  // A worker's script is loaded for a reason that has no name of its own.
+  // A worker's script is loaded for a reason that has no name of its own. Ours does not count.
   const hasWorkers = ({ documents }) =>
     Boolean(navigator.serviceWorker?.controller) ||
     documents.some(({ defaultView: view }) =>
-      view && [...loadsOf(view).paths].some(([path, reasons]) => reasons.has('other') && /\.[cm]?js$/i.test(path)),
+      view && [...loadsOf(view).paths].some(
+        ([path, reasons]) => path !== pathOf(scriptUrl) && reasons.has('other') && /\.[cm]?js$/i.test(path),
+      ),
     )
 
   // Whether something uses a file for this page that the documents do not show.

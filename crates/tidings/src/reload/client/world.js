@@ -54,8 +54,13 @@
   if (typeof document === 'undefined') {
     // Inside of the worker.
     let running = null
-    self.onmessage = ({ data: { start, wake } }) => {
+    self.onmessage = async ({ data: { start, wake, request } }) => {
       if (wake) return running?.wake()
+      if (request) {
+        const { n, url, init } = request
+        const ok = await fetch(url, init).then(({ ok }) => ok).catch(() => false)
+        return postMessage({ n, ok })
+      }
       running?.stop()
       running = start ? startPeer(start, (event) => postMessage({ event })) : null
       postMessage({})

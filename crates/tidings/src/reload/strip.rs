@@ -1,0 +1,58 @@
+//! The page's script without the lines and the indentation that are only for who reads its files: they
+//! are a third of what would be sent. Done by the compiler.
+//!
+//! What must stay true: nothing in those files goes on over the end of a line that is not code (a
+//! template literal, say). `tests/client/share.mjs` looks.
+
+/// Leaves out comment lines, empty lines and indentation. Returns the text and its length.
+pub(super) const fn strip<const N: usize>(source: &str) -> ([u8; N], usize) {
+    let source = source.as_bytes();
+    let mut text = [0; N];
+    let mut len = 0;
+    let mut at = 0;
+    while at < source.len() {
+        while at < source.len() && source[at] == b' ' {
+            at += 1;
+        }
+        let is_comment = at + 1 < source.len() && source[at] == b'/' && source[at + 1] == b'/';
+        let is_empty = at < source.len() && source[at] == b'\n';
+        while at < source.len() {
+            let byte = source[at];
+            if !is_comment && !is_empty {
+                text[len] = byte;
+                len += 1;
+            }
+            at += 1;
+            if byte == b'\n' {
+                break;
+            }
+        }
+    }
+    (text, len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::strip;
+
+    #[track_caller]
+    fn check(source: &str, expected: &str) {
+        let (text, len) = strip::<100>(source);
+        assert_eq!(std::str::from_utf8(&text[..len]).unwrap(), expected);
+    }
+
+    #[test]
+    fn code_stays_and_comment_lines_go() {
+        check(
+            "// what\n\n  let a = 1 // why\n    // how\n  b()\n",
+            "let a = 1 // why\nb()\n",
+        );
+    }
+
+    #[test]
+    fn an_end_without_a_line_break_is_kept() {
+        check("  a", "a");
+        check("a\n   // b", "a\n");
+        check("é / b\n  /", "é / b\n/");
+    }
+}
