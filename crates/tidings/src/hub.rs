@@ -3,46 +3,26 @@
 //! The hub fans out; it never stores. Publisher and reader meet only in the log (the [`Engine`]), so
 //! order is the log's order, and replay, live delivery, a slow reader and a reconnect are one path.
 
-mod channel;
-mod clock;
-mod closing;
-mod fanout;
-mod open;
-mod streams;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::engine::{
-    BoxFuture, Draft, Engine, EngineError, Memory, Retention, StatusUpdate, Tail, Wakes,
-};
+use crate::engine::{BoxFuture, Draft, Engine, EngineError, Memory, Retention, StatusUpdate};
 use crate::event::Event;
+use crate::fanout::{AsOf, BoxError, Core, StreamId, StreamInfo, SubscribeError};
 use crate::id::{Cursor, EventId};
-use crate::recent::Recent;
 use crate::subscription::Subscription;
-use crate::topic::{Interest, Selector, Topic, Topics};
-
-pub(crate) use channel::{Channel, Take};
-use clock::Clock;
-use closing::Closing;
-use fanout::Fanout;
-pub(crate) use open::{Opened, Part};
-pub use streams::{StreamId, StreamInfo};
-use streams::{Streams, earlier};
+use crate::topic::{Interest, Topic, Topics};
 
 /// How long a stream may be silent before it gets a sign of life: 15 seconds, as WHATWG HTML 9.2.7
 /// advises, and under the 30 seconds after which the impatient ones among the proxies hang up.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// So many finished topics are remembered, those that were finished last.
-const FINISHED_TOPICS: usize = 10_000;
 
 /// Publishes events to everyone who subscribed. Cheap to clone; all clones are one hub.
 ///
@@ -61,50 +41,8 @@ const FINISHED_TOPICS: usize = 10_000;
 /// ```
 #[derive(Clone)]
 pub struct Hub {
-    inner: Arc<Inner>,
+    core: Arc<Core>,
 }
-
-pub(crate) struct Inner {
-    pub(crate) engine: Arc<dyn Engine>,
-    pub(crate) fanout: Arc<Fanout>,
-    clock: Arc<Clock>,
-    keep_alive: Duration,
-    last_beat: Mutex<Instant>,
-    streams: Mutex<Streams>,
-    status_makers: RwLock<HashMap<Topic, StatusMaker>>,
-    finished: Mutex<Recent<Topic, ()>>,
-    closed: AtomicBool,
-    pub(crate) counters: Counters,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    opened: AtomicU64,
-    published: AtomicU64,
-    pub(crate) gaps: AtomicU64,
-}
-
-/// A status and the position it is as of: what a callback of [`Hub::make_status`] answers with.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct AsOf {
-    /// The full status.
-    pub status: Event,
-    /// The newest event that the status includes: [`Hub::cursor`], taken while the state could not
-    /// change and nothing about it could be published.
-    pub as_of: EventId,
-}
-
-impl AsOf {
-    /// A status and the newest event that it includes.
-    pub fn new(status: Event, as_of: EventId) -> AsOf {
-        AsOf { status, as_of }
-    }
-}
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-pub(crate) type StatusMaker =
-    Arc<dyn Fn() -> BoxFuture<'static, Result<AsOf, BoxError>> + Send + Sync>;
 
 /// Numbers about a hub, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -138,29 +76,6 @@ pub enum PublishError {
     Engine(#[source] EngineError),
 }
 
-/// Why there is no subscription.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SubscribeError {
-    /// The hub has been closed.
-    #[error("the hub is closed")]
-    Closed,
-    /// Everything asked for has been finished: there will never be anything.
-    #[error("the topics are finished")]
-    Finished,
-    /// The log could not be read.
-    #[error("the log could not be read")]
-    Engine(#[source] EngineError),
-    /// The callback that makes the status of a topic failed.
-    #[error("the status of topic {topic:?} could not be made")]
-    Status {
-        /// Which topic.
-        topic: String,
-        /// What the callback said.
-        source: BoxError,
-    },
-}
-
 impl Hub {
     /// A hub with a log in memory, of the default [`Retention`].
     pub fn memory() -> Hub {
@@ -180,24 +95,8 @@ impl Hub {
     /// had neither a status nor an event carries the id to resume from instead. With `Duration::MAX`
     /// there are none.
     pub fn with_keep_alive(engine: impl Engine, keep_alive: Duration) -> Hub {
-        let engine: Arc<dyn Engine> = Arc::new(engine);
-        let fanout = Arc::new(Fanout::default());
-        let tail: Arc<dyn Tail> = Arc::clone(&fanout) as Arc<dyn Tail>;
-        engine.attach(Arc::downgrade(&tail));
-        fanout.start_at(engine.bounds().last);
         Hub {
-            inner: Arc::new(Inner {
-                engine,
-                fanout,
-                clock: Arc::default(),
-                keep_alive: keep_alive.max(Duration::from_millis(2)),
-                last_beat: Mutex::new(Instant::now()),
-                streams: Mutex::default(),
-                status_makers: RwLock::default(),
-                finished: Mutex::default(),
-                closed: AtomicBool::new(false),
-                counters: Counters::default(),
-            }),
+            core: Core::new(Arc::new(engine), keep_alive),
         }
     }
 
@@ -260,13 +159,7 @@ impl Hub {
     /// As [`Hub::publish`].
     pub async fn clear_status(&self, topics: impl Into<Topics>) -> Result<EventId, PublishError> {
         let topics = topics.into();
-        let removed: Vec<_> = {
-            let mut makers = self.inner.status_makers_mut();
-            let topics = topics.as_slice().iter();
-            topics.map(|topic| makers.remove(topic)).collect()
-        };
-        // A callback is foreign code also when it is dropped.
-        drop(removed);
+        self.core.remove_status_makers(topics.as_slice());
         self.append(Draft::status(topics, StatusUpdate::Remove))
             .await
     }
@@ -303,10 +196,8 @@ impl Hub {
         F: Fn() -> A + Send + Sync + 'static,
         A: Future<Output = Result<AsOf, BoxError>> + Send + 'static,
     {
-        let maker: StatusMaker = Arc::new(move || Box::pin(callback()));
-        let replaced = self.inner.status_makers_mut().insert(topic.into(), maker);
-        // A callback is foreign code also when it is dropped.
-        drop(replaced);
+        let maker = Arc::new(move || Box::pin(callback()) as BoxFuture<'static, _>);
+        self.core.set_status_maker(topic.into(), maker);
     }
 
     /// [`Hub::publish`] for code that is not async. With a log in memory it never waits.
@@ -335,27 +226,22 @@ impl Hub {
     }
 
     async fn append(&self, draft: Draft) -> Result<EventId, PublishError> {
-        if self.inner.closed.load(Ordering::Acquire) {
+        if self.core.is_closed() {
             return Err(PublishError::Closed);
         }
         if let Some(id) = draft.event.as_ref().and_then(Event::id)
             && let Some((epoch, _)) = id.minted()
-            && epoch == self.inner.engine.bounds().epoch
+            && epoch == self.core.engine.bounds().epoch
         {
             return Err(PublishError::ReservedId(id.clone()));
         }
-        let removes_status = draft.status == StatusUpdate::Remove;
-        if !removes_status {
-            let mut finished = self.inner.finished();
-            if !finished.is_empty() {
-                let topics = draft.topics.as_slice().iter();
-                topics.for_each(|topic| finished.remove(topic));
-            }
+        if draft.status != StatusUpdate::Remove {
+            self.core.open_again(draft.topics.as_slice());
         }
         let n_events = u64::from(draft.event.is_some());
-        let appended = self.inner.engine.append(draft).await;
+        let appended = self.core.engine.append(draft).await;
         let appended = appended.map_err(PublishError::Engine)?;
-        self.inner
+        self.core
             .counters
             .published
             .fetch_add(n_events, Ordering::Relaxed);
@@ -388,19 +274,19 @@ impl Hub {
         label: Option<String>,
     ) -> Result<Subscription, SubscribeError> {
         let interest = interest.into();
-        if self.inner.closed.load(Ordering::Acquire) {
+        if self.core.is_closed() {
             return Err(SubscribeError::Closed);
         }
         if self.is_finished(&interest) {
             return Err(SubscribeError::Finished);
         }
-        let opened = self.inner.open(&interest, from).await?;
-        let (channel, reader) = self.inner.fanout.enter(&interest);
-        let id = self.inner.streams().add(&channel, reader, label);
-        self.inner.counters.opened.fetch_add(1, Ordering::Relaxed);
-        let subscription = Subscription::new(Arc::clone(&self.inner), channel, reader, id, opened);
+        let opened = self.core.open(&interest, from).await?;
+        let (channel, reader) = self.core.channels.enter(&interest);
+        let id = self.core.streams().add(&channel, reader, label);
+        self.core.counters.opened.fetch_add(1, Ordering::Relaxed);
+        let subscription = Subscription::new(Arc::clone(&self.core), channel, reader, id, opened);
         // Closed or finished in the meantime: `close` and `finish` know the stream only since a moment ago.
-        if self.inner.closed.load(Ordering::Acquire) {
+        if self.core.is_closed() {
             return Err(SubscribeError::Closed);
         }
         if self.is_finished(&interest) {
@@ -413,41 +299,38 @@ impl Hub {
     /// subscribe [`After`](Cursor::After) it and miss nothing. Before the first event it is the
     /// position before that.
     pub fn cursor(&self) -> EventId {
-        let bounds = self.inner.engine.bounds();
+        let bounds = self.core.engine.bounds();
         EventId::mint(bounds.epoch, bounds.last)
     }
 
     /// Numbers about this hub.
     pub fn stats(&self) -> Stats {
-        let open = self.inner.streams().n_open();
-        let opened = self.inner.counters.opened.load(Ordering::Relaxed).max(open);
+        let open = self.core.streams().n_open();
+        let opened = self.core.counters.opened.load(Ordering::Relaxed).max(open);
         Stats {
             open,
             opened,
             closed: opened - open,
-            published: self.inner.counters.published.load(Ordering::Relaxed),
-            gaps: self.inner.counters.gaps.load(Ordering::Relaxed),
+            published: self.core.counters.published.load(Ordering::Relaxed),
+            gaps: self.core.counters.gaps.load(Ordering::Relaxed),
         }
     }
 
     /// The streams that are open now, oldest first.
     pub fn streams(&self) -> Vec<StreamInfo> {
-        self.inner.streams().list()
+        self.core.streams().list()
     }
 
     /// Ends one stream. Its client reconnects by itself, unless it is told otherwise. Returns whether
     /// there was such a stream.
     pub fn disconnect(&self, stream: StreamId) -> bool {
-        let mut wakes = Wakes::default();
-        let found = self.inner.streams().end(stream, &mut wakes);
-        wakes.wake();
-        found
+        self.core.end_stream(stream)
     }
 
     /// Ends every stream that is open now, at random moments within `over`, so that the clients do not
     /// all come back in one burst.
     pub fn disconnect_all(&self, over: Duration) {
-        self.end_streams(over, |_| true);
+        self.core.end_streams(over, |_| true);
     }
 
     /// Says that nothing more will come about a topic: its streams end, and who asks for it again is
@@ -457,56 +340,24 @@ impl Hub {
     /// The hub remembers the last 10 000 finished topics. To a reader, one before those is a topic about
     /// which nothing is published.
     pub fn finish(&self, topic: impl Into<Topic>) {
-        {
-            let mut finished = self.inner.finished();
-            finished.set(topic.into(), ());
-            while finished.len() > FINISHED_TOPICS {
-                finished.pop_oldest();
-            }
-        }
-        let hub = self.clone();
-        self.end_streams(Duration::ZERO, |interest| hub.is_finished(interest));
+        self.core.finish(topic.into());
     }
 
     /// Whether everything that this interest names has been [finished](Hub::finish).
     pub fn is_finished(&self, interest: &Interest) -> bool {
-        let finished = self.inner.finished();
-        !finished.is_empty()
-            && !interest.selectors().is_empty()
-            && interest.selectors().iter().all(|selector| match selector {
-                Selector::Exact(topic) => finished.get(topic).is_some(),
-                Selector::All => false,
-            })
+        self.core.is_finished(interest)
     }
 
     /// Whether [`Hub::close`] has been called.
     pub fn is_closed(&self) -> bool {
-        self.inner.closed.load(Ordering::Acquire)
+        self.core.is_closed()
     }
 
     /// Closes the hub: no more events, no more subscriptions, and every stream ends at a random moment
     /// within `over`. Resolves when all have ended, or soon after `over` if some client does not
     /// read: such a stream ends with its connection.
     pub async fn close(&self, over: Duration) {
-        self.inner.closed.store(true, Ordering::Release);
-        self.end_streams(over, |_| true);
-        let patience = over.saturating_add(Duration::from_millis(200));
-        Closing::new(&self.inner, Instant::now().checked_add(patience)).await;
-    }
-
-    fn end_streams(&self, over: Duration, whose: impl Fn(&Interest) -> bool) {
-        let end_all = |over| {
-            let mut wakes = Wakes::default();
-            let mut streams = self.inner.streams();
-            streams.end_all(Instant::now(), over, &whose, &mut wakes);
-            drop(streams);
-            wakes.wake();
-        };
-        end_all(over);
-        // Without a clock's thread their time would never come.
-        if !over.is_zero() && !self.inner.clock.ring(&self.inner) {
-            end_all(Duration::ZERO);
-        }
+        self.core.close(over).await;
     }
 }
 
@@ -515,68 +366,6 @@ impl std::fmt::Debug for Hub {
         f.debug_struct("Hub")
             .field("stats", &self.stats())
             .finish_non_exhaustive()
-    }
-}
-
-impl Inner {
-    pub(crate) fn streams(&self) -> std::sync::MutexGuard<'_, Streams> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn finished(&self) -> std::sync::MutexGuard<'_, Recent<Topic, ()>> {
-        self.finished.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn status_makers_mut(&self) -> RwLockWriteGuard<'_, HashMap<Topic, StatusMaker>> {
-        let makers = self.status_makers.write();
-        makers.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes sure that streams get their signs of life.
-    pub(crate) fn start_clock(self: &Arc<Inner>) {
-        self.clock.start(self);
-    }
-
-    /// Takes a stream out of all books; called when its subscription is dropped.
-    pub(crate) fn remove(&self, id: StreamId, channel: &Arc<Channel>, reader: usize) {
-        // Out of the book first: once the place in the channel is free, a newcomer may take it, and
-        // nobody may end that one by this one's id.
-        let mut wakes = Wakes::default();
-        self.streams().remove(id, &mut wakes);
-        self.fanout.leave(channel, reader);
-        wakes.wake();
-    }
-
-    /// What the clock does at each turn; returns when it wants the next one, where `None` is never.
-    fn turn(&self, now: Instant) -> Option<Instant> {
-        // Looking every half interval, for who has been silent for half of one, bounds the silence.
-        let half = self.keep_alive / 2;
-        let next_beat = {
-            let mut last = self
-                .last_beat
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let due = now.duration_since(*last) >= half;
-            if due {
-                *last = now;
-            }
-            let next = last.checked_add(half);
-            drop(last);
-            if due && let Some(quiet_since) = now.checked_sub(half) {
-                self.fanout.beat(quiet_since).wake();
-            }
-            next
-        };
-        let mut wakes = Wakes::default();
-        let next_end = self.streams().end_due(now, &mut wakes);
-        wakes.wake();
-        earlier(next_beat, next_end)
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.clock.stop();
     }
 }
 

@@ -112,8 +112,10 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+mod delivery;
 pub mod engine;
 mod event;
+mod fanout;
 pub mod http;
 mod hub;
 mod id;
@@ -123,12 +125,14 @@ pub mod sse;
 mod subscription;
 mod topic;
 
+pub use delivery::{Delivery, Gap, GapReason, Start};
 #[cfg(feature = "json")]
 pub use event::JsonError;
 pub use event::{Event, EventName, FieldError, Frame};
-pub use hub::{AsOf, Hub, PublishError, Stats, StreamId, StreamInfo, SubscribeError};
+pub use fanout::{AsOf, StreamId, StreamInfo, SubscribeError};
+pub use hub::{Hub, PublishError, Stats};
 pub use id::{Cursor, Epoch, EventId, Seq};
-pub use subscription::{Delivery, Gap, GapReason, Start, Subscription};
+pub use subscription::Subscription;
 pub use topic::{Interest, Selector, Topic, Topics};
 
 #[cfg(feature = "reload")]

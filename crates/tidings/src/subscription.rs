@@ -14,12 +14,11 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::engine::{BoxFuture, EngineError, Page, Stored};
-use crate::event::Frame;
-use crate::hub::{Channel, Inner, Opened, Part, StreamId, SubscribeError, Take};
+use crate::delivery::{Delivery, Start};
+use crate::engine::{BoxFuture, EngineError, Page};
+use crate::fanout::{Channel, Core, Opened, Part, StreamId, SubscribeError, Take};
 use crate::id::{Cursor, EventId, Seq};
-use crate::sse::{Item, Parser, comment, id_block};
-use crate::topic::Topic;
+use crate::sse::{comment, id_block};
 
 /// Events read from the log in one go.
 const PAGE_EVENTS: usize = 256;
@@ -27,112 +26,9 @@ const PAGE_EVENTS: usize = 256;
 /// Queued parts are joined into one write up to this size.
 const JOIN_BYTES: usize = 64 << 10;
 
-/// Where a subscription began.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Start {
-    /// With the status, or with what is published next: nothing was asked for.
-    Live,
-    /// Exactly after the event that was asked for.
-    Resumed {
-        /// Its id.
-        after: EventId,
-    },
-    /// Not where it was asked to: the stream begins with a [`Gap`].
-    Lost {
-        /// The id that was asked for.
-        asked: EventId,
-        /// The oldest that could be had.
-        earliest: EventId,
-    },
-}
-
-/// Some events cannot be had any more. On the wire it is an event named `gap`, with this as JSON.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Gap {
-    /// Why.
-    pub reason: GapReason,
-    /// The position that was asked for. Empty where a client sent something that cannot be an id.
-    pub asked: EventId,
-    /// The oldest position that the log holds.
-    pub earliest: EventId,
-}
-
-/// Why events cannot be had any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum GapReason {
-    /// The id is of another log, or of another life of this one: `other-log`.
-    OtherLog,
-    /// The log has dropped what came after the id: `expired`.
-    Expired,
-    /// The log does not know the id: `unknown`.
-    Unknown,
-    /// The reader was connected, but so slow that the log overtook it: `behind`.
-    Behind,
-}
-
-impl GapReason {
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            GapReason::OtherLog => "other-log",
-            GapReason::Expired => "expired",
-            GapReason::Unknown => "unknown",
-            GapReason::Behind => "behind",
-        }
-    }
-}
-
-impl Gap {
-    pub(crate) fn to_json(&self) -> String {
-        // Ids hold no control characters, so quotes and backslashes are all that needs an escape.
-        let quoted = |id: &EventId| id.as_str().replace('\\', "\\\\").replace('"', "\\\"");
-        format!(
-            r#"{{"reason":"{}","asked":"{}","earliest":"{}"}}"#,
-            self.reason.as_str(),
-            quoted(&self.asked),
-            quoted(&self.earliest),
-        )
-    }
-}
-
-/// One thing that a subscription yields.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Delivery {
-    /// The current full status of a topic.
-    Status(Topic, Frame),
-    /// An event.
-    Event(Arc<Stored>),
-    /// Some events are lost.
-    Gap(Gap),
-}
-
-impl Delivery {
-    /// The text of a status or an event, as a reader would get it.
-    pub fn text(&self) -> Option<String> {
-        let frame = match self {
-            Delivery::Status(_, frame) => frame,
-            Delivery::Event(stored) => &stored.frame,
-            Delivery::Gap(_) => return None,
-        };
-        let mut text = None;
-        let mut parser = Parser::with_limit(usize::MAX);
-        // Cannot fail: there is no limit.
-        let _ = parser.push(frame.bytes(), |item| {
-            if let Item::Message(message) = item {
-                text = Some(message.data);
-            }
-        });
-        text
-    }
-}
-
 /// A reader of the log. Dropping it takes it out of the hub at once.
 pub struct Subscription {
-    hub: Arc<Inner>,
+    core: Arc<Core>,
     channel: Arc<Channel>,
     reader: usize,
     id: StreamId,
@@ -164,14 +60,14 @@ enum Turn {
 
 impl Subscription {
     pub(crate) fn new(
-        hub: Arc<Inner>,
+        core: Arc<Core>,
         channel: Arc<Channel>,
         reader: usize,
         id: StreamId,
         opened: Opened,
     ) -> Subscription {
         Subscription {
-            hub,
+            core,
             channel,
             reader,
             id,
@@ -214,7 +110,7 @@ impl Subscription {
 
     /// Asks for signs of life: comments on the wire while there is nothing else.
     pub(crate) fn keep_alive(&self) {
-        self.hub.start_clock();
+        self.core.start_clock();
     }
 
     fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
@@ -321,11 +217,11 @@ impl Subscription {
                     }
                 }
                 Take::Behind => {
-                    let hub = Arc::clone(&self.hub);
+                    let core = Arc::clone(&self.core);
                     let interest = self.channel.interest.clone();
                     let cursor = self.cursor;
                     self.looking = Some(Looking::Page(Box::pin(async move {
-                        hub.engine.read(&interest, cursor, PAGE_EVENTS).await
+                        core.engine.read(&interest, cursor, PAGE_EVENTS).await
                     })));
                 }
                 Take::Beat => return Poll::Ready(Some(Turn::Beat)),
@@ -338,7 +234,7 @@ impl Subscription {
     /// Takes a page in, or finds that the log has overtaken the cursor.
     fn read(&mut self, page: Page) -> Option<Looking> {
         if self.cursor < page.dropped_to {
-            let again = Arc::clone(&self.hub).reopen(self.channel.interest.clone(), self.cursor);
+            let again = Arc::clone(&self.core).reopen(self.channel.interest.clone(), self.cursor);
             return Some(Looking::Again(Box::pin(again)));
         }
         self.cursor = page.scanned_to.max(self.cursor);
@@ -357,13 +253,13 @@ impl Subscription {
     /// - when the log has begun to drop events, and the id that the client knows is in its older half:
     ///   it would soon expire.
     fn keep_alive_bytes(&mut self) -> Bytes {
-        let arrived = self.hub.fanout.arrived_to();
+        let arrived = self.core.channels.arrived_to();
         // Looked at after `arrived` was read: what has arrived by then is in the window by now.
         let nothing_new = self
             .channel
             .events_after(self.cursor)
             .is_some_and(|new| new.is_empty());
-        let bounds = self.hub.engine.bounds();
+        let bounds = self.core.engine.bounds();
         let middle = bounds.first.0.midpoint(bounds.last.0);
         let dropping = bounds.first > Seq::START.next();
         let lasts = |told: Seq| !dropping || told.0 >= middle || told >= arrived;
@@ -392,7 +288,7 @@ impl futures_core::Stream for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.hub.remove(self.id, &self.channel, self.reader);
+        self.core.remove(self.id, &self.channel, self.reader);
     }
 }
 

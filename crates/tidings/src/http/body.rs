@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 
 use crate::engine::BoxFuture;
-use crate::hub::SubscribeError;
+use crate::fanout::SubscribeError;
 use crate::subscription::Subscription;
 
 /// A stream of events as the body of a response. Dropping it takes the reader out of the hub.

@@ -1,4 +1,4 @@
-//! [`Fanout`]: which channels there are, and which of them an event is for.
+//! [`Channels`]: which channels there are, and which of them an event is for.
 //!
 //! It is the tail of the engine: told of each event once, in order, already encoded and readable.
 //!
@@ -16,7 +16,7 @@ use crate::id::Seq;
 use crate::topic::{Interest, Selector, Topic};
 
 #[derive(Default)]
-pub(crate) struct Fanout {
+pub(crate) struct Channels {
     // Lock order: `registry`, then a channel's state. Nothing is awaited or woken under either.
     registry: Mutex<Registry>,
 }
@@ -30,7 +30,7 @@ struct Registry {
     broad: Vec<Arc<Channel>>,
 }
 
-impl Fanout {
+impl Channels {
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -48,7 +48,7 @@ impl Fanout {
     }
 
     /// Enters a reader into the channel of its interest, and returns its place there.
-    pub(super) fn enter(&self, interest: &Interest) -> (Arc<Channel>, usize) {
+    pub(crate) fn enter(&self, interest: &Interest) -> (Arc<Channel>, usize) {
         let mut registry = self.registry();
         if let Some(channel) = registry.by_interest.get(interest) {
             let reader = channel.enter();
@@ -73,7 +73,7 @@ impl Fanout {
     }
 
     /// Takes a reader out, and its channel when that was the last one.
-    pub(super) fn leave(&self, channel: &Arc<Channel>, reader: usize) {
+    pub(crate) fn leave(&self, channel: &Arc<Channel>, reader: usize) {
         if !channel.leave(reader) {
             return;
         }
@@ -101,7 +101,7 @@ impl Fanout {
     }
 
     /// Marks the readers of every quiet channel for a sign of life.
-    pub(super) fn beat(&self, quiet_since: Instant) -> Wakes {
+    pub(crate) fn beat(&self, quiet_since: Instant) -> Wakes {
         let mut wakes = Wakes::default();
         let channels: Vec<_> = self.registry().by_interest.values().cloned().collect();
         for channel in channels {
@@ -111,7 +111,7 @@ impl Fanout {
     }
 
     #[cfg(test)]
-    pub(super) fn n_channels(&self) -> usize {
+    pub(crate) fn n_channels(&self) -> usize {
         let registry = self.registry();
         assert_eq!(
             registry.by_topic.values().map(Vec::len).sum::<usize>() + registry.broad.len(),
@@ -126,7 +126,7 @@ impl Fanout {
     }
 }
 
-impl Tail for Fanout {
+impl Tail for Channels {
     fn arrived(&self, events: &[Arc<Stored>]) -> Wakes {
         let now = Instant::now();
         let mut wakes = Wakes::default();

@@ -8,11 +8,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Instant;
 
-use super::Inner;
+use super::Core;
 
 /// What the clock's thread and the hub share. The thread holds only this and a weak reference.
 #[derive(Debug, Default)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     state: Mutex<State>,
     rung: Condvar,
 }
@@ -32,7 +32,7 @@ impl Clock {
 
     /// Starts the thread unless it runs, and makes it look again at what is due. Returns whether it
     /// runs.
-    pub(super) fn ring(self: &Arc<Clock>, hub: &Arc<Inner>) -> bool {
+    pub(super) fn ring(self: &Arc<Clock>, hub: &Arc<Core>) -> bool {
         let mut state = self.state();
         state.rung = true;
         self.rung.notify_one();
@@ -51,7 +51,7 @@ impl Clock {
     }
 
     /// Starts the thread unless it runs.
-    pub(super) fn start(self: &Arc<Clock>, hub: &Arc<Inner>) {
+    pub(super) fn start(self: &Arc<Clock>, hub: &Arc<Core>) {
         let running = self.state().running;
         if !running {
             self.ring(hub);
@@ -64,7 +64,7 @@ impl Clock {
         self.rung.notify_one();
     }
 
-    fn run(&self, hub: &Weak<Inner>) {
+    fn run(&self, hub: &Weak<Core>) {
         let _running = Running(self);
         loop {
             let Some(inner) = hub.upgrade() else { return };

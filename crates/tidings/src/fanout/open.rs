@@ -14,11 +14,11 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 
-use super::{Inner, SubscribeError};
+use super::{Core, SubscribeError};
+use crate::delivery::{Delivery, Gap, GapReason, Start};
 use crate::engine::{Bounds, Status, Stored};
 use crate::id::{Cursor, EventId, Seq};
 use crate::sse::{data_frame, encode, with_id};
-use crate::subscription::{Delivery, Gap, GapReason, Start};
 use crate::topic::{Interest, Selector, Topic};
 
 /// Events read from the log in one go.
@@ -63,8 +63,8 @@ impl Part {
     }
 }
 
-impl Inner {
-    pub(super) async fn open(
+impl Core {
+    pub(crate) async fn open(
         &self,
         interest: &Interest,
         from: Cursor,
@@ -90,7 +90,7 @@ impl Inner {
 
     /// A reader that fell out of the log while it was connected starts again, with the gap told.
     pub(crate) async fn reopen(
-        self: Arc<Inner>,
+        self: Arc<Core>,
         interest: Interest,
         cursor: Seq,
     ) -> Result<Opened, SubscribeError> {
