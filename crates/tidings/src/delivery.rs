@@ -12,7 +12,7 @@ use crate::topic::Topic;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Start {
-    /// With the status, or with what is published next: nothing was asked for.
+    /// With the status, or with what is published next: no position was asked for.
     Live,
     /// Exactly after the event that was asked for.
     Resumed {
@@ -23,12 +23,12 @@ pub enum Start {
     Lost {
         /// The id that was asked for.
         asked: EventId,
-        /// The oldest that could be had.
+        /// The oldest position that the log holds.
         earliest: EventId,
     },
 }
 
-/// Some events cannot be had any more. On the wire it is an event named `gap`, with this as JSON.
+/// Some events are no longer available. On the wire it is an event named `gap`, with this as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
@@ -40,17 +40,17 @@ pub struct Gap {
     pub earliest: EventId,
 }
 
-/// Why events cannot be had any more.
+/// Why events are no longer available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GapReason {
-    /// The id is of another log, or of another life of this one: `other-log`.
+    /// The id is from another log, or from an earlier run of this one: `other-log`.
     OtherLog,
     /// The log has dropped what came after the id: `expired`.
     Expired,
     /// The log does not know the id: `unknown`.
     Unknown,
-    /// The reader was connected, but so slow that the log overtook it: `behind`.
+    /// The reader was connected, but so slow that the log dropped events before it read them: `behind`.
     Behind,
 }
 
@@ -79,7 +79,7 @@ impl Gap {
     }
 }
 
-/// One thing that a subscription yields.
+/// One item of a subscription.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Delivery {
@@ -92,7 +92,7 @@ pub enum Delivery {
 }
 
 impl Delivery {
-    /// The text of a status or an event, as a reader would get it.
+    /// The text of a status or an event, as a client would parse it.
     pub fn text(&self) -> Option<String> {
         let frame = match self {
             Delivery::Status(_, frame) => frame,

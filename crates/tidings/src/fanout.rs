@@ -21,15 +21,15 @@ use crate::id::EventId;
 use crate::recent::Recent;
 use crate::topic::{Interest, Selector, Topic};
 
-pub(crate) use channel::{Channel, Take};
+pub(crate) use channel::{Channel, Fetched};
 use channels::Channels;
 use clock::Clock;
 use closing::Closing;
-pub(crate) use open::{Opened, Part};
+pub(crate) use open::{Opened, Outgoing};
 pub use streams::{StreamId, StreamInfo};
 use streams::{Streams, earlier};
 
-/// So many finished topics are remembered, those that were finished last.
+/// How many finished topics are remembered: those that were finished last.
 pub(crate) const FINISHED_TOPICS: usize = 10_000;
 
 /// What a hub and its subscriptions share.
@@ -38,9 +38,9 @@ pub(crate) struct Core {
     pub(crate) channels: Arc<Channels>,
     pub(crate) clock: Arc<Clock>,
     keep_alive: Duration,
-    last_beat: Mutex<Instant>,
+    last_keep_alive: Mutex<Instant>,
     streams: Mutex<Streams>,
-    status_makers: RwLock<HashMap<Topic, StatusMaker>>,
+    status_callbacks: RwLock<HashMap<Topic, StatusCallback>>,
     finished: Mutex<Recent<Topic, ()>>,
     closed: AtomicBool,
     pub(crate) counters: Counters,
@@ -53,7 +53,7 @@ pub(crate) struct Counters {
     pub(crate) gaps: AtomicU64,
 }
 
-/// A status and the position it is as of: what a callback of [`Hub::make_status`](crate::Hub::make_status) answers with.
+/// A status and the position it is as of: what a callback set with [`Hub::set_status_callback`](crate::Hub::set_status_callback) returns.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AsOf {
@@ -72,7 +72,7 @@ impl AsOf {
 }
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
-pub(crate) type StatusMaker =
+pub(crate) type StatusCallback =
     Arc<dyn Fn() -> BoxFuture<'static, Result<AsOf, BoxError>> + Send + Sync>;
 
 /// Why there is no subscription.
@@ -82,18 +82,18 @@ pub enum SubscribeError {
     /// The hub has been closed.
     #[error("the hub is closed")]
     Closed,
-    /// Everything asked for has been finished: there will never be anything.
+    /// All of the topics are finished: nothing more will come.
     #[error("the topics are finished")]
     Finished,
     /// The log could not be read.
     #[error("the log could not be read")]
     Engine(#[source] EngineError),
-    /// The callback that makes the status of a topic failed.
-    #[error("the status of topic {topic:?} could not be made")]
+    /// The status callback of a topic failed.
+    #[error("the status callback of topic {topic:?} failed")]
     Status {
         /// Which topic.
         topic: String,
-        /// What the callback said.
+        /// The error it returned.
         source: BoxError,
     },
 }
@@ -109,9 +109,9 @@ impl Core {
             channels,
             clock: Arc::default(),
             keep_alive: keep_alive.max(Duration::from_millis(2)),
-            last_beat: Mutex::new(Instant::now()),
+            last_keep_alive: Mutex::new(Instant::now()),
             streams: Mutex::default(),
-            status_makers: RwLock::default(),
+            status_callbacks: RwLock::default(),
             finished: Mutex::default(),
             closed: AtomicBool::new(false),
             counters: Counters::default(),
@@ -186,52 +186,53 @@ impl Core {
         };
         end_all(over);
         // Without a clock's thread their time would never come.
-        if !over.is_zero() && !self.clock.ring(self) {
+        if !over.is_zero() && !self.clock.wake(self) {
             end_all(Duration::ZERO);
         }
     }
 
-    pub(crate) fn set_status_maker(&self, topic: Topic, maker: StatusMaker) {
-        let replaced = self.status_makers_mut().insert(topic, maker);
+    pub(crate) fn insert_status_callback(&self, topic: Topic, maker: StatusCallback) {
+        let replaced = self.status_callbacks_mut().insert(topic, maker);
         // A callback is foreign code also when it is dropped.
         drop(replaced);
     }
 
-    pub(crate) fn remove_status_makers(&self, topics: &[Topic]) {
+    pub(crate) fn remove_status_callbacks(&self, topics: &[Topic]) {
         let removed: Vec<_> = {
-            let mut makers = self.status_makers_mut();
+            let mut makers = self.status_callbacks_mut();
             topics.iter().map(|topic| makers.remove(topic)).collect()
         };
         drop(removed);
     }
 
-    fn status_makers_mut(&self) -> RwLockWriteGuard<'_, HashMap<Topic, StatusMaker>> {
-        let makers = self.status_makers.write();
+    fn status_callbacks_mut(&self) -> RwLockWriteGuard<'_, HashMap<Topic, StatusCallback>> {
+        let makers = self.status_callbacks.write();
         makers.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes sure that streams get their signs of life.
+    /// Starts the clock, so that streams get keep-alives.
     pub(crate) fn start_clock(self: &Arc<Core>) {
         self.clock.start(self);
     }
 
-    /// Takes a stream out of all books; called when its subscription is dropped.
+    /// Unregisters a stream; called when its subscription is dropped.
     pub(crate) fn remove(&self, id: StreamId, channel: &Arc<Channel>, reader: usize) {
-        // Out of the book first: once the place in the channel is free, a newcomer may take it, and
-        // nobody may end that one by this one's id.
+        // From the streams first: once the slot in the channel is free, a newcomer may get it, and that
+        // one must not be ended by this one's id.
         let mut wakes = Wakes::default();
         self.streams().remove(id, &mut wakes);
         self.channels.leave(channel, reader);
         wakes.wake();
     }
 
-    /// What the clock does at each turn; returns when it wants the next one, where `None` is never.
-    fn turn(&self, now: Instant) -> Option<Instant> {
-        // Looking every half interval, for who has been silent for half of one, bounds the silence.
+    /// Does what is due now; returns when something is due next, where `None` is never.
+    fn run_due(&self, now: Instant) -> Option<Instant> {
+        // Checking every half interval for channels that were quiet for half an interval bounds the
+        // silence to one interval.
         let half = self.keep_alive / 2;
-        let next_beat = {
+        let next_keep_alive = {
             let mut last = self
-                .last_beat
+                .last_keep_alive
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             let due = now.duration_since(*last) >= half;
@@ -241,14 +242,14 @@ impl Core {
             let next = last.checked_add(half);
             drop(last);
             if due && let Some(quiet_since) = now.checked_sub(half) {
-                self.channels.beat(quiet_since).wake();
+                self.channels.keep_alive(quiet_since).wake();
             }
             next
         };
         let mut wakes = Wakes::default();
         let next_end = self.streams().end_due(now, &mut wakes);
         wakes.wake();
-        earlier(next_beat, next_end)
+        earlier(next_keep_alive, next_end)
     }
 }
 

@@ -20,8 +20,8 @@ use crate::id::{Cursor, EventId};
 use crate::subscription::Subscription;
 use crate::topic::{Interest, Topic, Topics};
 
-/// How long a stream may be silent before it gets a sign of life: 15 seconds, as WHATWG HTML 9.2.7
-/// advises, and under the 30 seconds after which the impatient ones among the proxies hang up.
+/// How long a stream may be silent before it gets a keep-alive comment: 15 seconds, as WHATWG HTML 9.2.7
+/// advises, and below the 30 seconds after which some proxies close idle connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Publishes events to everyone who subscribed. Cheap to clone; all clones are one hub.
@@ -44,7 +44,7 @@ pub struct Hub {
     core: Arc<Core>,
 }
 
-/// Numbers about a hub, at one moment.
+/// Statistics of a hub, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -56,7 +56,7 @@ pub struct Stats {
     pub closed: u64,
     /// Events published through this hub.
     pub published: u64,
-    /// Times that a reader had to be told of a gap.
+    /// Gaps that readers were told of.
     pub gaps: u64,
 }
 
@@ -71,7 +71,7 @@ pub enum PublishError {
     /// resume from the position it names and not from the event.
     #[error("event id {0} is spelled like one that this log gives: choose another, or omit it")]
     ReservedId(EventId),
-    /// The log did not take it.
+    /// The log could not store it.
     #[error("the event could not be appended to the log")]
     Engine(#[source] EngineError),
 }
@@ -90,8 +90,8 @@ impl Hub {
     /// A hub over this log whose streams are never silent for longer than `keep_alive`; the default
     /// is 15 seconds.
     ///
-    /// Signs of life are comments, which no page hears of. They keep proxies from hanging up, and
-    /// make the operating system notice clients that have vanished. The first one to a newcomer who has
+    /// Keep-alives are comments, which clients ignore. They keep proxies from closing the connection, and
+    /// make the operating system notice clients that have vanished. The first one to a newcomer that has
     /// had neither a status nor an event carries the id to resume from instead. With `Duration::MAX`
     /// there are none.
     pub fn with_keep_alive(engine: impl Engine, keep_alive: Duration) -> Hub {
@@ -102,7 +102,7 @@ impl Hub {
 
     /// Publishes one event about one topic or [several](Topics::several), and returns its id.
     ///
-    /// Resolves when the log has kept it; it does not wait for any reader.
+    /// Resolves when the log has stored it; it does not wait for any reader.
     ///
     /// # Errors
     /// [`PublishError::Closed`] after [`Hub::close`]; [`PublishError::ReservedId`] where the event has an
@@ -120,9 +120,8 @@ impl Hub {
 
     /// Publishes an event together with the full status that holds after it, as one.
     ///
-    /// A newcomer gets the status once and then every later event: no gap, no double. Who publishes
-    /// from several places must see to it that events are published in the order in which their
-    /// statuses were made.
+    /// A newcomer gets the status once and then every later event, without gaps or duplicates. If several
+    /// tasks publish, they must publish in the order in which they made the statuses.
     ///
     /// # Errors
     /// As [`Hub::publish`].
@@ -138,7 +137,7 @@ impl Hub {
 
     /// Sets the full status of topics as of now, without an event.
     ///
-    /// Readers who are there already do not hear of it. The log keeps it until another one is set, until
+    /// Readers that are connected already do not get it. The log keeps it until another one is set, until
     /// [`Hub::clear_status`], or until it has [too many](crate::engine::Retention::statuses).
     ///
     /// # Errors
@@ -152,21 +151,21 @@ impl Hub {
             .await
     }
 
-    /// Removes the status of topics, whether it was published or a callback makes it. Newcomers then
+    /// Removes the status of topics, whether it was published or comes from a callback. Newcomers then
     /// begin with what is published next.
     ///
     /// # Errors
     /// As [`Hub::publish`].
     pub async fn clear_status(&self, topics: impl Into<Topics>) -> Result<EventId, PublishError> {
         let topics = topics.into();
-        self.core.remove_status_makers(topics.as_slice());
+        self.core.remove_status_callbacks(topics.as_slice());
         self.append(Draft::status(topics, StatusUpdate::Remove))
             .await
     }
 
-    /// Lets a callback make the full status of a topic whenever a newcomer needs it.
+    /// Registers a callback that returns the full status of a topic whenever a newcomer needs it.
     ///
-    /// The callback answers with the status and the position it is [as of](AsOf). That pair is exact
+    /// The callback returns the status and the position it is [as of](AsOf). The pair is exact
     /// if the state is changed, and the change published, under one lock of yours, and the callback
     /// takes [`Hub::cursor`] under the same lock. It runs under no lock of the hub, as often as there
     /// are newcomers. It takes precedence over a status that was published. It stays until another
@@ -180,7 +179,7 @@ impl Hub {
     /// let visits = Arc::new(Mutex::new(0));
     ///
     /// let (counted, from) = (Arc::clone(&visits), hub.clone());
-    /// hub.make_status("visits", move || {
+    /// hub.set_status_callback("visits", move || {
     ///     let visits = counted.lock().unwrap();
     ///     let answer = AsOf::new(Event::data(visits.to_string()), from.cursor());
     ///     async { Ok(answer) }
@@ -191,13 +190,13 @@ impl Hub {
     /// hub.publish_blocking("visits", Event::data("+1"))?;
     /// # Ok::<(), tidings::PublishError>(())
     /// ```
-    pub fn make_status<F, A>(&self, topic: impl Into<Topic>, callback: F)
+    pub fn set_status_callback<F, A>(&self, topic: impl Into<Topic>, callback: F)
     where
         F: Fn() -> A + Send + Sync + 'static,
         A: Future<Output = Result<AsOf, BoxError>> + Send + 'static,
     {
         let maker = Arc::new(move || Box::pin(callback()) as BoxFuture<'static, _>);
-        self.core.set_status_maker(topic.into(), maker);
+        self.core.insert_status_callback(topic.into(), maker);
     }
 
     /// [`Hub::publish`] for code that is not async. With a log in memory it never waits.
@@ -248,7 +247,7 @@ impl Hub {
         Ok(appended.id)
     }
 
-    /// Subscribes. Where it starts is told by [`Subscription::start`].
+    /// Subscribes. [`Subscription::start`] says where the subscription begins.
     ///
     /// # Errors
     /// [`SubscribeError`], by what can be done about it.
@@ -263,7 +262,7 @@ impl Hub {
         self.subscribe_as(interest, from, None).await
     }
 
-    /// Subscribes, with a label that [`Hub::streams`] tells: who or what this is.
+    /// Subscribes, with a label that [`Hub::streams`] returns, such as who the subscriber is.
     ///
     /// # Errors
     /// As [`Hub::subscribe`].
@@ -285,7 +284,7 @@ impl Hub {
         let id = self.core.streams().add(&channel, reader, label);
         self.core.counters.opened.fetch_add(1, Ordering::Relaxed);
         let subscription = Subscription::new(Arc::clone(&self.core), channel, reader, id, opened);
-        // Closed or finished in the meantime: `close` and `finish` know the stream only since a moment ago.
+        // `close` and `finish` may have run before the stream was registered.
         if self.core.is_closed() {
             return Err(SubscribeError::Closed);
         }
@@ -303,7 +302,7 @@ impl Hub {
         EventId::mint(bounds.epoch, bounds.last)
     }
 
-    /// Numbers about this hub.
+    /// Statistics of this hub.
     pub fn stats(&self) -> Stats {
         let open = self.core.streams().n_open();
         let opened = self.core.counters.opened.load(Ordering::Relaxed).max(open);
@@ -333,8 +332,8 @@ impl Hub {
         self.core.end_streams(over, |_| true);
     }
 
-    /// Says that nothing more will come about a topic: its streams end, and who asks for it again is
-    /// told to stop for good (status 204 over HTTP). Publishing about the topic opens it again.
+    /// Marks a topic as finished: its streams end, and later subscribers get
+    /// [`SubscribeError::Finished`] (status 204 over HTTP, which makes browsers stop for good). Publishing about the topic opens it again.
     ///
     /// Its status stays, for readers who want other topics besides; [`Hub::clear_status`] removes it.
     /// The hub remembers the last 10 000 finished topics. To a reader, one before those is a topic about
@@ -369,8 +368,8 @@ impl std::fmt::Debug for Hub {
     }
 }
 
-/// Runs a future to its end in this thread. Ours are ready at once unless the log waits for a disk or
-/// a network, so this parks only then.
+/// Blocks on a future. Ours are ready at once unless the log waits for a disk or a network, so this
+/// parks only then.
 fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {

@@ -42,7 +42,7 @@ impl Future for Closing {
         // A waker is foreign code also when it is dropped.
         drop(replaced);
         // The clock wakes this one at its deadline. Without a clock nobody would.
-        match self.deadline.is_none() || hub.clock.ring(&hub) {
+        match self.deadline.is_none() || hub.clock.wake(&hub) {
             true => Poll::Pending,
             false => Poll::Ready(()),
         }

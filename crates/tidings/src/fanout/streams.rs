@@ -1,4 +1,4 @@
-//! [`Streams`]: the book of open streams, and when each of them is to end.
+//! [`Streams`]: the registry of open streams, and when each of them is to end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::engine::Wakes;
 use crate::jitter;
 use crate::topic::Interest;
 
-/// Names one stream of one hub. Never used again.
+/// Identifies one stream of one hub. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(u64);
 
@@ -23,17 +23,17 @@ impl StreamId {
     }
 }
 
-/// What is known of an open stream.
+/// Information about an open stream.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StreamInfo {
-    /// Its name in this hub.
+    /// Its id in this hub.
     pub id: StreamId,
-    /// What it wants.
+    /// The topics it subscribed to.
     pub interest: Interest,
-    /// Who or what it is, if the one who opened it said so.
+    /// The label that was given when it was opened.
     pub label: Option<String>,
-    /// Since when it is open.
+    /// When it was opened.
     pub opened_at: SystemTime,
 }
 
@@ -132,8 +132,8 @@ impl Streams {
         }
     }
 
-    /// Ends those whose time has come, wakes who has waited long enough, and returns when the next
-    /// one's time comes; `None` is never.
+    /// Ends the streams that are due, wakes the waiters whose deadline has passed, and returns when the
+    /// next is due; `None` is never.
     pub(crate) fn end_due(&mut self, now: Instant, wakes: &mut Wakes) -> Option<Instant> {
         let mut next = None;
         for open in self.open.values_mut() {

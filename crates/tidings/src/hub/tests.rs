@@ -92,7 +92,7 @@ fn readers_who_want_the_same_share_one_channel() {
 #[test]
 fn a_subscription_that_is_given_up_half_way_leaves_nothing_behind() {
     let hub = Hub::memory();
-    hub.make_status("slow", std::future::pending);
+    hub.set_status_callback("slow", std::future::pending);
     let mut subscribing = Box::pin(hub.subscribe("slow", Cursor::Latest));
     let mut cx = Context::from_waker(Waker::noop());
     assert!(subscribing.as_mut().poll(&mut cx).is_pending());
@@ -225,11 +225,11 @@ fn the_clock_does_not_keep_its_hub_alive() {
 }
 
 #[test]
-fn a_stream_without_bytes_never_hears_a_sign_of_life() {
+fn a_reader_of_deliveries_gets_no_keep_alive() {
     let hub = Hub::with_keep_alive(Memory::new(Retention::default()), Duration::from_secs(3600));
     let mut reader = subscribe(&hub, "t");
     let mut cx = Context::from_waker(Waker::noop());
-    hub.core.channels.beat(Instant::now()).wake();
+    hub.core.channels.keep_alive(Instant::now()).wake();
     let next = Pin::new(&mut reader);
     assert!(futures_core::Stream::poll_next(next, &mut cx).is_pending());
 }
