@@ -107,6 +107,8 @@ pub(crate) enum Page<'a> {
     /// The file's own path below the root as a URL path, decoded: `/docs/index.html`.
     File {
         url_path: &'a str,
+        /// Whether another page of ours shows it in a frame.
+        framed: bool,
     },
     Listing {
         url_path: &'a str,

@@ -8,12 +8,14 @@
 //!   resolve to 127.0.0.1 (DNS rebinding). The browser still sends that name as `Host`, so only
 //!   names that cannot be rebound, or were allowed, are answered.
 //! - **The site.** Without rebinding a foreign page can still embed our scripts and open our event
-//!   stream. Browsers say so (`Sec-Fetch-Site`, `Origin`), and we never send CORS headers.
+//!   stream. Browsers say so (`Sec-Fetch-Site`, `Origin`), and we send no CORS headers. Sandboxed frames
+//!   of our own pages look like strangers; how they are told from them is written in `frames.rs`.
 //!
 //! What must stay true: a check is a function of the request's head and the allowed names alone; a
 //! refusal never echoes anything but a name that was validated.
 
 mod authority;
+pub(crate) mod frames;
 #[cfg(test)]
 mod tests;
 

@@ -90,8 +90,10 @@ pub(crate) fn bind(host: Option<&Host>, ports: Ports) -> anyhow::Result<Listener
         Ports::Exactly(port) => (port, port),
         Ports::Near(port) => (port, port.saturating_add(PORTS_TRIED)),
     };
+    // The system chooses a port that is free on the first address; on the second it may be taken.
+    let again = if last == 0 { PORTS_TRIED } else { 0 };
     let mut refused = None;
-    for port in first..=last {
+    for port in (first..=last).chain(std::iter::repeat_n(0, again.into())) {
         match bind_all(&addresses, port) {
             Ok(listeners) => return Ok(listeners),
             Err(error) => {

@@ -29,6 +29,9 @@ pub(crate) struct LivePages {
     pub(crate) say: Arc<Say>,
     /// The script's address: it changes with the script, so that it can be kept for ever.
     pub(crate) client: String,
+    /// The same in a frame. Another address, so that the script for sandboxed ones is not taken from a
+    /// cache; behind the `#` is the name that only it may know (`guard/frames.rs`).
+    pub(crate) client_in_frame: String,
     // Held while a set is looked up.
     pub(crate) said: Mutex<HashSet<(String, String)>>,
 }
@@ -39,12 +42,14 @@ impl LivePages {
         watcher: Arc<OnceLock<Watcher>>,
         say: Arc<Say>,
         version: &str,
+        frame_label: &str,
     ) -> LivePages {
         LivePages {
             reloader,
             watcher,
             say,
             client: format!("{CLIENT_PATH}?{version}"),
+            client_in_frame: format!("{CLIENT_PATH}?{version}-frame#{frame_label}"),
             said: Mutex::default(),
         }
     }
@@ -53,14 +58,22 @@ impl LivePages {
 impl Pages for LivePages {
     fn snippet(&self, page: &Page<'_>) -> Snippet {
         let stamp = self.reloader.stamp();
+        let framed = matches!(page, Page::File { framed: true, .. });
+        let client = match framed {
+            true => &self.client_in_frame,
+            false => &self.client,
+        };
         let page = match page {
-            Page::File { url_path } => PageIs::File(url_path),
+            Page::File { url_path, .. } => PageIs::File(url_path),
             Page::Listing { url_path } => PageIs::Listing(url_path),
             Page::NotFound => PageIs::Missing,
         };
-        let element = ScriptElement::new(&self.client, STREAM_PATH, &stamp, page);
+        let element = ScriptElement::new(client, STREAM_PATH, &stamp, page);
         // The timestamp may come to be known without the position moving on.
-        let tag = format!("{}-{}", stamp.cursor, stamp.timestamp.unwrap_or(0));
+        let mut tag = format!("{}-{}", stamp.cursor, stamp.timestamp.unwrap_or(0));
+        if framed {
+            tag.push_str("-frame");
+        }
         Snippet {
             html: Bytes::from(element.to_string()),
             with_policy: Bytes::from(element.own_policy(true).to_string()),
@@ -112,6 +125,13 @@ impl Pages for LivePages {
 }
 
 impl LivePages {
+    /// A page that does not say where it comes from was refused a file.
+    pub(crate) fn denied_to_unknown(&self, url_path: &str) {
+        let reason = "a sandboxed frame without scripts or without an address (srcdoc), or one of another site";
+        let what = "was not given to a page without an origin";
+        self.note("denied", url_path, what, reason);
+    }
+
     /// Says something about a file, unless it was said before.
     fn note(&self, event: &str, path: &str, what: &'static str, reason: &str) {
         if self.is_news(path, reason) {

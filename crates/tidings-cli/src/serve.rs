@@ -7,6 +7,7 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use tidings::watch::{self, Notice, WatchError, Watcher};
 
 use crate::cli::ServeArgs;
 use crate::files::{self, Files};
+use crate::guard::frames::{self, FRAME_JS, FrameHost};
 use crate::guard::{self, Guard, Refusal};
 use crate::listen::{self, Answer, DEFAULT_PORT, Host, Listeners, Ports};
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
@@ -40,13 +42,19 @@ const SEEN_LIMIT: usize = 1024;
 /// How long the last bytes of answers are waited for at the end.
 const FAREWELL: Duration = Duration::from_millis(200);
 
+/// How long a sandboxed document has to be opened under its own name.
+const FRAME_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Everything of ours begins with this; nothing of a site is looked up there.
 const OWN_PREFIX: &str = "/@tidings/";
 
 struct App {
     guard: Guard,
+    frame_host: Arc<FrameHost>,
+    /// A request that may have come from a sandboxed frame was refused.
+    said_refused: AtomicBool,
     files: Files,
-    pages: LivePages,
+    pages: Arc<LivePages>,
     referrers: Arc<Referrers>,
     endpoint: Endpoint,
     report: Arc<Report>,
@@ -75,6 +83,7 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
     let report = Arc::new(Report::new(Arc::clone(say)));
     let watcher = Arc::new(OnceLock::new());
     let version = version_of(CLIENT_JS);
+    let frame_host = Arc::new(FrameHost::default());
     let app = Arc::new(App {
         guard: guard_for(args),
         files: Files::new(files::Options {
@@ -84,12 +93,15 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
             listing: !args.no_listing,
             compress: args.compress,
         }),
-        pages: LivePages::new(
+        pages: Arc::new(LivePages::new(
             Arc::clone(&reloader),
             Arc::clone(&watcher),
             Arc::clone(say),
             &version,
-        ),
+            frame_host.label(),
+        )),
+        frame_host,
+        said_refused: AtomicBool::new(false),
         referrers,
         // A developer waits for nothing: pages come back fast.
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
@@ -232,14 +244,26 @@ impl App {
         }
         let path = parts.uri.path();
         let own = path == STREAM_PATH || path.starts_with(OWN_PREFIX);
-        let foreign = match own {
-            true => guard::same_origin_only(&parts),
-            false => guard::no_foreign_embedding(&parts),
+        let framed = match self.frame_host.admits(&parts) {
+            Ok(framed) => framed,
+            Err(refusal) => return Answer::Response(refused(refusal)),
+        };
+        if path == CLIENT_PATH && (framed || frames::is_foreign_script(&parts)) {
+            return Answer::Response(script(FRAME_JS));
+        }
+        let foreign = match (own, framed) {
+            (true, _) => guard::same_origin_only(&parts),
+            (false, true) => Ok(()),
+            (false, false) => guard::no_foreign_embedding(&parts),
         };
         if let Err(refusal) = foreign {
+            if !own && frames::may_be_sandboxed(&parts.headers) {
+                self.say_if_frames_do_not_work(path);
+            }
             return Answer::Response(refused(refusal));
         }
         Answer::Response(match path {
+            _ if own && framed => plain(StatusCode::NOT_FOUND, "not found\n"),
             STREAM_PATH => return Answer::Stream(self.endpoint.respond(&parts)),
             CLIENT_PATH => client_script(&parts.method),
             SEEN_PATH => self.seen(&parts.method, body).await,
@@ -247,9 +271,29 @@ impl App {
             _ => {
                 self.referrers.record(&parts);
                 let request = Request::from_parts(parts, ());
-                self.files.respond(&request, Some(peer), &self.pages).await
+                let response = self.files.respond(&request, Some(peer), &*self.pages);
+                match framed {
+                    true => self.frame_host.open(response.await, request.headers()),
+                    false => response.await,
+                }
             }
         })
+    }
+
+    /// A sandboxed document loads a few things before it is opened under its own name. Only if that does
+    /// not happen is it worth a word.
+    fn say_if_frames_do_not_work(&self, path: &str) {
+        if self.said_refused.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (frame_host, pages) = (Arc::clone(&self.frame_host), Arc::clone(&self.pages));
+        let path = path.to_owned();
+        tokio::spawn(async move {
+            tokio::time::sleep(FRAME_PATIENCE).await;
+            if !frame_host.is_used() {
+                pages.denied_to_unknown(&path);
+            }
+        });
     }
 
     async fn seen(&self, method: &Method, body: Incoming) -> Response<files::Body> {
@@ -275,16 +319,22 @@ fn client_script(method: &Method) -> Response<files::Body> {
         Method::HEAD => "",
         _ => return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"),
     };
-    let mut response = plain(StatusCode::OK, body);
+    let mut response = script(body);
     let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/javascript; charset=utf-8"),
-    );
     // Its address changes when it does.
     headers.insert(
         CACHE_CONTROL,
         HeaderValue::from_static("max-age=31536000, immutable"),
+    );
+    response
+}
+
+fn script(text: &'static str) -> Response<files::Body> {
+    let mut response = plain(StatusCode::OK, text);
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/javascript; charset=utf-8"),
     );
     response
 }

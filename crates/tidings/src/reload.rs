@@ -55,6 +55,9 @@ pub const OPAQUE_ORIGIN: &str = "null";
 /// One script of several files, each of one subject; they share one scope.
 pub const CLIENT_JS: &str = concat!(
     include_str!("reload/client/start.js"),
+    include_str!("reload/client/ids.js"),
+    include_str!("reload/client/share.js"),
+    include_str!("reload/client/world.js"),
     include_str!("reload/client/page.js"),
     include_str!("reload/client/addresses.js"),
     include_str!("reload/client/documents.js"),
@@ -63,8 +66,7 @@ pub const CLIENT_JS: &str = concat!(
     include_str!("reload/client/uses.js"),
     include_str!("reload/client/change.js"),
     include_str!("reload/client/hear.js"),
-    include_str!("reload/client/stream.js"),
-    include_str!("reload/client/share.js"),
+    include_str!("reload/client/join.js"),
     include_str!("reload/client/end.js"),
 );
 

@@ -11,6 +11,7 @@ use http::StatusCode;
 
 use super::lookup::{self, Found};
 use super::media::Media;
+use super::navigation;
 use super::open::Root;
 use super::resolve::RelPath;
 use super::{ATTEMPTS, Asked, Files, Page, Pages, Snippet};
@@ -44,7 +45,7 @@ impl Files {
         if !asked.navigation {
             return Ok((root, choice, None));
         }
-        let mut snippet = choice.snippet(pages);
+        let mut snippet = choice.snippet(asked, pages);
         for _ in 0..ATTEMPTS {
             let (root_now, choice_now) = self.choose(target, true)?;
             let settled = choice_now.is_same_page(&choice);
@@ -52,7 +53,7 @@ impl Files {
             if settled {
                 break;
             }
-            snippet = choice.snippet(pages);
+            snippet = choice.snippet(asked, pages);
         }
         Ok((root, choice, snippet))
     }
@@ -140,7 +141,7 @@ impl Choice {
         }
     }
 
-    fn snippet(&self, pages: &dyn Pages) -> Option<Snippet> {
+    fn snippet(&self, asked: Asked<'_>, pages: &dyn Pages) -> Option<Snippet> {
         match self {
             Choice::File { path, status, .. } => {
                 if Media::of(path.name()?) != Media::Html {
@@ -148,7 +149,10 @@ impl Choice {
                 }
                 let url_path = &path.decoded();
                 Some(pages.snippet(&match *status {
-                    StatusCode::OK => Page::File { url_path },
+                    StatusCode::OK => Page::File {
+                        url_path,
+                        framed: navigation::is_framed_by_us(asked.headers),
+                    },
                     _ => Page::NotFound,
                 }))
             }

@@ -39,6 +39,13 @@ pub(crate) fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     accepts_html(headers)
 }
 
+/// Whether this is a document that another page of ours has put into a frame.
+pub(crate) fn is_framed_by_us(headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &str| headers.get(name).is_some_and(|found| found == value);
+    is("sec-fetch-site", "same-origin")
+        && (is("sec-fetch-dest", "iframe") || is("sec-fetch-dest", "frame"))
+}
+
 fn accepts_html(headers: &HeaderMap) -> bool {
     headers.get_all(ACCEPT).iter().any(|accept| {
         let accept = accept.as_bytes().to_ascii_lowercase();

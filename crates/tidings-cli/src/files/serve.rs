@@ -304,11 +304,12 @@ impl Job {
     }
 }
 
-/// What else the answer depends on, for whoever caches it.
+/// What else the answer depends on, for whoever caches it. In a frame of ours a page carries another
+/// script, and `Sec-Fetch-Site` says whose frame it is.
 fn vary(media: &Media, encoding: bool) -> Option<&'static str> {
     match (media, encoding) {
-        (Media::Html, true) => Some("Sec-Fetch-Dest, Accept, Accept-Encoding"),
-        (Media::Html, false) => Some("Sec-Fetch-Dest, Accept"),
+        (Media::Html, true) => Some("Sec-Fetch-Dest, Sec-Fetch-Site, Accept, Accept-Encoding"),
+        (Media::Html, false) => Some("Sec-Fetch-Dest, Sec-Fetch-Site, Accept"),
         (_, true) => Some("Accept-Encoding"),
         (_, false) => None,
     }

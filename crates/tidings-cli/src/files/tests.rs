@@ -47,7 +47,9 @@ impl Pages for Recorder {
             meanwhile();
         }
         self.told.lock().unwrap().push(match page {
-            Page::File { url_path } => format!("file {url_path}"),
+            Page::File { url_path, framed } => {
+                format!("{} {url_path}", if *framed { "frame" } else { "file" })
+            }
             Page::Listing { url_path } => format!("listing {url_path}"),
             Page::NotFound => "not found".to_owned(),
         });

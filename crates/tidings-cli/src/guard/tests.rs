@@ -278,3 +278,26 @@ fn other_sites_may_link_but_not_embed() {
     assert!(no_foreign_embedding(&parts("/", &[("host", "localhost")])).is_ok());
     assert!(no_foreign_embedding(&parts("/", &[("sec-fetch-site", "cross-site")])).is_err());
 }
+
+#[test]
+fn only_the_whole_name_of_frames_is_theirs() {
+    let frames = frames::FrameHost::default();
+    let label = frames.label().to_owned();
+    let check = |target: &str, host: &str, expected: bool| {
+        let parts = parts(target, &[("host", host)]);
+        assert_eq!(frames.admits(&parts).unwrap(), expected, "{target} {host}");
+    };
+    let name = format!("{label}.localhost");
+    check("/", &name, true);
+    check("/", &format!("{}:8000", name.to_uppercase()), true);
+    check("/", &format!("{name}."), true);
+    check("/", "localhost", false);
+    check("/", &label, false);
+    check("/", &format!("a.{name}"), false);
+    check("/", &format!("{name}.evil.example"), false);
+    check("/", &format!("{}.localhost", &label[1..]), false);
+    check(&format!("http://{name}/"), &name, true);
+    check("http://localhost/", &name, false);
+    check(&format!("http://{name}/"), "localhost", false);
+    assert_ne!(frames::FrameHost::default().label(), label);
+}

@@ -16,16 +16,19 @@
     reason = "`json!({..})` reads best as an argument"
 )]
 
+mod blocked;
 mod burst;
 mod chromium;
 mod document;
 mod return_;
+mod sandbox;
 mod save;
 mod share;
 mod site;
 #[path = "../support/mod.rs"]
 mod support;
 mod swap;
+mod types;
 
 use chromium::{Browser, Page};
 use site::Site;

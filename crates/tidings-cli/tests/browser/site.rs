@@ -80,6 +80,10 @@ impl Site {
         format!("http://localhost:{}{path}", self.port)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Writes a file beside and renames it over, as careful editors do.
     pub fn save_by_rename(&self, path: &str, text: impl AsRef<[u8]>) {
         let path = self.path(path);

@@ -331,6 +331,6 @@ async fn text_is_compressed_for_other_machines() {
     assert!(page.header("etag").ends_with("-t1-br\""));
     assert_eq!(
         page.header("vary"),
-        "Sec-Fetch-Dest, Accept, Accept-Encoding"
+        "Sec-Fetch-Dest, Sec-Fetch-Site, Accept, Accept-Encoding"
     );
 }

@@ -16,7 +16,7 @@ async fn a_navigation_gets_the_script_and_nothing_else_does() {
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
     assert_eq!(
         answer.header("vary"),
-        "Sec-Fetch-Dest, Accept, Accept-Encoding".trim_end_matches(", Accept-Encoding")
+        "Sec-Fetch-Dest, Sec-Fetch-Site, Accept"
     );
     assert_eq!(site.told(), ["file /index.html", "observed index.html"]);
     site.body("/", PAGE).await;
@@ -188,6 +188,22 @@ async fn what_cannot_carry_a_script_is_left_alone_and_said_so() {
                 .unwrap(),
         );
         assert_eq!(site.told(), expected, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_a_frame_of_ours_is_told_from_others() {
+    let site = Site::new(&[("index.html", PAGE)]);
+    for (destination, from, told) in [
+        ("iframe", "same-origin", "frame /index.html"),
+        ("frame", "same-origin", "frame /index.html"),
+        ("iframe", "cross-site", "file /index.html"),
+        ("iframe", "same-site", "file /index.html"),
+        ("document", "same-origin", "file /index.html"),
+    ] {
+        let headers = [("sec-fetch-dest", destination), ("sec-fetch-site", from)];
+        site.get_with("/", &headers).await;
+        assert_eq!(site.told()[0], told, "{destination} {from}");
     }
 }
 
