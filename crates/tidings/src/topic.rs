@@ -132,8 +132,20 @@ impl From<Topic> for Interest {
     }
 }
 
+impl From<&Topic> for Interest {
+    fn from(topic: &Topic) -> Interest {
+        topic.clone().into()
+    }
+}
+
 impl From<&str> for Interest {
     fn from(topic: &str) -> Interest {
+        Topic::new(topic).into()
+    }
+}
+
+impl From<String> for Interest {
+    fn from(topic: String) -> Interest {
         Topic::new(topic).into()
     }
 }
@@ -158,6 +170,8 @@ mod tests {
         let interest = Interest::from("a");
         assert!(interest.wants_any(&Topics::several(["b", "a"])));
         assert!(!interest.wants_any(&Topics::several(["b", "A"])));
+        assert_eq!(Interest::from("a".to_owned()), interest);
+        assert_eq!(Interest::from(&Topic::new("a")), interest);
         assert!(Interest::all().wants_any(&"x".into()));
         assert!(!Interest::any_of([]).wants(&"x".into()));
     }
