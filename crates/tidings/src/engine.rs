@@ -1,17 +1,17 @@
-//! [`Engine`]: the log. It stores and tails; it never sees a subscriber.
+//! [`Engine`]: the log. It stores events and notifies a [`Tail`] of new ones; it never sees a subscriber.
 //!
 //! # The contract
 //! An engine MUST
 //! 1. give each event the position after the one before it, within one [`Epoch`];
 //! 2. resolve `append` only when what it promises for durability holds;
-//! 3. make an event readable before it tells its [`Tail`] of it;
-//! 4. tell its tail every event once, in the order of positions;
+//! 3. make an event readable before it passes it to its [`Tail`];
+//! 4. pass every event to its tail once, in the order of positions;
 //! 5. answer `read` with every event the interest wants between `after` and `scanned_to`, and say with
 //!    [`Page::dropped_to`] what it no longer has, so that a reader sees what retention took away from it,
 //!    and is not told of a gap for what it never wanted;
-//! 6. keep a status together with the position it is as of, so that the two can never be torn apart,
+//! 6. store a status together with the position it is as of, so that the two are always read as a pair,
 //!    and move that position on when it drops events that are not about the status's topic;
-//! 7. answer with the same retention whichever way it is asked;
+//! 7. apply the same retention in all of its answers;
 //! 8. answer `locate`, for an id that was chosen for several events, with the first of them, as long as
 //!    it holds any of them: prefer duplicates to losses;
 //! 9. after an error of its storage refuse every further append.
@@ -41,7 +41,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Draft {
-    /// What the event is about.
+    /// The topics of the event.
     pub topics: Topics,
     /// The event; `None` for a change of the status alone.
     pub event: Option<Event>,
@@ -88,15 +88,15 @@ pub enum StatusUpdate {
     Remove,
 }
 
-/// An event that has its place in the log.
+/// An event in the log.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stored {
     /// Its position.
     pub seq: Seq,
-    /// What readers resume from: the publisher's id, or the one minted from the position.
+    /// The id that readers resume from: the publisher's, or the one minted from the position.
     pub id: EventId,
-    /// What it is about.
+    /// Its topics.
     pub topics: Topics,
     /// Its bytes on the wire, encoded once.
     pub frame: Frame,
@@ -121,9 +121,9 @@ impl Stored {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Status {
-    /// Of what.
+    /// Its topic.
     pub topic: Topic,
-    /// It holds everything up to and including this position.
+    /// It includes everything up to and including this position.
     pub as_of: Seq,
     /// Its bytes on the wire. Their id is the one of `as_of`.
     pub frame: Frame,
@@ -144,9 +144,9 @@ impl Status {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Page {
-    /// Those that the interest wants, in order.
+    /// Those that match the interest, in order.
     pub events: Vec<Arc<Stored>>,
-    /// Everything up to and including this position has been looked at.
+    /// Everything up to and including this position has been searched.
     pub scanned_to: Seq,
     /// The newest event that the interest wants and that the log has dropped, or may have: a reader
     /// whose cursor is before it has lost something. [`Seq::START`] where there is none.
@@ -168,7 +168,7 @@ impl Page {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bounds {
-    /// Which life of the log this is.
+    /// Identifies this run of the log.
     pub epoch: Epoch,
     /// The oldest position in the log; one more than `last` when it is empty.
     pub first: Seq,
@@ -200,7 +200,7 @@ impl Snapshot {
     }
 }
 
-/// How much a log keeps. Whatever limit is reached first, the oldest events go.
+/// How much a log keeps. Whichever limit is reached first, the oldest events are dropped.
 ///
 /// ```
 /// use std::time::Duration;
@@ -215,7 +215,7 @@ pub struct Retention {
     pub events: usize,
     /// At most this many bytes of frames. The newest event is kept whatever its size.
     pub bytes: usize,
-    /// None older than this.
+    /// No events older than this.
     pub age: Option<Duration>,
     /// At most this many topics have a status. Beyond that the status that was set longest ago is
     /// removed; newcomers to its topic then begin without one.
@@ -269,7 +269,7 @@ impl Default for Retention {
     }
 }
 
-/// Why an engine could not do it.
+/// Why an operation of an engine failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
@@ -304,7 +304,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Where the log begins and ends now.
     fn bounds(&self) -> Bounds;
 
-    /// Names the one who is told of every event from now on.
+    /// Sets the tail that receives every event from now on.
     fn attach(&self, tail: Weak<dyn Tail>);
 }
 
@@ -325,16 +325,16 @@ impl Appended {
     }
 }
 
-/// Who is told of new events.
+/// Receives new events.
 pub trait Tail: Send + Sync {
-    /// Takes the next events, and answers with the readers to wake. Never blocks for long.
+    /// Takes the next events, and returns the readers to wake. Must not block.
     fn arrived(&self, events: &[Arc<Stored>]) -> Wakes;
 }
 
-/// Readers who have something to read. They are woken when all locks have been left, because a waker
-/// is code of somebody else's.
+/// Wakers of readers that have something to read. They are called when no lock is held, because a
+/// waker may run any code.
 #[derive(Debug, Default)]
-#[must_use = "nobody hears of the event until the readers are woken"]
+#[must_use = "readers do not notice the event until they are woken"]
 pub struct Wakes(Vec<Waker>);
 
 impl Wakes {

@@ -1,7 +1,7 @@
-//! [`Event`]: what is published. [`Frame`]: its bytes on the wire, shared by all who read it.
+//! [`Event`]: what is published. [`Frame`]: its bytes on the wire, shared by all readers.
 //!
-//! The fields of an event are private and checked when they are set, so no line break can hide in a
-//! name or an id and begin a field of its own there (CWE-93). Data may hold anything.
+//! The fields of an event are private and checked when they are set, so no line break in a name
+//! or an id can start a field of its own (CWE-93). Data may contain anything.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::id::EventId;
 
-/// One server-sent event before it has a place in a log.
+/// One server-sent event, before it has been appended to a log.
 ///
 /// ```
 /// use tidings::Event;
@@ -30,12 +30,12 @@ pub struct Event {
 
 impl Event {
     /// The longest time that a reader can be told to wait, 24 days: a `setTimeout` of more than 31 bits
-    /// of milliseconds fires at once, so readers written in JavaScript would never stop to reconnect.
+    /// of milliseconds fires at once, so readers written in JavaScript would reconnect without a pause.
     pub const MAX_RETRY: Duration = Duration::from_millis(i32::MAX as u64);
 
-    /// An event with this text. Browsers hear it as `message`.
+    /// An event with this text. Browsers dispatch it as `message`.
     ///
-    /// Any text will do. It arrives with each line break (CR, LF or CRLF) as one LF, because that is
+    /// Any text is allowed. It arrives with each line break (CR, LF or CRLF) as one LF, because that is
     /// all the format can carry (WHATWG HTML 9.2.6).
     pub fn data(text: impl Into<Arc<str>>) -> Event {
         Event {
@@ -59,7 +59,7 @@ impl Event {
         }
     }
 
-    /// Gives the event a name: browsers hear it with `addEventListener(name, ..)` instead of `message`.
+    /// Gives the event a name: browsers dispatch it to `addEventListener(name, ..)` instead of `message`.
     #[must_use]
     pub fn named(mut self, name: EventName) -> Event {
         self.name = Some(name);
@@ -167,42 +167,40 @@ impl Frame {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FieldError {
-    /// It has no characters at all.
-    #[error("{field} is empty: leave it away instead")]
+    /// It is empty.
+    #[error("{field} is empty: omit it instead")]
     Empty {
-        /// Which field.
+        /// The field.
         field: &'static str,
     },
-    /// It has too many.
+    /// It is too long.
     #[error("{field} of {bytes} bytes is too long: at most {limit} are allowed")]
     TooLong {
-        /// Which field.
+        /// The field.
         field: &'static str,
-        /// How long it is.
+        /// Its length.
         bytes: usize,
-        /// How long it may be.
+        /// The longest that is allowed.
         limit: usize,
     },
     /// It holds a control character, such as a line break or NUL.
-    #[error(
-        "{field} {value:?} holds the control character {character:?} at byte {at}: leave it out"
-    )]
+    #[error("{field} {value:?} holds the control character {character:?} at byte {at}: remove it")]
     Control {
-        /// Which field.
+        /// The field.
         field: &'static str,
-        /// What it was.
+        /// Its value.
         value: String,
         /// The character.
         character: char,
-        /// Where it stands, in bytes.
+        /// Its offset in bytes.
         at: usize,
     },
-    /// It means something else to browsers.
-    #[error("{field} {value:?} is one that browsers use for the connection itself: choose another")]
+    /// It is reserved by browsers.
+    #[error("{field} {value:?} is reserved by browsers for the connection itself: choose another")]
     Reserved {
-        /// Which field.
+        /// The field.
         field: &'static str,
-        /// What it was.
+        /// Its value.
         value: String,
     },
 }
@@ -259,7 +257,7 @@ mod tests {
     fn an_error_names_the_value_and_the_way_out() {
         assert_eq!(
             EventName::new("error").unwrap_err().to_string(),
-            r#"event name "error" is one that browsers use for the connection itself: choose another"#
+            r#"event name "error" is reserved by browsers for the connection itself: choose another"#
         );
         assert_eq!(
             EventName::new("x".repeat(200)).unwrap_err().to_string(),

@@ -3,46 +3,26 @@
 //! The hub fans out; it never stores. Publisher and reader meet only in the log (the [`Engine`]), so
 //! order is the log's order, and replay, live delivery, a slow reader and a reconnect are one path.
 
-mod channel;
-mod clock;
-mod closing;
-mod fanout;
-mod open;
-mod streams;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::engine::{
-    BoxFuture, Draft, Engine, EngineError, Memory, Retention, StatusUpdate, Tail, Wakes,
-};
+use crate::engine::{BoxFuture, Draft, Engine, EngineError, Memory, Retention, StatusUpdate};
 use crate::event::Event;
+use crate::fanout::{AsOf, BoxError, Core, StreamId, StreamInfo, SubscribeError};
 use crate::id::{Cursor, EventId};
-use crate::recent::Recent;
 use crate::subscription::Subscription;
-use crate::topic::{Interest, Selector, Topic, Topics};
+use crate::topic::{Interest, Topic, Topics};
 
-pub(crate) use channel::{Channel, Take};
-use clock::Clock;
-use closing::Closing;
-use fanout::Fanout;
-pub(crate) use open::{Opened, Part};
-pub use streams::{StreamId, StreamInfo};
-use streams::{Streams, earlier};
-
-/// How long a stream may be silent before it gets a sign of life: 15 seconds, as WHATWG HTML 9.2.7
-/// advises, and under the 30 seconds after which the impatient ones among the proxies hang up.
+/// How long a stream may be silent before it gets a keep-alive comment: 15 seconds, as WHATWG HTML 9.2.7
+/// advises, and below the 30 seconds after which some proxies close idle connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// So many finished topics are remembered, those that were finished last.
-const FINISHED_TOPICS: usize = 10_000;
 
 /// Publishes events to everyone who subscribed. Cheap to clone; all clones are one hub.
 ///
@@ -61,52 +41,10 @@ const FINISHED_TOPICS: usize = 10_000;
 /// ```
 #[derive(Clone)]
 pub struct Hub {
-    inner: Arc<Inner>,
+    core: Arc<Core>,
 }
 
-pub(crate) struct Inner {
-    pub(crate) engine: Arc<dyn Engine>,
-    pub(crate) fanout: Arc<Fanout>,
-    clock: Arc<Clock>,
-    keep_alive: Duration,
-    last_beat: Mutex<Instant>,
-    streams: Mutex<Streams>,
-    status_makers: RwLock<HashMap<Topic, StatusMaker>>,
-    finished: Mutex<Recent<Topic, ()>>,
-    closed: AtomicBool,
-    pub(crate) counters: Counters,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    opened: AtomicU64,
-    published: AtomicU64,
-    pub(crate) gaps: AtomicU64,
-}
-
-/// A status and the position it is as of: what a callback of [`Hub::make_status`] answers with.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct AsOf {
-    /// The full status.
-    pub status: Event,
-    /// The newest event that the status includes: [`Hub::cursor`], taken while the state could not
-    /// change and nothing about it could be published.
-    pub as_of: EventId,
-}
-
-impl AsOf {
-    /// A status and the newest event that it includes.
-    pub fn new(status: Event, as_of: EventId) -> AsOf {
-        AsOf { status, as_of }
-    }
-}
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-pub(crate) type StatusMaker =
-    Arc<dyn Fn() -> BoxFuture<'static, Result<AsOf, BoxError>> + Send + Sync>;
-
-/// Numbers about a hub, at one moment.
+/// Statistics of a hub, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -118,7 +56,7 @@ pub struct Stats {
     pub closed: u64,
     /// Events published through this hub.
     pub published: u64,
-    /// Times that a reader had to be told of a gap.
+    /// Gaps that readers were told of.
     pub gaps: u64,
 }
 
@@ -133,32 +71,9 @@ pub enum PublishError {
     /// resume from the position it names and not from the event.
     #[error("event id {0} is spelled like one that this log gives: choose another, or omit it")]
     ReservedId(EventId),
-    /// The log did not take it.
+    /// The log could not store it.
     #[error("the event could not be appended to the log")]
     Engine(#[source] EngineError),
-}
-
-/// Why there is no subscription.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SubscribeError {
-    /// The hub has been closed.
-    #[error("the hub is closed")]
-    Closed,
-    /// Everything asked for has been finished: there will never be anything.
-    #[error("the topics are finished")]
-    Finished,
-    /// The log could not be read.
-    #[error("the log could not be read")]
-    Engine(#[source] EngineError),
-    /// The callback that makes the status of a topic failed.
-    #[error("the status of topic {topic:?} could not be made")]
-    Status {
-        /// Which topic.
-        topic: String,
-        /// What the callback said.
-        source: BoxError,
-    },
 }
 
 impl Hub {
@@ -175,35 +90,19 @@ impl Hub {
     /// A hub over this log whose streams are never silent for longer than `keep_alive`; the default
     /// is 15 seconds.
     ///
-    /// Signs of life are comments, which no page hears of. They keep proxies from hanging up, and
-    /// make the operating system notice clients that have vanished. The first one to a newcomer who has
+    /// Keep-alives are comments, which clients ignore. They keep proxies from closing the connection, and
+    /// make the operating system notice clients that have vanished. The first one to a newcomer that has
     /// had neither a status nor an event carries the id to resume from instead. With `Duration::MAX`
     /// there are none.
     pub fn with_keep_alive(engine: impl Engine, keep_alive: Duration) -> Hub {
-        let engine: Arc<dyn Engine> = Arc::new(engine);
-        let fanout = Arc::new(Fanout::default());
-        let tail: Arc<dyn Tail> = Arc::clone(&fanout) as Arc<dyn Tail>;
-        engine.attach(Arc::downgrade(&tail));
-        fanout.start_at(engine.bounds().last);
         Hub {
-            inner: Arc::new(Inner {
-                engine,
-                fanout,
-                clock: Arc::default(),
-                keep_alive: keep_alive.max(Duration::from_millis(2)),
-                last_beat: Mutex::new(Instant::now()),
-                streams: Mutex::default(),
-                status_makers: RwLock::default(),
-                finished: Mutex::default(),
-                closed: AtomicBool::new(false),
-                counters: Counters::default(),
-            }),
+            core: Core::new(Arc::new(engine), keep_alive),
         }
     }
 
     /// Publishes one event about one topic or [several](Topics::several), and returns its id.
     ///
-    /// Resolves when the log has kept it; it does not wait for any reader.
+    /// Resolves when the log has stored it; it does not wait for any reader.
     ///
     /// # Errors
     /// [`PublishError::Closed`] after [`Hub::close`]; [`PublishError::ReservedId`] where the event has an
@@ -221,9 +120,8 @@ impl Hub {
 
     /// Publishes an event together with the full status that holds after it, as one.
     ///
-    /// A newcomer gets the status once and then every later event: no gap, no double. Who publishes
-    /// from several places must see to it that events are published in the order in which their
-    /// statuses were made.
+    /// A newcomer gets the status once and then every later event, without gaps or duplicates. If several
+    /// tasks publish, they must publish in the order in which they made the statuses.
     ///
     /// # Errors
     /// As [`Hub::publish`].
@@ -239,7 +137,7 @@ impl Hub {
 
     /// Sets the full status of topics as of now, without an event.
     ///
-    /// Readers who are there already do not hear of it. The log keeps it until another one is set, until
+    /// Readers that are connected already do not get it. The log keeps it until another one is set, until
     /// [`Hub::clear_status`], or until it has [too many](crate::engine::Retention::statuses).
     ///
     /// # Errors
@@ -253,27 +151,21 @@ impl Hub {
             .await
     }
 
-    /// Removes the status of topics, whether it was published or a callback makes it. Newcomers then
+    /// Removes the status of topics, whether it was published or comes from a callback. Newcomers then
     /// begin with what is published next.
     ///
     /// # Errors
     /// As [`Hub::publish`].
     pub async fn clear_status(&self, topics: impl Into<Topics>) -> Result<EventId, PublishError> {
         let topics = topics.into();
-        let removed: Vec<_> = {
-            let mut makers = self.inner.status_makers_mut();
-            let topics = topics.as_slice().iter();
-            topics.map(|topic| makers.remove(topic)).collect()
-        };
-        // A callback is foreign code also when it is dropped.
-        drop(removed);
+        self.core.remove_status_callbacks(topics.as_slice());
         self.append(Draft::status(topics, StatusUpdate::Remove))
             .await
     }
 
-    /// Lets a callback make the full status of a topic whenever a newcomer needs it.
+    /// Registers a callback that returns the full status of a topic whenever a newcomer needs it.
     ///
-    /// The callback answers with the status and the position it is [as of](AsOf). That pair is exact
+    /// The callback returns the status and the position it is [as of](AsOf). The pair is exact
     /// if the state is changed, and the change published, under one lock of yours, and the callback
     /// takes [`Hub::cursor`] under the same lock. It runs under no lock of the hub, as often as there
     /// are newcomers. It takes precedence over a status that was published. It stays until another
@@ -287,7 +179,7 @@ impl Hub {
     /// let visits = Arc::new(Mutex::new(0));
     ///
     /// let (counted, from) = (Arc::clone(&visits), hub.clone());
-    /// hub.make_status("visits", move || {
+    /// hub.set_status_callback("visits", move || {
     ///     let visits = counted.lock().unwrap();
     ///     let answer = AsOf::new(Event::data(visits.to_string()), from.cursor());
     ///     async { Ok(answer) }
@@ -298,15 +190,13 @@ impl Hub {
     /// hub.publish_blocking("visits", Event::data("+1"))?;
     /// # Ok::<(), tidings::PublishError>(())
     /// ```
-    pub fn make_status<F, A>(&self, topic: impl Into<Topic>, callback: F)
+    pub fn set_status_callback<F, A>(&self, topic: impl Into<Topic>, callback: F)
     where
         F: Fn() -> A + Send + Sync + 'static,
         A: Future<Output = Result<AsOf, BoxError>> + Send + 'static,
     {
-        let maker: StatusMaker = Arc::new(move || Box::pin(callback()));
-        let replaced = self.inner.status_makers_mut().insert(topic.into(), maker);
-        // A callback is foreign code also when it is dropped.
-        drop(replaced);
+        let maker = Arc::new(move || Box::pin(callback()) as BoxFuture<'static, _>);
+        self.core.insert_status_callback(topic.into(), maker);
     }
 
     /// [`Hub::publish`] for code that is not async. With a log in memory it never waits.
@@ -335,34 +225,29 @@ impl Hub {
     }
 
     async fn append(&self, draft: Draft) -> Result<EventId, PublishError> {
-        if self.inner.closed.load(Ordering::Acquire) {
+        if self.core.is_closed() {
             return Err(PublishError::Closed);
         }
         if let Some(id) = draft.event.as_ref().and_then(Event::id)
             && let Some((epoch, _)) = id.minted()
-            && epoch == self.inner.engine.bounds().epoch
+            && epoch == self.core.engine.bounds().epoch
         {
             return Err(PublishError::ReservedId(id.clone()));
         }
-        let removes_status = draft.status == StatusUpdate::Remove;
-        if !removes_status {
-            let mut finished = self.inner.finished();
-            if !finished.is_empty() {
-                let topics = draft.topics.as_slice().iter();
-                topics.for_each(|topic| finished.remove(topic));
-            }
+        if draft.status != StatusUpdate::Remove {
+            self.core.open_again(draft.topics.as_slice());
         }
         let n_events = u64::from(draft.event.is_some());
-        let appended = self.inner.engine.append(draft).await;
+        let appended = self.core.engine.append(draft).await;
         let appended = appended.map_err(PublishError::Engine)?;
-        self.inner
+        self.core
             .counters
             .published
             .fetch_add(n_events, Ordering::Relaxed);
         Ok(appended.id)
     }
 
-    /// Subscribes. Where it starts is told by [`Subscription::start`].
+    /// Subscribes. [`Subscription::start`] says where the subscription begins.
     ///
     /// # Errors
     /// [`SubscribeError`], by what can be done about it.
@@ -377,7 +262,7 @@ impl Hub {
         self.subscribe_as(interest, from, None).await
     }
 
-    /// Subscribes, with a label that [`Hub::streams`] tells: who or what this is.
+    /// Subscribes, with a label that [`Hub::streams`] returns, such as who the subscriber is.
     ///
     /// # Errors
     /// As [`Hub::subscribe`].
@@ -388,19 +273,19 @@ impl Hub {
         label: Option<String>,
     ) -> Result<Subscription, SubscribeError> {
         let interest = interest.into();
-        if self.inner.closed.load(Ordering::Acquire) {
+        if self.core.is_closed() {
             return Err(SubscribeError::Closed);
         }
         if self.is_finished(&interest) {
             return Err(SubscribeError::Finished);
         }
-        let opened = self.inner.open(&interest, from).await?;
-        let (channel, reader) = self.inner.fanout.enter(&interest);
-        let id = self.inner.streams().add(&channel, reader, label);
-        self.inner.counters.opened.fetch_add(1, Ordering::Relaxed);
-        let subscription = Subscription::new(Arc::clone(&self.inner), channel, reader, id, opened);
-        // Closed or finished in the meantime: `close` and `finish` know the stream only since a moment ago.
-        if self.inner.closed.load(Ordering::Acquire) {
+        let opened = self.core.open(&interest, from).await?;
+        let (channel, reader) = self.core.channels.enter(&interest);
+        let id = self.core.streams().add(&channel, reader, label);
+        self.core.counters.opened.fetch_add(1, Ordering::Relaxed);
+        let subscription = Subscription::new(Arc::clone(&self.core), channel, reader, id, opened);
+        // `close` and `finish` may have run before the stream was registered.
+        if self.core.is_closed() {
             return Err(SubscribeError::Closed);
         }
         if self.is_finished(&interest) {
@@ -413,100 +298,65 @@ impl Hub {
     /// subscribe [`After`](Cursor::After) it and miss nothing. Before the first event it is the
     /// position before that.
     pub fn cursor(&self) -> EventId {
-        let bounds = self.inner.engine.bounds();
+        let bounds = self.core.engine.bounds();
         EventId::mint(bounds.epoch, bounds.last)
     }
 
-    /// Numbers about this hub.
+    /// Statistics of this hub.
     pub fn stats(&self) -> Stats {
-        let open = self.inner.streams().n_open();
-        let opened = self.inner.counters.opened.load(Ordering::Relaxed).max(open);
+        let open = self.core.streams().n_open();
+        let opened = self.core.counters.opened.load(Ordering::Relaxed).max(open);
         Stats {
             open,
             opened,
             closed: opened - open,
-            published: self.inner.counters.published.load(Ordering::Relaxed),
-            gaps: self.inner.counters.gaps.load(Ordering::Relaxed),
+            published: self.core.counters.published.load(Ordering::Relaxed),
+            gaps: self.core.counters.gaps.load(Ordering::Relaxed),
         }
     }
 
     /// The streams that are open now, oldest first.
     pub fn streams(&self) -> Vec<StreamInfo> {
-        self.inner.streams().list()
+        self.core.streams().list()
     }
 
     /// Ends one stream. Its client reconnects by itself, unless it is told otherwise. Returns whether
     /// there was such a stream.
     pub fn disconnect(&self, stream: StreamId) -> bool {
-        let mut wakes = Wakes::default();
-        let found = self.inner.streams().end(stream, &mut wakes);
-        wakes.wake();
-        found
+        self.core.end_stream(stream)
     }
 
     /// Ends every stream that is open now, at random moments within `over`, so that the clients do not
     /// all come back in one burst.
     pub fn disconnect_all(&self, over: Duration) {
-        self.end_streams(over, |_| true);
+        self.core.end_streams(over, |_| true);
     }
 
-    /// Says that nothing more will come about a topic: its streams end, and who asks for it again is
-    /// told to stop for good (status 204 over HTTP). Publishing about the topic opens it again.
+    /// Marks a topic as finished: its streams end, and later subscribers get
+    /// [`SubscribeError::Finished`] (status 204 over HTTP, which makes browsers stop for good). Publishing about the topic opens it again.
     ///
     /// Its status stays, for readers who want other topics besides; [`Hub::clear_status`] removes it.
     /// The hub remembers the last 10 000 finished topics. To a reader, one before those is a topic about
     /// which nothing is published.
     pub fn finish(&self, topic: impl Into<Topic>) {
-        {
-            let mut finished = self.inner.finished();
-            finished.set(topic.into(), ());
-            while finished.len() > FINISHED_TOPICS {
-                finished.pop_oldest();
-            }
-        }
-        let hub = self.clone();
-        self.end_streams(Duration::ZERO, |interest| hub.is_finished(interest));
+        self.core.finish(topic.into());
     }
 
     /// Whether everything that this interest names has been [finished](Hub::finish).
     pub fn is_finished(&self, interest: &Interest) -> bool {
-        let finished = self.inner.finished();
-        !finished.is_empty()
-            && !interest.selectors().is_empty()
-            && interest.selectors().iter().all(|selector| match selector {
-                Selector::Exact(topic) => finished.get(topic).is_some(),
-                Selector::All => false,
-            })
+        self.core.is_finished(interest)
     }
 
     /// Whether [`Hub::close`] has been called.
     pub fn is_closed(&self) -> bool {
-        self.inner.closed.load(Ordering::Acquire)
+        self.core.is_closed()
     }
 
     /// Closes the hub: no more events, no more subscriptions, and every stream ends at a random moment
     /// within `over`. Resolves when all have ended, or soon after `over` if some client does not
     /// read: such a stream ends with its connection.
     pub async fn close(&self, over: Duration) {
-        self.inner.closed.store(true, Ordering::Release);
-        self.end_streams(over, |_| true);
-        let patience = over.saturating_add(Duration::from_millis(200));
-        Closing::new(&self.inner, Instant::now().checked_add(patience)).await;
-    }
-
-    fn end_streams(&self, over: Duration, whose: impl Fn(&Interest) -> bool) {
-        let end_all = |over| {
-            let mut wakes = Wakes::default();
-            let mut streams = self.inner.streams();
-            streams.end_all(Instant::now(), over, &whose, &mut wakes);
-            drop(streams);
-            wakes.wake();
-        };
-        end_all(over);
-        // Without a clock's thread their time would never come.
-        if !over.is_zero() && !self.inner.clock.ring(&self.inner) {
-            end_all(Duration::ZERO);
-        }
+        self.core.close(over).await;
     }
 }
 
@@ -518,70 +368,8 @@ impl std::fmt::Debug for Hub {
     }
 }
 
-impl Inner {
-    pub(crate) fn streams(&self) -> std::sync::MutexGuard<'_, Streams> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn finished(&self) -> std::sync::MutexGuard<'_, Recent<Topic, ()>> {
-        self.finished.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn status_makers_mut(&self) -> RwLockWriteGuard<'_, HashMap<Topic, StatusMaker>> {
-        let makers = self.status_makers.write();
-        makers.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes sure that streams get their signs of life.
-    pub(crate) fn start_clock(self: &Arc<Inner>) {
-        self.clock.start(self);
-    }
-
-    /// Takes a stream out of all books; called when its subscription is dropped.
-    pub(crate) fn remove(&self, id: StreamId, channel: &Arc<Channel>, reader: usize) {
-        // Out of the book first: once the place in the channel is free, a newcomer may take it, and
-        // nobody may end that one by this one's id.
-        let mut wakes = Wakes::default();
-        self.streams().remove(id, &mut wakes);
-        self.fanout.leave(channel, reader);
-        wakes.wake();
-    }
-
-    /// What the clock does at each turn; returns when it wants the next one, where `None` is never.
-    fn turn(&self, now: Instant) -> Option<Instant> {
-        // Looking every half interval, for who has been silent for half of one, bounds the silence.
-        let half = self.keep_alive / 2;
-        let next_beat = {
-            let mut last = self
-                .last_beat
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let due = now.duration_since(*last) >= half;
-            if due {
-                *last = now;
-            }
-            let next = last.checked_add(half);
-            drop(last);
-            if due && let Some(quiet_since) = now.checked_sub(half) {
-                self.fanout.beat(quiet_since).wake();
-            }
-            next
-        };
-        let mut wakes = Wakes::default();
-        let next_end = self.streams().end_due(now, &mut wakes);
-        wakes.wake();
-        earlier(next_beat, next_end)
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.clock.stop();
-    }
-}
-
-/// Runs a future to its end in this thread. Ours are ready at once unless the log waits for a disk or
-/// a network, so this parks only then.
+/// Blocks on a future. Ours are ready at once unless the log waits for a disk or a network, so this
+/// parks only then.
 fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {

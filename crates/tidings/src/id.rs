@@ -1,8 +1,8 @@
 //! Positions: [`Seq`], [`Epoch`], [`EventId`] and [`Cursor`].
 //!
-//! An id that we mint is `<epoch>.<seq>`. The epoch names one life of one log, so an id from a former
-//! life is recognised as foreign instead of being resumed from a wrong place. Clients treat ids as
-//! opaque text; only this file takes one apart.
+//! An id that we mint is `<epoch>.<seq>`. The epoch identifies one run of one log, so an id from an
+//! earlier run is recognised as foreign instead of being resumed from at a wrong place. Clients treat
+//! ids as opaque text; only this file parses them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl fmt::Display for Seq {
     }
 }
 
-/// One life of one log: random for a log in memory, stored beside a durable one.
+/// Identifies one run of one log: random for a log in memory, stored with a durable one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Epoch(u64);
 
@@ -62,7 +62,7 @@ impl EventId {
     ///
     /// # Errors
     /// [`FieldError`] where the text is empty, longer than [`EventId::MAX_BYTES`] or holds a control
-    /// character: a line break would begin a new field of the event, a NUL makes clients ignore the id
+    /// character: a line break would start a new field of the event, a NUL makes clients ignore the id
     /// (WHATWG HTML 9.2.6), and all others cannot come back in a header.
     pub fn new(text: impl AsRef<str>) -> Result<EventId, FieldError> {
         let text = text.as_ref();
@@ -81,14 +81,14 @@ impl EventId {
         EventId(format!("{epoch}.{seq}").into())
     }
 
-    /// Takes an id of ours apart; `None` for ids that we did not mint.
+    /// The epoch and position of a minted id; `None` for all others.
     pub fn minted(&self) -> Option<(Epoch, Seq)> {
         let (epoch, seq) = self.0.split_once('.')?;
         let id = EventId::mint(
             Epoch::new(u64::from_str_radix(epoch, 16).ok()?),
             Seq(seq.parse().ok()?),
         );
-        // Only the one spelling that we write ourselves counts: no sign, no leading zero, no upper case.
+        // Only the exact spelling that `mint` writes: no sign, no leading zero, no upper case.
         (id == *self).then_some((
             Epoch::new(u64::from_str_radix(epoch, 16).ok()?),
             Seq(seq.parse().ok()?),
@@ -107,7 +107,7 @@ impl fmt::Display for EventId {
     }
 }
 
-/// From where a reader wants the log.
+/// Where in the log a reader wants to start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cursor {
@@ -126,14 +126,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minted_id_tells_its_epoch_and_position() {
+    fn a_minted_id_has_an_epoch_and_a_position() {
         let id = EventId::mint(Epoch::new(0xabc), Seq(42));
         assert_eq!(id.as_str(), "000000000abc.42");
         assert_eq!(id.minted(), Some((Epoch::new(0xabc), Seq(42))));
     }
 
     #[test]
-    fn only_our_own_spelling_is_taken_apart() {
+    fn only_our_own_spelling_is_parsed() {
         for foreign in [
             "000000000abc.042",
             "abc.42",
@@ -152,7 +152,7 @@ mod tests {
         let error = EventId::new("a\nb").unwrap_err();
         assert_eq!(
             error.to_string(),
-            r#"id "a\nb" holds the control character '\n' at byte 1: leave it out"#
+            r#"id "a\nb" holds the control character '\n' at byte 1: remove it"#
         );
         for bad in ["a\0", "\r", "a\u{7f}", "a\u{85}b", ""] {
             assert!(EventId::new(bad).is_err(), "{bad:?}");

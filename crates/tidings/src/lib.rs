@@ -1,4 +1,4 @@
-//! Server-sent events done whole: the full status on connect, exact resume, visible gaps, and slow
+//! Server-sent events, complete: the full status on connect, exact resume, visible gaps, and slow
 //! readers that cost nothing.
 //!
 //! # The one idea: one log, many cursors
@@ -7,12 +7,12 @@
 //! delivery, a slow reader and a restart are then one path with one promise:
 //!
 //! > A subscription never yields an event at or before its cursor, and never skips one it may read.
-//! > Where it cannot keep that promise (the log was cut, the id is of another life), it says so in the
-//! > stream, with a [`Gap`].
+//! > Where it cannot keep that promise (the log dropped events, the id is from an earlier run), it
+//! > says so in the stream, with a [`Gap`].
 //!
 //! There is no queue per reader: one that does not read keeps its cursor and nothing else.
 //!
-//! # Hello
+//! # Quick start
 //! An [`Endpoint`](http::Endpoint) is a tower service and its response an `http::Response`, so it fits
 //! axum, hyper and whatever else is built on those; the library depends on none of them.
 //!
@@ -35,9 +35,9 @@
 //! In the page: `new EventSource("/server-sent-events").onmessage = event => alert(event.data)`.
 //!
 //! # The status, then what changes
-//! A newcomer needs to know how things are before it can make use of changes. Publish the full status
-//! with each change (or [let a callback make it](Hub::make_status)): a newcomer gets it once, and then
-//! every later event. No gap, no double, however much is being published meanwhile.
+//! A newcomer needs the current state before it can make use of changes. Publish the full status
+//! with each change (or [register a callback](Hub::set_status_callback) that makes it): a newcomer gets it once, and then
+//! every later event. There are no gaps and no duplicates, however much is published meanwhile.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -62,7 +62,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # Named events, and going on where one left off
+//! # Named events and resuming
 //! Every event has an id. Browsers remember the last one and send it when they reconnect; so may you.
 //!
 //! ```
@@ -78,7 +78,7 @@
 //! let mut reader = hub.subscribe("match", Cursor::After(one_nil)).await?;
 //! assert_eq!(reader.next().await.unwrap().text().as_deref(), Some("1:1"));
 //!
-//! // An id of another log is no place to go on from, and the reader is told.
+//! // One cannot resume from an id of another log; the reader gets a gap.
 //! let elsewhere = Hub::memory().cursor();
 //! let mut lost = hub.subscribe("match", Cursor::After(elsewhere)).await?;
 //! assert!(matches!(lost.next().await, Some(Delivery::Gap(_))));
@@ -112,8 +112,10 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+mod delivery;
 pub mod engine;
 mod event;
+mod fanout;
 pub mod http;
 mod hub;
 mod id;
@@ -123,12 +125,14 @@ pub mod sse;
 mod subscription;
 mod topic;
 
+pub use delivery::{Delivery, Gap, GapReason, Start};
 #[cfg(feature = "json")]
 pub use event::JsonError;
 pub use event::{Event, EventName, FieldError, Frame};
-pub use hub::{AsOf, Hub, PublishError, Stats, StreamId, StreamInfo, SubscribeError};
+pub use fanout::{AsOf, StreamId, StreamInfo, SubscribeError};
+pub use hub::{Hub, PublishError, Stats};
 pub use id::{Cursor, Epoch, EventId, Seq};
-pub use subscription::{Delivery, Gap, GapReason, Start, Subscription};
+pub use subscription::Subscription;
 pub use topic::{Interest, Selector, Topic, Topics};
 
 #[cfg(feature = "reload")]

@@ -1,6 +1,6 @@
-//! `text/event-stream`, both ways: [`encode`](self) on our side, [`Parser`] on the reader's.
+//! `text/event-stream`, [`encode`](encode()) for writing, [`Parser`] for reading.
 //!
-//! WHATWG HTML 9.2 is the law here: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
+//! As specified in WHATWG HTML 9.2: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
 
 mod encode;
 mod parse;

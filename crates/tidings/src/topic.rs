@@ -1,4 +1,4 @@
-//! [`Topic`], [`Selector`] and [`Interest`]: what an event is about, and who wants it.
+//! [`Topic`], [`Selector`] and [`Interest`]: what an event is about, and which events a reader wants.
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl From<&Topic> for Topic {
     }
 }
 
-/// The topics of one event: mostly one, each once. Cloning counts a reference.
+/// The topics of one event, usually one; no duplicates. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topics(Arc<[Topic]>);
 
@@ -68,7 +68,7 @@ impl<T: Into<Topic>> From<T> for Topics {
     }
 }
 
-/// One thing a reader wants.
+/// One pattern of an [`Interest`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Selector {
@@ -79,7 +79,7 @@ pub enum Selector {
 }
 
 impl Selector {
-    /// Whether this wants the topic.
+    /// Whether this matches the topic.
     pub fn matches(&self, topic: &Topic) -> bool {
         match self {
             Selector::All => true,
@@ -88,7 +88,7 @@ impl Selector {
     }
 }
 
-/// All that one reader wants, in one order, so that equal interests are equal values.
+/// The topics that a reader subscribes to. Sorted, so that equal interests are equal values.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Interest(Arc<[Selector]>);
 
@@ -98,12 +98,12 @@ impl Interest {
         Interest([Selector::All].into())
     }
 
-    /// What any of the selectors wants.
+    /// What any of the selectors matches.
     pub fn any_of(selectors: impl IntoIterator<Item = Selector>) -> Interest {
         let mut selectors: Vec<Selector> = selectors.into_iter().collect();
         selectors.sort();
         selectors.dedup();
-        // `All` sorts first and swallows the rest.
+        // `All` sorts first and includes the rest.
         if selectors.first() == Some(&Selector::All) {
             selectors.truncate(1);
         }
@@ -132,8 +132,20 @@ impl From<Topic> for Interest {
     }
 }
 
+impl From<&Topic> for Interest {
+    fn from(topic: &Topic) -> Interest {
+        topic.clone().into()
+    }
+}
+
 impl From<&str> for Interest {
     fn from(topic: &str) -> Interest {
+        Topic::new(topic).into()
+    }
+}
+
+impl From<String> for Interest {
+    fn from(topic: String) -> Interest {
         Topic::new(topic).into()
     }
 }
@@ -158,6 +170,8 @@ mod tests {
         let interest = Interest::from("a");
         assert!(interest.wants_any(&Topics::several(["b", "a"])));
         assert!(!interest.wants_any(&Topics::several(["b", "A"])));
+        assert_eq!(Interest::from("a".to_owned()), interest);
+        assert_eq!(Interest::from(&Topic::new("a")), interest);
         assert!(Interest::all().wants_any(&"x".into()));
         assert!(!Interest::any_of([]).wants(&"x".into()));
     }

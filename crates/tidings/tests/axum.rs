@@ -105,7 +105,7 @@ async fn the_answer_for_a_subscription_has_the_head_and_greeting_of_an_endpoint(
 }
 
 #[tokio::test]
-async fn a_bare_body_gets_signs_of_life_too() {
+async fn a_bare_body_gets_keep_alives_too() {
     let memory = tidings::engine::Memory::new(tidings::engine::Retention::default());
     let hub = Hub::with_keep_alive(memory, Duration::from_millis(20));
     let handler = async |State(hub): State<Hub>| {

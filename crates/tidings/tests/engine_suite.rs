@@ -94,18 +94,18 @@ fn check_read(
     assert_eq!(page.dropped_to, Seq(dropped_to), "dropped_to");
 }
 
-/// A tail that notes what it hears, and looks into the log while it hears it.
-struct Ear {
+/// A tail that records what arrives, and reads the log at that moment.
+struct Recorder {
     engine: OnceLock<Box<dyn Fn(Seq) -> bool + Send + Sync>>,
-    heard: Mutex<Vec<Seq>>,
+    arrived: Mutex<Vec<Seq>>,
     unreadable: Mutex<Vec<Seq>>,
 }
 
-impl Ear {
-    fn at(engine: &Arc<impl Engine>) -> Arc<Ear> {
-        let ear = Arc::new(Ear {
+impl Recorder {
+    fn at(engine: &Arc<impl Engine>) -> Arc<Recorder> {
+        let recorder = Arc::new(Recorder {
             engine: OnceLock::new(),
-            heard: Mutex::default(),
+            arrived: Mutex::default(),
             unreadable: Mutex::default(),
         });
         let log = Arc::downgrade(engine);
@@ -114,18 +114,18 @@ impl Ear {
             let page = wait(log.read(&Interest::all(), Seq(seq.0 - 1), 1)).unwrap();
             page.events.first().is_some_and(|first| first.seq == seq)
         };
-        let _ = ear.engine.set(Box::new(readable));
-        let tail: Arc<dyn Tail> = Arc::clone(&ear) as Arc<dyn Tail>;
+        let _ = recorder.engine.set(Box::new(readable));
+        let tail: Arc<dyn Tail> = Arc::clone(&recorder) as Arc<dyn Tail>;
         engine.attach(Arc::downgrade(&tail));
-        ear
+        recorder
     }
 }
 
-impl Tail for Ear {
+impl Tail for Recorder {
     fn arrived(&self, events: &[Arc<Stored>]) -> Wakes {
         let readable = self.engine.get().unwrap();
         for stored in events {
-            self.heard.lock().unwrap().push(stored.seq);
+            self.arrived.lock().unwrap().push(stored.seq);
             if !readable(stored.seq) {
                 self.unreadable.lock().unwrap().push(stored.seq);
             }
@@ -174,13 +174,11 @@ fn an_append_that_is_not_awaited_does_not_happen<E: Engine>(make: fn(Retention) 
     assert_eq!(engine.bounds().last, Seq::START);
 }
 
-fn the_tail_hears_each_event_once_in_order_when_it_is_readable<E: Engine>(
-    make: fn(Retention) -> E,
-) {
+fn the_tail_gets_each_event_once_in_order_when_it_is_readable<E: Engine>(make: fn(Retention) -> E) {
     const THREADS: usize = 8;
     const EACH: usize = 500;
     let engine = Arc::new(make(PLENTY));
-    let ear = Ear::at(&engine);
+    let tail = Recorder::at(&engine);
     let start = Barrier::new(THREADS);
     let mut positions: Vec<Seq> = Vec::new();
     thread::scope(|scope| {
@@ -203,21 +201,21 @@ fn the_tail_hears_each_event_once_in_order_when_it_is_readable<E: Engine>(
     positions.sort();
     let all: Vec<Seq> = (1..=(THREADS * EACH) as u64).map(Seq).collect();
     assert_eq!(positions, all, "no position is given twice or left out");
-    assert_eq!(*ear.heard.lock().unwrap(), all);
-    assert_eq!(*ear.unreadable.lock().unwrap(), []);
+    assert_eq!(*tail.arrived.lock().unwrap(), all);
+    assert_eq!(*tail.unreadable.lock().unwrap(), []);
 }
 
 fn a_status_alone_is_nothing_to_the_tail<E: Engine>(make: fn(Retention) -> E) {
     let engine = Arc::new(make(PLENTY));
-    let ear = Ear::at(&engine);
+    let tail = Recorder::at(&engine);
     append(&*engine, status_alone("t", "s"));
     append(&*engine, event("t", "x"));
-    assert_eq!(*ear.heard.lock().unwrap(), [Seq(1)]);
+    assert_eq!(*tail.arrived.lock().unwrap(), [Seq(1)]);
 }
 
 fn a_tail_that_is_gone_does_not_matter<E: Engine>(make: fn(Retention) -> E) {
     let engine = make(PLENTY);
-    let gone: Weak<dyn Tail> = Weak::<Ear>::new();
+    let gone: Weak<dyn Tail> = Weak::<Recorder>::new();
     engine.attach(gone);
     assert_eq!(append(&engine, event("t", "x")), Seq(1));
 }
@@ -408,7 +406,7 @@ fn what_was_dropped_about_countless_topics_is_never_denied<E: Engine>(make: fn(R
 
 fn a_status_that_is_removed_is_gone_and_may_be_set_again<E: Engine>(make: fn(Retention) -> E) {
     let engine = Arc::new(make(PLENTY));
-    let ear = Ear::at(&engine);
+    let tail = Recorder::at(&engine);
     append(&*engine, with_status(Topics::several(["a", "b"]), "1", "s"));
     assert_eq!(append(&*engine, no_status("a")), Seq(1));
     let topics = || {
@@ -421,7 +419,7 @@ fn a_status_that_is_removed_is_gone_and_may_be_set_again<E: Engine>(make: fn(Ret
     assert_eq!(topics(), ["b"]);
     append(&*engine, status_alone("a", "again"));
     assert_eq!(topics(), ["a", "b"]);
-    assert_eq!(*ear.heard.lock().unwrap(), [Seq(1)], "no event, no news");
+    assert_eq!(*tail.arrived.lock().unwrap(), [Seq(1)], "no event, no news");
 }
 
 fn statuses_beyond_the_retention_go_oldest_first<E: Engine>(make: fn(Retention) -> E) {
@@ -558,7 +556,7 @@ macro_rules! engine_suite {
             positions_rise_by_one,
             an_event_keeps_its_own_id_or_gets_that_of_its_position,
             an_append_that_is_not_awaited_does_not_happen,
-            the_tail_hears_each_event_once_in_order_when_it_is_readable,
+            the_tail_gets_each_event_once_in_order_when_it_is_readable,
             a_status_alone_is_nothing_to_the_tail,
             a_tail_that_is_gone_does_not_matter,
             wakers_run_under_no_lock,

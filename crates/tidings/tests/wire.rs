@@ -23,7 +23,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// No sign of life disturbs the bytes.
+/// No keep-alive among the bytes.
 fn quiet_hub() -> Hub {
     Hub::with_keep_alive(Memory::new(Retention::default()), HOUR)
 }
@@ -120,7 +120,7 @@ async fn the_head_and_the_greeting_come_before_any_event() {
 #[tokio::test]
 async fn the_greeting_does_not_wait_for_a_status() {
     let hub = quiet_hub();
-    hub.make_status("t", std::future::pending);
+    hub.set_status_callback("t", std::future::pending);
     let server = serve_topic(&hub).await;
     let mut client = Client::get(server.address).await;
     assert_eq!(client.head().await, STREAM_HEAD);
@@ -336,7 +336,7 @@ async fn a_closed_hub_sends_clients_away_politely() {
 #[tokio::test]
 async fn a_status_that_cannot_be_made_sends_clients_away_politely() {
     let hub = quiet_hub();
-    hub.make_status("t", || async {
+    hub.set_status_callback("t", || async {
         Err::<AsOf, _>("the database is down".into())
     });
     check_turned_away(&hub).await;
@@ -389,7 +389,7 @@ async fn a_client_that_closes_is_gone_without_any_publish() {
 }
 
 /// A client that vanished without a word (power, cable) cannot be told from a silent one, except by
-/// writing: each sign of life is a segment to be acknowledged, and when none is, the kernel's
+/// writing: each keep-alive is a segment to be acknowledged, and when none is, the kernel's
 /// retransmission timeout (`net.ipv4.tcp_retries2`, or `TCP_USER_TIMEOUT` where the server sets it)
 /// ends the connection. So what is to be shown here is that they are written.
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! [`Memory`]: a log in memory, bounded by count, bytes and age.
 //!
 //! Two locks. `order` is held by whoever appends, from taking a position until the tail knows of the
-//! event, so that the tail hears events in order. `log` guards the events and is held for moments
+//! event, so that the tail gets events in order. `log` guards the events and is held for moments
 //! only; readers never wait for the tail.
 
 mod dropped;
@@ -68,7 +68,7 @@ impl Memory {
         }
     }
 
-    /// The log as it is now: whoever looks at it, what is too old is gone.
+    /// Locks the log, and drops what is too old.
     fn log(&self) -> MutexGuard<'_, Log> {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.trim(SystemTime::now(), &self.retention);

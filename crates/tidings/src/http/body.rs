@@ -11,10 +11,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 
 use crate::engine::BoxFuture;
-use crate::hub::SubscribeError;
+use crate::fanout::SubscribeError;
 use crate::subscription::Subscription;
 
-/// A stream of events as the body of a response. Dropping it takes the reader out of the hub.
+/// A stream of events as the body of a response. Dropping it ends the subscription.
 pub struct SseBody {
     state: State,
 }
@@ -58,7 +58,7 @@ impl SseBody {
 }
 
 impl From<Subscription> for SseBody {
-    /// The bare stream, without anything said before it. [`response`](super::response) is friendlier.
+    /// The bare stream, without the greeting. [`response`](super::response) makes a whole response.
     fn from(subscription: Subscription) -> SseBody {
         subscription.keep_alive();
         SseBody {
@@ -91,7 +91,7 @@ impl Body for SseBody {
                         self.state = SseBody::from(subscription).state;
                     }
                     // The client has its reconnection time and comes back: any status but 200 would
-                    // make it give up for good (WHATWG HTML 9.2.3), so the end of the body is the word.
+                    // make it give up for good (WHATWG HTML 9.2.3), so the body just ends.
                     Poll::Ready(Err(_)) => return Poll::Ready(None),
                 },
                 State::Open(mut subscription) => {

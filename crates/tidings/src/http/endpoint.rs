@@ -22,7 +22,7 @@ use crate::sse::retry_line;
 use crate::subscription::Subscription;
 use crate::topic::Interest;
 
-/// The names under which clients send the id where they cannot set a header: all are in the wild.
+/// The names under which clients send the id where they cannot set a header: all are in use.
 const QUERY_NAMES: [&str; 4] = [
     "last_event_id",
     "lastEventID",
@@ -62,14 +62,14 @@ type Select = dyn Fn(&Parts) -> Result<Interest, StatusCode> + Send + Sync;
 type Label = dyn Fn(&Parts) -> String + Send + Sync;
 
 impl Endpoint {
-    /// Streams of one interest, the same for everybody: mostly one topic.
+    /// Streams of the same interest for all clients: usually one topic.
     pub fn new(hub: Hub, interest: impl Into<Interest>) -> Endpoint {
         let interest = interest.into();
         Endpoint::selecting(hub, move |_| Ok(interest.clone()))
     }
 
-    /// Streams of what each request asks for and may have. The function answers with a status instead
-    /// where it may not; mind that every status but 200 makes a browser give up for good.
+    /// Streams of an interest chosen by request. The function returns a status code instead to refuse the
+    /// request; note that every status but 200 makes a browser give up for good.
     pub fn selecting(
         hub: Hub,
         select: impl Fn(&Parts) -> Result<Interest, StatusCode> + Send + Sync + 'static,
@@ -82,7 +82,7 @@ impl Endpoint {
         }
     }
 
-    /// How long clients wait before they come back: at random between this and twice this, so that
+    /// How long clients wait before they reconnect: at random between this and twice this, so that
     /// a restart does not bring all of them back in one burst. The default is one second. At least
     /// 50 ms are kept, because browsers take 0 literally.
     #[must_use]
@@ -91,7 +91,7 @@ impl Endpoint {
         self
     }
 
-    /// Labels each stream for [`Hub::streams`].
+    /// Gives each stream a label for [`Hub::streams`].
     #[must_use]
     pub fn label(mut self, label: impl Fn(&Parts) -> String + Send + Sync + 'static) -> Endpoint {
         self.label = Some(Arc::new(label));
@@ -187,9 +187,9 @@ pub fn response(subscription: Subscription) -> Response<SseBody> {
     stream(body, false)
 }
 
-/// A comment, so that something flows before there is any event, and when to come back: at random, so
-/// that a restart does not bring all clients back in one burst. No block of its own, but the first
-/// lines of that of the first event.
+/// A comment, so that there are bytes before there is any event, and a random reconnection time, so
+/// that a restart does not bring all clients back in one burst. Not a block of its own, but the first
+/// lines of the first event's.
 fn greeting(retry: Duration) -> Bytes {
     let retry = retry.saturating_add(jitter::up_to(retry));
     Bytes::from(format!(": tidings\n{}", retry_line(retry)))
@@ -226,7 +226,7 @@ fn stream(body: SseBody, kept: bool) -> Response<SseBody> {
     response
 }
 
-/// Where the client wants to go on. The header wins over the query: the address of an `EventSource`
+/// Where the client wants to resume. The header wins over the query: the address of an `EventSource`
 /// keeps the value it was made with on every reconnect.
 fn cursor(request: &Parts) -> Cursor {
     let header = request.headers.get(LAST_EVENT_ID);
@@ -243,7 +243,7 @@ fn cursor(request: &Parts) -> Cursor {
     }
     match EventId::new(&id) {
         Ok(id) => Cursor::After(id),
-        // Nothing of ours, and too odd to be repeated in a gap. The reader still learns of the gap.
+        // Not an id at all. The reader still gets a gap.
         Err(_) => Cursor::After(EventId::malformed()),
     }
 }

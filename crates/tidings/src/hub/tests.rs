@@ -1,15 +1,16 @@
 //! What is left behind: nothing. Claims that need a look inside.
 
 use std::pin::Pin;
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::engine::{Appended, Bounds, Page, Snapshot};
+use crate::delivery::{Delivery, GapReason};
+use crate::engine::{Appended, Bounds, Page, Snapshot, Tail};
+use crate::fanout::FINISHED_TOPICS;
 use crate::id::Seq;
-use crate::subscription::{Delivery, GapReason};
 use crate::topic::Selector;
 
 fn poll<F: Future>(future: F) -> F::Output {
@@ -33,7 +34,7 @@ fn check_nothing_left(hub: &Hub) {
     assert_eq!(stats.open, 0);
     assert_eq!(stats.opened, stats.closed);
     assert!(hub.streams().is_empty());
-    assert_eq!(hub.inner.fanout.n_channels(), 0);
+    assert_eq!(hub.core.channels.n_channels(), 0);
 }
 
 #[test]
@@ -81,9 +82,9 @@ fn readers_who_want_the_same_share_one_channel() {
     let hub = Hub::memory();
     let one = subscribe(&hub, "a");
     let other = subscribe(&hub, "a");
-    assert_eq!(hub.inner.fanout.n_channels(), 1);
+    assert_eq!(hub.core.channels.n_channels(), 1);
     drop(one);
-    assert_eq!(hub.inner.fanout.n_channels(), 1);
+    assert_eq!(hub.core.channels.n_channels(), 1);
     drop(other);
     check_nothing_left(&hub);
 }
@@ -91,7 +92,7 @@ fn readers_who_want_the_same_share_one_channel() {
 #[test]
 fn a_subscription_that_is_given_up_half_way_leaves_nothing_behind() {
     let hub = Hub::memory();
-    hub.make_status("slow", std::future::pending);
+    hub.set_status_callback("slow", std::future::pending);
     let mut subscribing = Box::pin(hub.subscribe("slow", Cursor::Latest));
     let mut cx = Context::from_waker(Waker::noop());
     assert!(subscribing.as_mut().poll(&mut cx).is_pending());
@@ -106,17 +107,17 @@ fn a_reader_that_never_reads_holds_a_bounded_window() {
     fn check(size: usize, n: usize, kept: usize) {
         let hub = Hub::memory();
         let _asleep = subscribe(&hub, "t");
-        let (channel, reader) = hub.inner.fanout.enter(&"t".into());
+        let (channel, reader) = hub.core.channels.enter(&"t".into());
         for _ in 0..n {
             publish(&hub, "t", &"x".repeat(size));
         }
-        let last = hub.inner.engine.bounds().last;
+        let last = hub.core.engine.bounds().last;
         let from = Seq(last.0 - kept as u64);
         assert_eq!(channel.events_after(from).map(|e| e.len()), Some(kept));
         if let Some(older) = from.0.checked_sub(1) {
             assert!(channel.events_after(Seq(older)).is_none());
         }
-        hub.inner.fanout.leave(&channel, reader);
+        hub.core.channels.leave(&channel, reader);
     }
     check(100, 200, 200);
     check(100, 256, 256);
@@ -194,13 +195,13 @@ fn the_clock_ends_with_its_hub() {
     let hub = Hub::with_keep_alive(Memory::new(Retention::default()), Duration::from_secs(3600));
     let reader = subscribe(&hub, "t");
     assert_eq!(
-        Arc::strong_count(&hub.inner.clock),
+        Arc::strong_count(&hub.core.clock),
         1,
         "no stream has asked for it"
     );
     reader.keep_alive();
     reader.keep_alive();
-    let clock = Arc::clone(&hub.inner.clock);
+    let clock = Arc::clone(&hub.core.clock);
     assert_eq!(Arc::strong_count(&clock), 3, "hub, thread and this test");
     drop(hub);
     assert_eq!(
@@ -216,19 +217,19 @@ fn the_clock_ends_with_its_hub() {
 fn the_clock_does_not_keep_its_hub_alive() {
     let hub = Hub::with_keep_alive(Memory::new(Retention::default()), Duration::from_millis(2));
     subscribe(&hub, "t").keep_alive();
-    let inner = Arc::downgrade(&hub.inner);
-    let clock = Arc::clone(&hub.inner.clock);
+    let inner = Arc::downgrade(&hub.core);
+    let clock = Arc::clone(&hub.core.clock);
     drop(hub);
     wait_until("the hub is gone", || inner.strong_count() == 0);
     wait_until("the thread has left", || Arc::strong_count(&clock) == 1);
 }
 
 #[test]
-fn a_stream_without_bytes_never_hears_a_sign_of_life() {
+fn a_reader_of_deliveries_gets_no_keep_alive() {
     let hub = Hub::with_keep_alive(Memory::new(Retention::default()), Duration::from_secs(3600));
     let mut reader = subscribe(&hub, "t");
     let mut cx = Context::from_waker(Waker::noop());
-    hub.inner.fanout.beat(Instant::now()).wake();
+    hub.core.channels.keep_alive(Instant::now()).wake();
     let next = Pin::new(&mut reader);
     assert!(futures_core::Stream::poll_next(next, &mut cx).is_pending());
 }
@@ -364,7 +365,7 @@ fn a_waker_that_panics_does_not_stop_the_clock_for_good() {
     assert!(reader.poll_bytes(&mut cx).is_pending());
     reader.keep_alive();
     wait_until("the thread has left", || {
-        Arc::strong_count(&hub.inner.clock) == 1
+        Arc::strong_count(&hub.core.clock) == 1
     });
     hub.disconnect_all(Duration::from_millis(1));
     assert!(block_on(reader.next()).is_none());
@@ -377,7 +378,7 @@ fn finished_topics_do_not_pile_up() {
     for n in 0..n_topics {
         hub.finish(n.to_string());
     }
-    assert_eq!(hub.inner.finished().len(), FINISHED_TOPICS);
+    assert_eq!(hub.core.finished().len(), FINISHED_TOPICS);
     assert!(hub.is_finished(&(n_topics - 1).to_string().as_str().into()));
     assert!(!hub.is_finished(&"0".into()));
 }

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::delivery::Delivery;
 use crate::id::Cursor;
-use crate::subscription::{Delivery, Subscription};
+use crate::subscription::Subscription;
 
 fn reloader() -> Reloader {
     Reloader::new(Hub::memory(), "/site")

@@ -46,7 +46,7 @@ pub(crate) fn with_id(frame: &[u8], id: Option<&EventId>) -> Bytes {
     out.into()
 }
 
-/// A comment line, which readers drop: it keeps proxies and sockets awake.
+/// A comment line, which readers ignore: it keeps connections from being closed as idle.
 ///
 /// Without a blank line: some client libraries take each of those for the end of a message, and hand
 /// their users an empty one (fetch-event-source; httpx-sse as soon as there was an id).

@@ -82,7 +82,7 @@ impl Parser {
         Parser::with_limit(Parser::DEFAULT_LIMIT_BYTES)
     }
 
-    /// A parser that gives up on events larger than `limit_bytes`.
+    /// A parser that fails on events larger than `limit_bytes`.
     pub fn with_limit(limit_bytes: usize) -> Parser {
         Parser {
             limit: limit_bytes,
@@ -102,12 +102,12 @@ impl Parser {
         &self.last_event_id
     }
 
-    /// Takes the next bytes and tells each item that they complete. An event without its blank line
-    /// at the end of a stream is never told (WHATWG HTML 9.2.6).
+    /// Takes the next bytes and passes on each item that they complete. An event without its blank
+    /// line at the end of a stream is dropped (WHATWG HTML 9.2.6).
     ///
     /// # Errors
-    /// [`ParseError`] where an event is larger than the limit. The parser is of no use afterwards.
-    pub fn push(&mut self, chunk: &[u8], mut tell: impl FnMut(Item)) -> Result<(), ParseError> {
+    /// [`ParseError`] where an event is larger than the limit. The parser must not be used afterwards.
+    pub fn push(&mut self, chunk: &[u8], mut emit: impl FnMut(Item)) -> Result<(), ParseError> {
         let mut rest = chunk;
         if self.after_cr && !rest.is_empty() {
             self.after_cr = false;
@@ -116,11 +116,11 @@ impl Parser {
         while let Some(end) = memchr::memchr2(b'\r', b'\n', rest) {
             let (head, tail) = rest.split_at(end);
             if self.line.is_empty() {
-                self.line(head, &mut tell);
+                self.line(head, &mut emit);
             } else {
                 self.line.extend_from_slice(head);
                 let line = std::mem::take(&mut self.line);
-                self.line(&line, &mut tell);
+                self.line(&line, &mut emit);
             }
             rest = match tail {
                 [b'\r', b'\n', rest @ ..] => rest,
@@ -144,14 +144,14 @@ impl Parser {
         Ok(())
     }
 
-    fn line(&mut self, line: &[u8], tell: &mut impl FnMut(Item)) {
+    fn line(&mut self, line: &[u8], emit: &mut impl FnMut(Item)) {
         // WHATWG HTML 9.2.6: a leading byte order mark is dropped, once.
         let line = match std::mem::take(&mut self.at_start) {
             true => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line),
             false => line,
         };
         if line.is_empty() {
-            return self.dispatch(tell);
+            return self.dispatch(emit);
         }
         let (field, value) = match memchr::memchr(b':', line) {
             None => (line, &b""[..]),
@@ -174,20 +174,20 @@ impl Parser {
                 let digits = String::from_utf8_lossy(value);
                 // Digits beyond 64 bits still mean "very long".
                 let retry_ms = digits.parse().unwrap_or(u64::MAX);
-                tell(Item::Retry(Duration::from_millis(retry_ms)));
+                emit(Item::Retry(Duration::from_millis(retry_ms)));
             }
             // A comment (the field name is empty), an id with a NUL, or a field nobody knows.
             _ => {}
         }
     }
 
-    fn dispatch(&mut self, tell: &mut impl FnMut(Item)) {
+    fn dispatch(&mut self, emit: &mut impl FnMut(Item)) {
         self.last_event_id.clone_from(&self.id);
         let name = std::mem::take(&mut self.name);
         let data = std::mem::take(&mut self.data);
         // An event without any data line only sets the id.
         if std::mem::take(&mut self.has_data) {
-            tell(Item::Message(Message {
+            emit(Item::Message(Message {
                 name: if name.is_empty() {
                     "message".to_owned()
                 } else {

@@ -135,7 +135,7 @@ async fn two_statuses_and_what_lies_between_may_be_cut_anywhere() {
     check_cuts(
         &hub,
         &topics(&["b", "a"]),
-        Some(hub_from_another_life()),
+        Some(id_from_an_earlier_run()),
         &whole,
     )
     .await;
@@ -150,11 +150,11 @@ async fn a_gap_and_its_status_may_be_cut_anywhere() {
     publish(&hub, &["a+4", "b+2"]).await;
     let whole = picture(&[("a", "1,2,3,4")]);
     check_cuts(&hub, &"a".into(), Some(expired), &whole).await;
-    check_cuts(&hub, &"a".into(), Some(hub_from_another_life()), &whole).await;
+    check_cuts(&hub, &"a".into(), Some(id_from_an_earlier_run()), &whole).await;
 }
 
-/// An id from a log that is no more.
-pub(crate) fn hub_from_another_life() -> EventId {
+/// An id of a log that no longer exists.
+pub(crate) fn id_from_an_earlier_run() -> EventId {
     Hub::memory().cursor()
 }
 
@@ -162,7 +162,7 @@ pub(crate) fn hub_from_another_life() -> EventId {
 async fn a_newcomer_without_a_status_holds_a_position_from_the_start() {
     let hub = retaining(100);
     hub.publish("t", Event::data("before")).await.unwrap();
-    let mut client = Client::new(&hub, "t", Door::Values);
+    let mut client = Client::new(&hub, "t", Via::Deliveries);
     let newcomer = hub.subscribe("t", Cursor::Latest).await.unwrap();
     let Cursor::After(held) = newcomer.cursor() else {
         panic!("{:?}", newcomer.cursor());

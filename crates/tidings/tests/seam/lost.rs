@@ -137,7 +137,7 @@ async fn a_quiet_topics_status_is_no_gap_however_old_it_is() {
     for _ in 0..100 {
         hub.publish("loud", Event::data("!")).await.unwrap();
     }
-    let mut client = Client::new(&hub, "quiet", Door::Bytes);
+    let mut client = Client::new(&hub, "quiet", Via::Bytes);
     client.connect().await;
     let status = Got::Status("all is quiet".into());
     assert_eq!(client.next().await, Some(status));
@@ -240,7 +240,7 @@ async fn what_cannot_be_an_id_leads_nowhere_whatever_publishers_choose() {
 #[tokio::test]
 async fn a_reader_is_not_told_of_a_gap_where_none_of_it_was_its_own() {
     let hub = retaining(10);
-    let mut quiet = Client::new(&hub, "quiet", Door::Bytes);
+    let mut quiet = Client::new(&hub, "quiet", Via::Bytes);
     let held = hub.publish("quiet", Event::data("1")).await.unwrap();
     let asleep = hub.subscribe("quiet", Cursor::After(held.clone())).await;
     for n in 0..100 {
@@ -303,7 +303,7 @@ async fn an_expired_id_gets_what_is_left_of_topics_without_a_status() {
     hub.publish_with_status("kept", Event::data("5"), status("as of 5"))
         .await
         .unwrap();
-    let mut client = Client::new(&hub, topics(&["plain", "kept"]), Door::Bytes);
+    let mut client = Client::new(&hub, topics(&["plain", "kept"]), Via::Bytes);
     client.connect_from(Cursor::After(asked)).await;
     assert!(matches!(client.next().await, Some(Got::Gap(_))));
     assert_eq!(client.next().await, Some(Got::Status("as of 5".into())));

@@ -3,7 +3,7 @@
 //! > A subscription never yields an event at or before its cursor, and never skips one it may read.
 //! > Where it cannot keep that promise, it says so in the stream.
 //!
-//! Every claim is checked at both doors: deliveries as values, and bytes as a browser parses them.
+//! Every claim is checked both ways: for deliveries, and for bytes as a browser parses them.
 #![expect(
     clippy::unwrap_used,
     reason = "a test says what went wrong by panicking"
@@ -11,7 +11,7 @@
 
 mod cut;
 mod ending;
-mod life;
+mod keep_alive;
 mod lost;
 mod order;
 mod slow;
@@ -50,7 +50,7 @@ pub(crate) fn topics(topics: &[&str]) -> Interest {
     Interest::any_of(topics.iter().map(|topic| Selector::Exact((*topic).into())))
 }
 
-/// What a reader gets, whichever door it uses.
+/// What a reader gets, either way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Got {
     Status(String),
@@ -77,31 +77,32 @@ impl Got {
     }
 }
 
-/// One client over all its connections: it remembers the id that a browser would send.
-pub(crate) enum Door {
-    Values,
+/// How a client reads its subscription.
+pub(crate) enum Via {
+    Deliveries,
     Bytes,
 }
 
+/// One client over all its connections: it remembers the id that a browser would send.
 pub(crate) struct Client {
     hub: Hub,
     interest: Interest,
-    door: Door,
+    via: Via,
     held: Option<EventId>,
     stream: Option<Stream>,
 }
 
 pub(crate) enum Stream {
-    Values(Subscription),
+    Deliveries(Subscription),
     Bytes(SseBody, Box<Parser>, VecDeque<(Got, String)>),
 }
 
 impl Client {
-    fn new(hub: &Hub, interest: impl Into<Interest>, door: Door) -> Client {
+    fn new(hub: &Hub, interest: impl Into<Interest>, via: Via) -> Client {
         Client {
             hub: hub.clone(),
             interest: interest.into(),
-            door,
+            via,
             held: None,
             stream: None,
         }
@@ -115,9 +116,9 @@ impl Client {
     async fn connect_from(&mut self, from: Cursor) {
         let subscribed = self.hub.subscribe(self.interest.clone(), from).await;
         let subscription = subscribed.unwrap();
-        self.stream = Some(match self.door {
-            Door::Values => Stream::Values(subscription),
-            Door::Bytes => Stream::Bytes(
+        self.stream = Some(match self.via {
+            Via::Deliveries => Stream::Deliveries(subscription),
+            Via::Bytes => Stream::Bytes(
                 SseBody::from(subscription),
                 Box::new(Parser::new()),
                 VecDeque::new(),
@@ -135,7 +136,7 @@ impl Client {
 
     async fn next_now(&mut self) -> Option<Got> {
         match self.stream.as_mut().unwrap() {
-            Stream::Values(subscription) => {
+            Stream::Deliveries(subscription) => {
                 let got = match subscription.next().await? {
                     Delivery::Status(_, frame) => Got::from_message(message(frame.bytes())),
                     Delivery::Event(stored) => Got::from_message(message(stored.frame.bytes())),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(crate) async fn every_reader_gets_the_logs_order(door: fn() -> Door) {
+pub(crate) async fn every_reader_gets_the_logs_order(via: fn() -> Via) {
     const PUBLISHERS: usize = 4;
     const EACH: usize = 1000;
     const READERS: u64 = 18;
@@ -11,11 +11,11 @@ pub(crate) async fn every_reader_gets_the_logs_order(door: fn() -> Door) {
     // The place everyone begins to count from: the first event that each of them gets.
     let readers: Vec<_> = (0..READERS)
         .map(|reader| {
-            let (hub, done, door) = (hub.clone(), Arc::clone(&done), door());
+            let (hub, done, via) = (hub.clone(), Arc::clone(&done), via());
             tokio::spawn(async move {
                 let mut dice = Dice(reader + 1);
                 until_log_moves(&hub, dice.below(2000), &done).await;
-                let mut client = Client::new(&hub, "t", door);
+                let mut client = Client::new(&hub, "t", via);
                 let first = match reader % 3 {
                     0 => Cursor::Earliest,
                     1 => Cursor::After(hub.cursor()),
@@ -67,7 +67,7 @@ pub(crate) async fn every_reader_gets_the_logs_order(door: fn() -> Door) {
     hub.publish("t", Event::data("end")).await.unwrap();
 
     let mut log = Vec::new();
-    let mut all = Client::new(&hub, "t", Door::Values);
+    let mut all = Client::new(&hub, "t", Via::Deliveries);
     all.connect_from(Cursor::Earliest).await;
     while let Some(Got::Event(text)) = all.next().await {
         if text == "end" {
@@ -88,11 +88,11 @@ pub(crate) async fn every_reader_gets_the_logs_order(door: fn() -> Door) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn every_reader_gets_the_logs_order_as_values() {
-    every_reader_gets_the_logs_order(|| Door::Values).await;
+async fn every_reader_gets_the_logs_order_as_deliveries() {
+    every_reader_gets_the_logs_order(|| Via::Deliveries).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_reader_gets_the_logs_order_as_bytes() {
-    every_reader_gets_the_logs_order(|| Door::Bytes).await;
+    every_reader_gets_the_logs_order(|| Via::Bytes).await;
 }

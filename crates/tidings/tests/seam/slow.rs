@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(crate) async fn a_reader_that_is_overtaken_is_told(door: fn() -> Door) {
+pub(crate) async fn a_reader_that_is_overtaken_is_told(via: fn() -> Via) {
     let hub = retaining(1000);
     let mut counting = 0;
     let mut count = || {
@@ -11,10 +11,10 @@ pub(crate) async fn a_reader_that_is_overtaken_is_told(door: fn() -> Door) {
             .unwrap()
     };
     count();
-    let mut slow = Client::new(&hub, "n", door());
+    let mut slow = Client::new(&hub, "n", via());
     slow.connect().await;
     assert_eq!(slow.next().await, Some(Got::Status("1".into())));
-    let mut quick = Client::new(&hub, "n", door());
+    let mut quick = Client::new(&hub, "n", via());
     quick.connect().await;
     assert_eq!(quick.next().await, Some(Got::Status("1".into())));
     for n in 2..=5000 {
@@ -44,19 +44,19 @@ pub(crate) async fn a_reader_that_is_overtaken_is_told(door: fn() -> Door) {
 }
 
 #[tokio::test]
-async fn a_reader_that_is_overtaken_is_told_as_values() {
-    a_reader_that_is_overtaken_is_told(|| Door::Values).await;
+async fn a_reader_that_is_overtaken_is_told_as_deliveries() {
+    a_reader_that_is_overtaken_is_told(|| Via::Deliveries).await;
 }
 
 #[tokio::test]
 async fn a_reader_that_is_overtaken_is_told_as_bytes() {
-    a_reader_that_is_overtaken_is_told(|| Door::Bytes).await;
+    a_reader_that_is_overtaken_is_told(|| Via::Bytes).await;
 }
 
 #[tokio::test]
 async fn a_slow_reader_that_the_log_still_serves_misses_nothing() {
     let hub = retaining(10_000);
-    let mut slow = Client::new(&hub, "t", Door::Bytes);
+    let mut slow = Client::new(&hub, "t", Via::Bytes);
     slow.connect().await;
     for n in 0..3000 {
         hub.publish("t", Event::data(n.to_string())).await.unwrap();

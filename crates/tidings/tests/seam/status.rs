@@ -31,7 +31,7 @@ impl Counter {
             Keep::Made => {
                 let (value, from) = (Arc::clone(&value), hub.clone());
                 // A callback that holds the hub keeps it alive; here both end with the test.
-                hub.make_status(topic, move || {
+                hub.set_status_callback(topic, move || {
                     let value = value.lock().unwrap();
                     let made = AsOf::new(status(format!("{topic}:{value}")), from.cursor());
                     drop(value);
@@ -66,7 +66,7 @@ impl Counter {
 
 pub(crate) async fn a_status_and_what_follows_are_exact(
     kept: &[(&'static str, Keep)],
-    door: fn() -> Door,
+    via: fn() -> Via,
 ) {
     const THREADS: u64 = 3;
     const EACH: u64 = 1000;
@@ -96,13 +96,13 @@ pub(crate) async fn a_status_and_what_follows_are_exact(
     let done = Arc::new(AtomicBool::new(false));
     let newcomers: Vec<_> = (0..60u64)
         .map(|newcomer| {
-            let (hub, interest, door) = (hub.clone(), interest.clone(), door());
+            let (hub, interest, via) = (hub.clone(), interest.clone(), via());
             let (done, n_joined) = (Arc::clone(&done), Arc::clone(&n_joined));
             let n_topics = kept.len();
             tokio::spawn(async move {
                 // All of them before publishing stops to wait for them.
                 until_log_is_at(&hub, 17 * newcomer, &done).await;
-                let mut client = Client::new(&hub, interest, door);
+                let mut client = Client::new(&hub, interest, via);
                 client.connect().await;
                 n_joined.fetch_add(1, Ordering::Release);
                 let mut values: HashMap<String, u64> = HashMap::new();
@@ -148,21 +148,21 @@ pub(crate) async fn a_status_and_what_follows_are_exact(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_made_status_and_what_follows_are_exact() {
-    a_status_and_what_follows_are_exact(&[("n", Keep::Made)], || Door::Values).await;
-    a_status_and_what_follows_are_exact(&[("n", Keep::Made)], || Door::Bytes).await;
+    a_status_and_what_follows_are_exact(&[("n", Keep::Made)], || Via::Deliveries).await;
+    a_status_and_what_follows_are_exact(&[("n", Keep::Made)], || Via::Bytes).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_published_status_and_what_follows_are_exact() {
-    a_status_and_what_follows_are_exact(&[("n", Keep::Published)], || Door::Values).await;
-    a_status_and_what_follows_are_exact(&[("n", Keep::Published)], || Door::Bytes).await;
+    a_status_and_what_follows_are_exact(&[("n", Keep::Published)], || Via::Deliveries).await;
+    a_status_and_what_follows_are_exact(&[("n", Keep::Published)], || Via::Bytes).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_topics_with_statuses_of_their_own_are_each_exact() {
     let both = [("a", Keep::Made), ("b", Keep::Published)];
-    a_status_and_what_follows_are_exact(&both, || Door::Values).await;
-    a_status_and_what_follows_are_exact(&both, || Door::Bytes).await;
+    a_status_and_what_follows_are_exact(&both, || Via::Deliveries).await;
+    a_status_and_what_follows_are_exact(&both, || Via::Bytes).await;
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn a_status_from_the_future_or_another_log_is_refused() {
         EventId::new("mine").unwrap(),
     ] {
         let as_of = bad.clone();
-        hub.make_status("t", move || {
+        hub.set_status_callback("t", move || {
             let made = AsOf::new(Event::data("x"), as_of.clone());
             async { Ok(made) }
         });
@@ -195,13 +195,13 @@ async fn a_status_that_is_cleared_is_not_given_to_newcomers() {
     let hub = retaining(10);
     hub.set_status("t", status("published")).await.unwrap();
     let from = hub.clone();
-    hub.make_status("u", move || {
+    hub.set_status_callback("u", move || {
         let made = AsOf::new(status("made"), from.cursor());
         async { Ok(made) }
     });
     let both = tidings::Topics::several(["t", "u"]);
     hub.clear_status(both).await.unwrap();
-    let mut client = Client::new(&hub, topics(&["t", "u"]), Door::Values);
+    let mut client = Client::new(&hub, topics(&["t", "u"]), Via::Deliveries);
     client.connect().await;
     hub.publish("t", Event::data("1")).await.unwrap();
     assert_eq!(client.next().await, Some(Got::Event("1".into())));

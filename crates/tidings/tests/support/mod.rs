@@ -103,11 +103,11 @@ impl Client {
     }
 }
 
-/// A browser's ear at a chunked stream.
+/// Reads a chunked stream as a browser does.
 pub(crate) struct Listener {
     client: Client,
     parser: Parser,
-    heard: std::collections::VecDeque<Message>,
+    received: std::collections::VecDeque<Message>,
 }
 
 impl Listener {
@@ -117,21 +117,21 @@ impl Listener {
         Listener {
             client,
             parser: Parser::new(),
-            heard: std::collections::VecDeque::new(),
+            received: std::collections::VecDeque::new(),
         }
     }
 
     pub(crate) async fn next(&mut self) -> Option<Message> {
-        while self.heard.is_empty() {
+        while self.received.is_empty() {
             let chunk = self.client.chunk().await?;
             let tell = |item| {
                 if let Item::Message(message) = item {
-                    self.heard.push_back(message);
+                    self.received.push_back(message);
                 }
             };
             self.parser.push(&chunk, tell).unwrap();
         }
-        self.heard.pop_front()
+        self.received.pop_front()
     }
 }
 

@@ -1,11 +1,11 @@
-//! Opening: where a reader starts, and what it gets before anything live.
+//! Opening a subscription: where the reader starts, and what it gets before anything live.
 //!
 //! The one place where a cursor meets the log's bounds. What must stay true
 //! - A status and the position it is as of are one: events up to there are not sent again, events
 //!   after it are all sent.
-//! - Nothing lost is passed over in silence: [`Gap`] comes first, before the status that mends it.
+//! - No loss is silent: [`Gap`] comes first, before the status that makes up for it.
 //! - Until a reader has its whole status it holds no id to resume from, or one that gives it the
-//!   status again. So only the last part of a status carries an id.
+//!   status again. So only the last of several statuses carries an id.
 //! - A gap is told only where something that the reader wants was dropped, or may have been.
 
 use std::collections::VecDeque;
@@ -14,11 +14,11 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 
-use super::{Inner, SubscribeError};
+use super::{Core, SubscribeError};
+use crate::delivery::{Delivery, Gap, GapReason, Start};
 use crate::engine::{Bounds, Status, Stored};
 use crate::id::{Cursor, EventId, Seq};
 use crate::sse::{data_frame, encode, with_id};
-use crate::subscription::{Delivery, Gap, GapReason, Start};
 use crate::topic::{Interest, Selector, Topic};
 
 /// Events read from the log in one go.
@@ -28,29 +28,30 @@ const PAGE_EVENTS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) start: Start,
-    pub(crate) parts: VecDeque<Part>,
+    /// What comes before anything live.
+    pub(crate) queue: VecDeque<Outgoing>,
     /// Where what is live begins, for this reader.
     pub(crate) cursor: Seq,
-    /// The id that the reader holds before any part; `None` where there is none that would not lose
-    /// something.
-    pub(crate) held: Option<EventId>,
-    /// Whether the reader's client holds an id when it has had all parts.
+    /// The id from which the reader could resume before it has read anything; `None` where none would do
+    /// without a loss.
+    pub(crate) resume_id: Option<EventId>,
+    /// Whether the client of a byte stream holds an id once it has read the whole queue.
     pub(crate) client_has_id: bool,
 }
 
-/// A piece of a stream: what is delivered, and the same as bytes.
+/// One thing to be sent: as a delivery for programs, and as bytes for the wire.
 #[derive(Clone, Debug)]
-pub(crate) struct Part {
+pub(crate) struct Outgoing {
     pub(crate) delivery: Delivery,
     pub(crate) bytes: Bytes,
     /// The id that the bytes set, if they set one.
     pub(crate) id: Option<EventId>,
 }
 
-impl Part {
+impl Outgoing {
     /// An event of the log as it is.
-    pub(crate) fn event(stored: Arc<Stored>) -> Part {
-        Part {
+    pub(crate) fn event(stored: Arc<Stored>) -> Outgoing {
+        Outgoing {
             bytes: stored.frame.bytes().clone(),
             id: Some(stored.id.clone()),
             delivery: Delivery::Event(stored),
@@ -63,8 +64,8 @@ impl Part {
     }
 }
 
-impl Inner {
-    pub(super) async fn open(
+impl Core {
+    pub(crate) async fn open(
         &self,
         interest: &Interest,
         from: Cursor,
@@ -78,9 +79,9 @@ impl Inner {
             Cursor::After(id) => match self.place(interest, &id).await? {
                 Ok(seq) => Ok(Opened {
                     start: Start::Resumed { after: id.clone() },
-                    parts: VecDeque::new(),
+                    queue: VecDeque::new(),
                     cursor: seq,
-                    held: Some(id),
+                    resume_id: Some(id),
                     client_has_id: true,
                 }),
                 Err(reason) => self.newcomer(interest, Some((id, reason))).await,
@@ -88,9 +89,9 @@ impl Inner {
         }
     }
 
-    /// A reader that fell out of the log while it was connected starts again, with the gap told.
+    /// A reader that the log has overtaken while it was connected starts again, with a gap.
     pub(crate) async fn reopen(
-        self: Arc<Inner>,
+        self: Arc<Core>,
         interest: Interest,
         cursor: Seq,
     ) -> Result<Opened, SubscribeError> {
@@ -143,7 +144,7 @@ impl Inner {
         let snapshot = self.engine.snapshot(interest).await;
         let snapshot = snapshot.map_err(SubscribeError::Engine)?;
         let mut statuses = snapshot.statuses;
-        self.make_statuses(interest, &mut statuses).await?;
+        self.call_status_callbacks(interest, &mut statuses).await?;
         statuses.sort_by(|a, b| (a.as_of, &a.topic).cmp(&(b.as_of, &b.topic)));
 
         let live_from = match &lost {
@@ -162,10 +163,10 @@ impl Inner {
             lost => lost,
         };
 
-        let mut parts: VecDeque<Part> = VecDeque::new();
+        let mut queue: VecDeque<Outgoing> = VecDeque::new();
         let mut opened = Opened::live(bounds, plan.until);
         if let Some((asked, reason)) = lost {
-            // All that the log has dropped by now is told with this one gap.
+            // This one gap stands for all that the log has dropped by now.
             opened.cursor = plan.until.max(before_first(bounds));
             self.counters.gaps.fetch_add(1, Ordering::Relaxed);
             let gap = Gap {
@@ -177,35 +178,35 @@ impl Inner {
                 asked: asked.clone(),
                 earliest: gap.earliest.clone(),
             };
-            opened.held = Some(asked);
-            parts.push_back(Part {
+            opened.resume_id = Some(asked);
+            queue.push_back(Outgoing {
                 bytes: data_frame("gap", &gap.to_json()).bytes().clone(),
                 id: None,
                 delivery: Delivery::Gap(gap),
             });
         } else if !statuses.is_empty() {
-            opened.held = None;
+            opened.resume_id = None;
         }
         for status in statuses {
-            parts.push_back(Part {
+            queue.push_back(Outgoing {
                 bytes: status.frame.bytes().clone(),
                 id: Some(EventId::mint(bounds.epoch, status.as_of)),
                 delivery: Delivery::Status(status.topic, status.frame),
             });
         }
-        parts.extend(between.events.into_iter().map(Part::event));
-        if let Some(last) = parts.pop_back() {
+        queue.extend(between.events.into_iter().map(Outgoing::event));
+        if let Some(last) = queue.pop_back() {
             let end = EventId::mint(bounds.epoch, opened.cursor);
-            parts.iter_mut().for_each(|part| part.set_id(None));
-            parts.push_back(last);
-            if let Some(last) = parts.back_mut()
+            queue.iter_mut().for_each(|earlier| earlier.set_id(None));
+            queue.push_back(last);
+            if let Some(last) = queue.back_mut()
                 && last.id.as_ref() != Some(&end)
             {
                 last.set_id(Some(end));
             }
         }
-        opened.client_has_id = !parts.is_empty();
-        opened.parts = parts;
+        opened.client_has_id = !queue.is_empty();
+        opened.queue = queue;
         Ok(opened)
     }
 
@@ -222,15 +223,15 @@ impl Inner {
         }
     }
 
-    /// Asks the callbacks for the statuses they make. No lock is held meanwhile.
-    async fn make_statuses(
+    /// Asks the callbacks for their statuses. No lock is held meanwhile.
+    async fn call_status_callbacks(
         &self,
         interest: &Interest,
         statuses: &mut Vec<Status>,
     ) -> Result<(), SubscribeError> {
         let wanted: Vec<_> = {
             let makers = self
-                .status_makers
+                .status_callbacks
                 .read()
                 .unwrap_or_else(PoisonError::into_inner);
             let wanted = interest
@@ -302,9 +303,9 @@ impl Opened {
     fn live(bounds: Bounds, cursor: Seq) -> Opened {
         Opened {
             start: Start::Live,
-            parts: VecDeque::new(),
+            queue: VecDeque::new(),
             cursor,
-            held: Some(EventId::mint(bounds.epoch, cursor)),
+            resume_id: Some(EventId::mint(bounds.epoch, cursor)),
             client_has_id: false,
         }
     }

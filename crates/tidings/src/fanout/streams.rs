@@ -1,4 +1,4 @@
-//! [`Streams`]: the book of open streams, and when each of them is to end.
+//! [`Streams`]: the registry of open streams, and when each of them is to end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::engine::Wakes;
 use crate::jitter;
 use crate::topic::Interest;
 
-/// Names one stream of one hub. Never used again.
+/// Identifies one stream of one hub. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(u64);
 
@@ -23,17 +23,17 @@ impl StreamId {
     }
 }
 
-/// What is known of an open stream.
+/// Information about an open stream.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StreamInfo {
-    /// Its name in this hub.
+    /// Its id in this hub.
     pub id: StreamId,
-    /// What it wants.
+    /// The topics it subscribed to.
     pub interest: Interest,
-    /// Who or what it is, if the one who opened it said so.
+    /// The label that was given when it was opened.
     pub label: Option<String>,
-    /// Since when it is open.
+    /// When it was opened.
     pub opened_at: SystemTime,
 }
 
@@ -61,7 +61,7 @@ struct Open {
 }
 
 impl Streams {
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         channel: &Arc<Channel>,
         reader: usize,
@@ -79,7 +79,7 @@ impl Streams {
         StreamId(self.last_id)
     }
 
-    pub(super) fn remove(&mut self, id: StreamId, wakes: &mut Wakes) {
+    pub(crate) fn remove(&mut self, id: StreamId, wakes: &mut Wakes) {
         self.open.remove(&id);
         if self.open.is_empty() {
             for (_, waiting) in &mut self.waiting {
@@ -88,11 +88,11 @@ impl Streams {
         }
     }
 
-    pub(super) fn n_open(&self) -> u64 {
+    pub(crate) fn n_open(&self) -> u64 {
         self.open.len() as u64
     }
 
-    pub(super) fn list(&self) -> Vec<StreamInfo> {
+    pub(crate) fn list(&self) -> Vec<StreamInfo> {
         let info = |(id, open): (&StreamId, &Open)| StreamInfo {
             id: *id,
             interest: open.channel.interest.clone(),
@@ -102,7 +102,7 @@ impl Streams {
         self.open.iter().map(info).collect()
     }
 
-    pub(super) fn end(&mut self, id: StreamId, wakes: &mut Wakes) -> bool {
+    pub(crate) fn end(&mut self, id: StreamId, wakes: &mut Wakes) -> bool {
         match self.open.get(&id) {
             None => false,
             Some(open) => {
@@ -112,7 +112,7 @@ impl Streams {
         }
     }
 
-    pub(super) fn end_all(
+    pub(crate) fn end_all(
         &mut self,
         now: Instant,
         over: Duration,
@@ -132,9 +132,9 @@ impl Streams {
         }
     }
 
-    /// Ends those whose time has come, wakes who has waited long enough, and returns when the next
-    /// one's time comes; `None` is never.
-    pub(super) fn end_due(&mut self, now: Instant, wakes: &mut Wakes) -> Option<Instant> {
+    /// Ends the streams that are due, wakes the waiters whose deadline has passed, and returns when the
+    /// next is due; `None` is never.
+    pub(crate) fn end_due(&mut self, now: Instant, wakes: &mut Wakes) -> Option<Instant> {
         let mut next = None;
         for open in self.open.values_mut() {
             match open.ends_at {
@@ -157,7 +157,7 @@ impl Streams {
     }
 
     /// Keeps a waker until no stream is open or the deadline has come. Returns the one it replaces.
-    pub(super) fn await_empty(
+    pub(crate) fn await_empty(
         &mut self,
         place: &mut Option<usize>,
         waker: &Waker,
@@ -173,13 +173,13 @@ impl Streams {
         }
     }
 
-    pub(super) fn stop_waiting(&mut self, place: usize) -> Option<Waker> {
+    pub(crate) fn stop_waiting(&mut self, place: usize) -> Option<Waker> {
         self.waiting.try_remove(place)?.waker
     }
 }
 
 /// The earlier of two moments, where `None` is never.
-pub(super) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),

@@ -40,36 +40,36 @@ struct State {
     /// The last burst that was joined: after which position, up to which, and its bytes.
     joined: Option<(Seq, Seq, Bytes)>,
     readers: Slab<Reader>,
-    /// When all readers last had something to write.
-    stirred: Instant,
+    /// When the readers last had something to write.
+    last_event_at: Instant,
 }
 
 #[derive(Default)]
 struct Reader {
     waker: Option<Waker>,
-    beat: bool,
-    /// It is to leave, when it has had everything up to here.
+    keep_alive_due: bool,
+    /// Its stream ends when it has had everything up to here.
     ends_at: Option<Seq>,
 }
 
-/// What a channel has for a cursor.
-pub(crate) enum Take {
-    /// Everything up to this position, in one piece.
-    Bytes { bytes: Bytes, to: Seq },
-    /// Something, for [`Channel::events_after`] to give.
-    Events,
+/// What a channel has after a cursor.
+pub(crate) enum Fetched {
+    /// Everything up to this position, joined into one piece.
+    Joined { bytes: Bytes, to: Seq },
+    /// There are events; [`Channel::events_after`] returns them one by one.
+    Separate,
     /// The cursor is older than the window: ask the log.
     Behind,
-    /// It is time for a sign of life.
-    Beat,
-    /// The reader has been told to leave.
+    /// A keep-alive is due.
+    KeepAlive,
+    /// The stream has been ended.
     Ended,
-    /// Nothing; the waker has been kept.
-    Nothing,
+    /// Nothing yet; the waker has been registered.
+    Pending,
 }
 
 impl Channel {
-    /// A channel that will be told of everything after `since`.
+    /// A channel that receives everything after `since`.
     pub(super) fn new(interest: Interest, since: Seq) -> Channel {
         Channel {
             interest,
@@ -79,7 +79,7 @@ impl Channel {
                 window_bytes: 0,
                 joined: None,
                 readers: Slab::new(),
-                stirred: Instant::now(),
+                last_event_at: Instant::now(),
             }),
         }
     }
@@ -107,7 +107,7 @@ impl Channel {
         self.state().readers.is_empty()
     }
 
-    /// Takes in the next event, and whoever waited for one.
+    /// Appends the next event, and collects the wakers of those who waited for one.
     pub(super) fn push(&self, stored: &Arc<Stored>, now: Instant, wakes: &mut Wakes) {
         let mut state = self.state();
         state.window_bytes += stored.frame.bytes().len();
@@ -121,7 +121,7 @@ impl Channel {
             }
         }
         state.joined = None;
-        state.stirred = now;
+        state.last_event_at = now;
         for (_, reader) in &mut state.readers {
             if let Some(waker) = reader.waker.take() {
                 wakes.push(waker);
@@ -129,18 +129,18 @@ impl Channel {
         }
     }
 
-    /// Gives a reader all that it has not had, or keeps its waker. With `join` as bytes; else it only
-    /// says that there is something, so that nothing is joined for who wants events apart.
-    pub(crate) fn take(&self, reader: usize, cursor: Seq, join: bool, waker: &Waker) -> Take {
+    /// Returns all that a reader has not had, or registers its waker. With `join` as bytes; else it only
+    /// says that there are events, so that nothing is joined for readers of single events.
+    pub(crate) fn fetch(&self, reader: usize, cursor: Seq, join: bool, waker: &Waker) -> Fetched {
         let mut state = self.state();
-        // What has been published comes before the end, so that a last word arrives; what comes later
-        // does not, so that the end does.
+        // What was published before the end still arrives; what comes later does not, so that the end
+        // does.
         let ended = |own: &Reader| own.ends_at.is_some_and(|last| cursor >= last);
         if state.readers.get(reader).is_none_or(ended) {
-            return Take::Ended;
+            return Fetched::Ended;
         }
         if cursor < state.since {
-            return Take::Behind;
+            return Fetched::Behind;
         }
         if state
             .window
@@ -149,12 +149,12 @@ impl Channel {
         {
             return match join {
                 true => state.join_after(cursor),
-                false => Take::Events,
+                false => Fetched::Separate,
             };
         }
         let own = &mut state.readers[reader];
-        if std::mem::take(&mut own.beat) {
-            return Take::Beat;
+        if std::mem::take(&mut own.keep_alive_due) {
+            return Fetched::KeepAlive;
         }
         let known = own
             .waker
@@ -166,10 +166,10 @@ impl Channel {
         };
         drop(state);
         drop(replaced);
-        Take::Nothing
+        Fetched::Pending
     }
 
-    /// The events after a cursor one by one, for readers who want them apart. `None`: behind.
+    /// The events after a cursor one by one. `None`: the cursor is behind.
     pub(crate) fn events_after(&self, cursor: Seq) -> Option<Vec<Arc<Stored>>> {
         let state = self.state();
         if cursor < state.since {
@@ -179,21 +179,21 @@ impl Channel {
         Some(state.window.iter().skip(from).cloned().collect())
     }
 
-    /// Marks every reader for a sign of life, unless there was an event since `quiet_since`.
-    pub(super) fn beat(&self, quiet_since: Instant, wakes: &mut Wakes) {
+    /// Wakes every reader for a keep-alive, unless there was an event since `quiet_since`.
+    pub(super) fn keep_alive(&self, quiet_since: Instant, wakes: &mut Wakes) {
         let mut state = self.state();
-        if state.stirred > quiet_since {
+        if state.last_event_at > quiet_since {
             return;
         }
         for (_, reader) in &mut state.readers {
-            reader.beat = true;
+            reader.keep_alive_due = true;
             if let Some(waker) = reader.waker.take() {
                 wakes.push(waker);
             }
         }
     }
 
-    /// Tells one reader to leave when it has had what is there now.
+    /// Ends one reader's stream, once it has had what is there now.
     pub(super) fn end(&self, reader: usize, wakes: &mut Wakes) {
         let mut state = self.state();
         let newest = state.window.back().map_or(state.since, |stored| stored.seq);
@@ -207,7 +207,7 @@ impl Channel {
 }
 
 impl State {
-    fn join_after(&mut self, cursor: Seq) -> Take {
+    fn join_after(&mut self, cursor: Seq) -> Fetched {
         let from = self.window.partition_point(|stored| stored.seq <= cursor);
         let n_events = self.window.len() - from;
         let newest = &self.window[self.window.len() - 1];
@@ -225,6 +225,6 @@ impl State {
                 bytes
             }
         };
-        Take::Bytes { bytes, to }
+        Fetched::Joined { bytes, to }
     }
 }

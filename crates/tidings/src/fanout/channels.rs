@@ -1,6 +1,6 @@
-//! [`Fanout`]: which channels there are, and which of them an event is for.
+//! [`Channels`]: which channels there are, and which of them an event is for.
 //!
-//! It is the tail of the engine: told of each event once, in order, already encoded and readable.
+//! It is the tail of the engine: it receives each event once, in order, encoded and readable.
 //!
 //! What must stay true: a channel that is made while events are appended misses none. It is made
 //! under the lock that `arrived` holds, from the position that has arrived; what is newer in the log
@@ -16,7 +16,7 @@ use crate::id::Seq;
 use crate::topic::{Interest, Selector, Topic};
 
 #[derive(Default)]
-pub(crate) struct Fanout {
+pub(crate) struct Channels {
     // Lock order: `registry`, then a channel's state. Nothing is awaited or woken under either.
     registry: Mutex<Registry>,
 }
@@ -30,7 +30,7 @@ struct Registry {
     broad: Vec<Arc<Channel>>,
 }
 
-impl Fanout {
+impl Channels {
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -42,13 +42,13 @@ impl Fanout {
         registry.arrived = registry.arrived.max(last);
     }
 
-    /// The newest position that readers have been told of.
+    /// The newest position that has arrived at the channels.
     pub(crate) fn arrived_to(&self) -> Seq {
         self.registry().arrived
     }
 
-    /// Enters a reader into the channel of its interest, and returns its place there.
-    pub(super) fn enter(&self, interest: &Interest) -> (Arc<Channel>, usize) {
+    /// Adds a reader to the channel of its interest, and returns its slot there.
+    pub(crate) fn enter(&self, interest: &Interest) -> (Arc<Channel>, usize) {
         let mut registry = self.registry();
         if let Some(channel) = registry.by_interest.get(interest) {
             let reader = channel.enter();
@@ -72,13 +72,13 @@ impl Fanout {
         (channel, reader)
     }
 
-    /// Takes a reader out, and its channel when that was the last one.
-    pub(super) fn leave(&self, channel: &Arc<Channel>, reader: usize) {
+    /// Removes a reader, and its channel when that was the last one.
+    pub(crate) fn leave(&self, channel: &Arc<Channel>, reader: usize) {
         if !channel.leave(reader) {
             return;
         }
         let mut registry = self.registry();
-        // Somebody may have entered since; entering needs the lock that is held now.
+        // Somebody may have entered since. Entering needs the lock that is held now.
         if !channel.is_empty() {
             return;
         }
@@ -100,18 +100,18 @@ impl Fanout {
         }
     }
 
-    /// Marks the readers of every quiet channel for a sign of life.
-    pub(super) fn beat(&self, quiet_since: Instant) -> Wakes {
+    /// Wakes the readers of every quiet channel for a keep-alive.
+    pub(crate) fn keep_alive(&self, quiet_since: Instant) -> Wakes {
         let mut wakes = Wakes::default();
         let channels: Vec<_> = self.registry().by_interest.values().cloned().collect();
         for channel in channels {
-            channel.beat(quiet_since, &mut wakes);
+            channel.keep_alive(quiet_since, &mut wakes);
         }
         wakes
     }
 
     #[cfg(test)]
-    pub(super) fn n_channels(&self) -> usize {
+    pub(crate) fn n_channels(&self) -> usize {
         let registry = self.registry();
         assert_eq!(
             registry.by_topic.values().map(Vec::len).sum::<usize>() + registry.broad.len(),
@@ -126,20 +126,20 @@ impl Fanout {
     }
 }
 
-impl Tail for Fanout {
+impl Tail for Channels {
     fn arrived(&self, events: &[Arc<Stored>]) -> Wakes {
         let now = Instant::now();
         let mut wakes = Wakes::default();
         let mut registry = self.registry();
         for stored in events {
-            let mut told: Vec<&Arc<Channel>> = Vec::new();
+            let mut reached: Vec<&Arc<Channel>> = Vec::new();
             for topic in stored.topics.as_slice() {
                 for channel in registry.by_topic.get(topic).into_iter().flatten() {
-                    // One event about several topics is still one event to who wants more of them.
+                    // An event about several topics is one event, also to a reader who wants several of them.
                     let single = stored.topics.as_slice().len() == 1;
-                    if single || !told.iter().any(|other| Arc::ptr_eq(other, channel)) {
+                    if single || !reached.iter().any(|other| Arc::ptr_eq(other, channel)) {
                         channel.push(stored, now, &mut wakes);
-                        told.push(channel);
+                        reached.push(channel);
                     }
                 }
             }

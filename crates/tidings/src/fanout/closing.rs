@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use super::Inner;
+use super::Core;
 
 /// Resolves when no stream is open, or at its own deadline; several may wait at once.
 pub(super) struct Closing {
-    hub: Arc<Inner>,
+    hub: Arc<Core>,
     /// `None` is never.
     deadline: Option<Instant>,
     /// Its place among those who wait, once it does.
@@ -17,7 +17,7 @@ pub(super) struct Closing {
 }
 
 impl Closing {
-    pub(super) fn new(hub: &Arc<Inner>, deadline: Option<Instant>) -> Closing {
+    pub(super) fn new(hub: &Arc<Core>, deadline: Option<Instant>) -> Closing {
         Closing {
             hub: Arc::clone(hub),
             deadline,
@@ -42,7 +42,7 @@ impl Future for Closing {
         // A waker is foreign code also when it is dropped.
         drop(replaced);
         // The clock wakes this one at its deadline. Without a clock nobody would.
-        match self.deadline.is_none() || hub.clock.ring(&hub) {
+        match self.deadline.is_none() || hub.clock.wake(&hub) {
             true => Poll::Pending,
             false => Poll::Ready(()),
         }

@@ -1,4 +1,4 @@
-//! Signs of life.
+//! Keep-alives.
 
 use super::*;
 use crate::cut::parse;
@@ -35,14 +35,14 @@ async fn a_quiet_reader_is_moved_on_so_that_it_does_not_expire() {
     let told = |bytes: &[u8]| bytes.ends_with(moved_on.as_bytes());
     let bytes = bytes_until(&mut body, told).await;
     let (heard, held) = parse(&bytes);
-    assert_eq!(heard, [], "nothing that a page would hear");
+    assert_eq!(heard, [], "nothing that a page would be told");
     drop(body);
     hub.publish("quiet", Event::data("at last")).await.unwrap();
     for _ in 0..3 {
         hub.publish("loud", Event::data("!")).await.unwrap();
     }
     let held = EventId::new(held).unwrap();
-    let mut client = Client::new(&hub, "quiet", Door::Bytes);
+    let mut client = Client::new(&hub, "quiet", Via::Bytes);
     client.held = Some(held);
     client.connect().await;
     assert_eq!(client.next().await, Some(Got::Event("at last".into())));
@@ -68,9 +68,9 @@ async fn a_quiet_reader_gets_no_id_without_need() {
     assert_eq!(bytes.matches("\n\n").count(), 1, "{bytes}");
 }
 
-/// Signs of life carry positions; under load none of them may be ahead of an event.
+/// Keep-alives may carry a position; under load it must never be ahead of an event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_sign_of_life_never_passes_an_event_by() {
+async fn a_keep_alive_never_moves_past_an_event() {
     let memory = Memory::new(Retention::new().events(1_000_000));
     let hub = Hub::with_keep_alive(memory, Duration::from_millis(2));
     const TOTAL: usize = 300;
@@ -91,7 +91,7 @@ async fn a_sign_of_life_never_passes_an_event_by() {
             let hub = hub.clone();
             tokio::spawn(async move {
                 let mut dice = Dice(reader + 5);
-                let mut client = Client::new(&hub, "t", Door::Bytes);
+                let mut client = Client::new(&hub, "t", Via::Bytes);
                 client.connect_from(Cursor::Earliest).await;
                 let mut n = 0;
                 while n < TOTAL {
