@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use tidings::sse::{Item, Message, Parser, encode};
+use tidings::sse::{Item, Parser, encode};
 use tidings::{Event, EventId, EventName};
 
 #[derive(Arbitrary, Debug)]
@@ -39,15 +39,22 @@ fuzz_target!(|fields: Fields<'_>| {
             .expect("far below the limit");
     }
     let data = fields.data.replace("\r\n", "\n").replace('\r', "\n");
-    let message = Item::Message(Message {
-        name: fields.name.unwrap_or("message").to_owned(),
+    let message = (
+        fields.name.unwrap_or("message").to_owned(),
         data,
-        last_event_id: fields.id.to_owned(),
-    });
-    let retry = fields
-        .retry_ms
-        .map(|ms| Item::Retry(Duration::from_millis(ms).min(Event::MAX_RETRY)));
-    let once: Vec<Item> = retry.into_iter().chain([message]).collect();
-    let twice: Vec<Item> = once.iter().chain(&once).cloned().collect();
-    assert_eq!(heard, twice);
+        fields.id.to_owned(),
+    );
+    let mut messages = Vec::new();
+    let mut retries = Vec::new();
+    for item in heard {
+        match item {
+            Item::Message(m) => messages.push((m.name, m.data, m.last_event_id)),
+            Item::Retry(retry) => retries.push(retry),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(messages, [message.clone(), message]);
+    let retry = fields.retry_ms.map(Duration::from_millis);
+    let retry = retry.map(|retry| retry.min(Event::MAX_RETRY));
+    assert_eq!(retries, Vec::from_iter(retry.into_iter().chain(retry)));
 });

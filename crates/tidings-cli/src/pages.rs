@@ -68,21 +68,15 @@ impl Pages for LivePages {
             Page::Listing { url_path } => PageIs::Listing(url_path),
             Page::NotFound => PageIs::Missing,
         };
-        let element = |own_policy| ScriptElement {
-            client,
-            stream: STREAM_PATH,
-            stamp: &stamp,
-            page,
-            own_policy,
-        };
+        let element = ScriptElement::new(client, STREAM_PATH, &stamp, page);
         // The timestamp may come to be known without the position moving on.
         let mut tag = format!("{}-{}", stamp.cursor, stamp.timestamp.unwrap_or(0));
         if framed {
             tag.push_str("-frame");
         }
         Snippet {
-            html: Bytes::from(element(false).to_string()),
-            with_policy: Bytes::from(element(true).to_string()),
+            html: Bytes::from(element.to_string()),
+            with_policy: Bytes::from(element.own_policy(true).to_string()),
             tag,
         }
     }

@@ -90,6 +90,7 @@ pub enum StatusUpdate {
 
 /// An event that has its place in the log.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Stored {
     /// Its position.
     pub seq: Seq,
@@ -103,8 +104,22 @@ pub struct Stored {
     pub at: SystemTime,
 }
 
+impl Stored {
+    /// An event at its position. The frame must set this id.
+    pub fn new(seq: Seq, id: EventId, topics: Topics, frame: Frame, at: SystemTime) -> Stored {
+        Stored {
+            seq,
+            id,
+            topics,
+            frame,
+            at,
+        }
+    }
+}
+
 /// The current full status of one topic.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Status {
     /// Of what.
     pub topic: Topic,
@@ -114,8 +129,20 @@ pub struct Status {
     pub frame: Frame,
 }
 
+impl Status {
+    /// A status as of a position. The frame must set the id of that position.
+    pub fn new(topic: Topic, as_of: Seq, frame: Frame) -> Status {
+        Status {
+            topic,
+            as_of,
+            frame,
+        }
+    }
+}
+
 /// Some events after a position.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Page {
     /// Those that the interest wants, in order.
     pub events: Vec<Arc<Stored>>,
@@ -126,8 +153,20 @@ pub struct Page {
     pub dropped_to: Seq,
 }
 
+impl Page {
+    /// A page of events.
+    pub fn new(events: Vec<Arc<Stored>>, scanned_to: Seq, dropped_to: Seq) -> Page {
+        Page {
+            events,
+            scanned_to,
+            dropped_to,
+        }
+    }
+}
+
 /// Where the log begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Bounds {
     /// Which life of the log this is.
     pub epoch: Epoch,
@@ -137,13 +176,28 @@ pub struct Bounds {
     pub last: Seq,
 }
 
+impl Bounds {
+    /// A log from `first` to `last`.
+    pub fn new(epoch: Epoch, first: Seq, last: Seq) -> Bounds {
+        Bounds { epoch, first, last }
+    }
+}
+
 /// The statuses an interest wants and the end of the log, taken in one moment.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// The statuses, in no order.
     pub statuses: Vec<Status>,
     /// The log at that moment.
     pub bounds: Bounds,
+}
+
+impl Snapshot {
+    /// The statuses at the moment at which the log had these bounds.
+    pub fn new(statuses: Vec<Status>, bounds: Bounds) -> Snapshot {
+        Snapshot { statuses, bounds }
+    }
 }
 
 /// How much a log keeps. Whatever limit is reached first, the oldest events go.
@@ -256,11 +310,19 @@ pub trait Engine: Send + Sync + 'static {
 
 /// What an append did.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Appended {
     /// The position of the event, or the one a status alone is as of.
     pub seq: Seq,
     /// What readers resume from.
     pub id: EventId,
+}
+
+impl Appended {
+    /// What is at this position and has this id.
+    pub fn new(seq: Seq, id: EventId) -> Appended {
+        Appended { seq, id }
+    }
 }
 
 /// Who is told of new events.

@@ -16,11 +16,11 @@
 //! ```text
 //! : tidings
 //! retry: 1318
-//! id: 3f2a9c01b7de.41
 //! data: the status
+//! id: 3f2a9c01b7de.41
 //!
-//! id: 3f2a9c01b7de.42
 //! data: what has changed
+//! id: 3f2a9c01b7de.42
 //!
 //! ```
 //! The comment and the reconnection time are sent at once, so that the head is flushed and the page's

@@ -86,12 +86,20 @@ pub(crate) struct Counters {
 
 /// A status and the position it is as of: what a callback of [`Hub::make_status`] answers with.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct AsOf {
     /// The full status.
     pub status: Event,
     /// The newest event that the status includes: [`Hub::cursor`], taken while the state could not
     /// change and nothing about it could be published.
     pub as_of: EventId,
+}
+
+impl AsOf {
+    /// A status and the newest event that it includes.
+    pub fn new(status: Event, as_of: EventId) -> AsOf {
+        AsOf { status, as_of }
+    }
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -281,7 +289,7 @@ impl Hub {
     /// let (counted, from) = (Arc::clone(&visits), hub.clone());
     /// hub.make_status("visits", move || {
     ///     let visits = counted.lock().unwrap();
-    ///     let answer = AsOf { status: Event::data(visits.to_string()), as_of: from.cursor() };
+    ///     let answer = AsOf::new(Event::data(visits.to_string()), from.cursor());
     ///     async { Ok(answer) }
     /// });
     ///

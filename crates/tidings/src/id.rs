@@ -109,6 +109,7 @@ impl fmt::Display for EventId {
 
 /// From where a reader wants the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Cursor {
     /// A newcomer: the current full status of each topic that has one, then everything after it;
     /// without a status, what is published from now on.

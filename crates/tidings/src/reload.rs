@@ -55,6 +55,9 @@ pub const OPAQUE_ORIGIN: &str = "null";
 /// One script of several files, each of one subject; they share one scope.
 pub const CLIENT_JS: &str = concat!(
     include_str!("reload/client/start.js"),
+    include_str!("reload/client/ids.js"),
+    include_str!("reload/client/share.js"),
+    include_str!("reload/client/world.js"),
     include_str!("reload/client/page.js"),
     include_str!("reload/client/addresses.js"),
     include_str!("reload/client/documents.js"),
@@ -63,8 +66,7 @@ pub const CLIENT_JS: &str = concat!(
     include_str!("reload/client/uses.js"),
     include_str!("reload/client/change.js"),
     include_str!("reload/client/hear.js"),
-    include_str!("reload/client/stream.js"),
-    include_str!("reload/client/share.js"),
+    include_str!("reload/client/join.js"),
     include_str!("reload/client/end.js"),
 );
 
@@ -98,6 +100,7 @@ struct Clock {
 
 /// What a page that is made now must carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stamp {
     /// The position after which everything is news to the page.
     pub cursor: EventId,
@@ -123,6 +126,7 @@ pub enum PageIs<'a> {
 
 /// What has been published.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Published {
     /// Its id.
     pub id: EventId,
@@ -331,6 +335,7 @@ const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
 
 /// The script element for one page: ASCII, made with `to_string()`.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ScriptElement<'a> {
     /// The address of [`CLIENT_JS`]; it must need no escaping in an attribute.
     pub client: &'a str,
@@ -343,6 +348,31 @@ pub struct ScriptElement<'a> {
     /// Whether the page brings a Content-Security-Policy in a `<meta>`. Its script then listens from
     /// a worker, which has a policy of its own: the page may forbid itself to connect.
     pub own_policy: bool,
+}
+
+impl<'a> ScriptElement<'a> {
+    /// The element for a page without a policy of its own.
+    pub fn new(
+        client: &'a str,
+        stream: &'a str,
+        stamp: &'a Stamp,
+        page: PageIs<'a>,
+    ) -> ScriptElement<'a> {
+        ScriptElement {
+            client,
+            stream,
+            stamp,
+            page,
+            own_policy: false,
+        }
+    }
+
+    /// Says whether the page brings a Content-Security-Policy in a `<meta>`.
+    #[must_use]
+    pub fn own_policy(mut self, own_policy: bool) -> ScriptElement<'a> {
+        self.own_policy = own_policy;
+        self
+    }
 }
 
 impl fmt::Display for ScriptElement<'_> {

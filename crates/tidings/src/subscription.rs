@@ -29,6 +29,7 @@ const JOIN_BYTES: usize = 64 << 10;
 
 /// Where a subscription began.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Start {
     /// With the status, or with what is published next: nothing was asked for.
     Live,
@@ -48,6 +49,7 @@ pub enum Start {
 
 /// Some events cannot be had any more. On the wire it is an event named `gap`, with this as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Gap {
     /// Why.
     pub reason: GapReason,

@@ -165,7 +165,7 @@ fn an_event_keeps_its_own_id_or_gets_that_of_its_position<E: Engine>(make: fn(Re
     let page = wait(engine.read(&Interest::all(), Seq(0), 9)).unwrap();
     let ids: Vec<_> = page.events.iter().map(|stored| stored.id.clone()).collect();
     assert_eq!(ids, [minted, chosen]);
-    assert!(page.events[1].frame.bytes().starts_with(b"id: mine\n"));
+    assert!(page.events[1].frame.bytes().ends_with(b"\nid: mine\n\n"));
 }
 
 fn an_append_that_is_not_awaited_does_not_happen<E: Engine>(make: fn(Retention) -> E) {
@@ -448,8 +448,8 @@ fn a_status_is_as_of_its_event<E: Engine>(make: fn(Retention) -> E) {
     assert_eq!(status.as_of, Seq(2));
     assert_eq!(text(status.frame.bytes()), "so far 2");
     let id = EventId::mint(snapshot.bounds.epoch, Seq(2));
-    let id_line = format!("id: {id}\n");
-    assert!(status.frame.bytes().starts_with(id_line.as_bytes()));
+    let id_line = format!("\nid: {id}\n\n");
+    assert!(status.frame.bytes().ends_with(id_line.as_bytes()));
     assert_eq!(snapshot.bounds.last, Seq(3));
 }
 
@@ -511,8 +511,8 @@ fn a_status_outlives_events_that_are_not_its_own<E: Engine>(make: fn(Retention) 
     assert!(quiet.as_of.next() >= first, "{:?}", quiet.as_of);
     assert_eq!(text(quiet.frame.bytes()), "all is quiet");
     let id = EventId::mint(snapshot.bounds.epoch, quiet.as_of);
-    let id_line = format!("id: {id}\n");
-    assert!(quiet.frame.bytes().starts_with(id_line.as_bytes()));
+    let id_line = format!("\nid: {id}\n\n");
+    assert!(quiet.frame.bytes().ends_with(id_line.as_bytes()));
 }
 
 /// Every append sets the status, so in any one moment it is as of the newest event, and says the same.

@@ -156,7 +156,7 @@ async fn the_reconnection_time_is_never_longer_than_a_timer_can_be() {
     let forever = Event::data("x").with_retry(Duration::MAX);
     let id = hub.publish("t", forever).await.unwrap();
     let chunk = client.chunk().await.unwrap();
-    let expected = format!("id: {id}\nretry: 2147483647\ndata: x\n\n");
+    let expected = format!("retry: 2147483647\ndata: x\nid: {id}\n\n");
     assert_eq!(text(&chunk), expected);
 }
 
@@ -174,9 +174,9 @@ async fn http_1_0_gets_the_bare_stream() {
     hub.close(Duration::ZERO).await;
     let body = client.rest_until_closed().await;
     let (greeting, rest) =
-        body.split_at(body.windows(3).position(|three| three == b"id:").unwrap());
+        body.split_at(body.windows(5).position(|five| five == b"data:").unwrap());
     check_greeting(greeting, 1000);
-    assert_eq!(text(rest), format!("id: {id}\ndata: x\n\n"));
+    assert_eq!(text(rest), format!("data: x\nid: {id}\n\n"));
 }
 
 #[tokio::test]
@@ -191,23 +191,23 @@ async fn each_event_is_one_chunk_of_exactly_its_bytes() {
         assert_eq!(text(&chunk), expected.replace("ID", id.as_str()));
     };
     let named = |text: &str| Event::data(text).named("tick".parse().unwrap());
-    check(Event::data("plain"), "id: ID\ndata: plain\n\n").await;
-    check(named("x"), "event: tick\nid: ID\ndata: x\n\n").await;
-    check(Event::data("a\nb"), "id: ID\ndata: a\ndata: b\n\n").await;
+    check(Event::data("plain"), "data: plain\nid: ID\n\n").await;
+    check(named("x"), "event: tick\ndata: x\nid: ID\n\n").await;
+    check(Event::data("a\nb"), "data: a\ndata: b\nid: ID\n\n").await;
     check(
         Event::data("a\r\nb\rc"),
-        "id: ID\ndata: a\ndata: b\ndata: c\n\n",
+        "data: a\ndata: b\ndata: c\nid: ID\n\n",
     )
     .await;
-    check(Event::data(""), "id: ID\ndata: \n\n").await;
-    check(Event::data("\u{feff}x"), "id: ID\ndata: \u{feff}x\n\n").await;
-    check(Event::data("  x"), "id: ID\ndata:   x\n\n").await;
+    check(Event::data(""), "data: \nid: ID\n\n").await;
+    check(Event::data("\u{feff}x"), "data: \u{feff}x\nid: ID\n\n").await;
+    check(Event::data("  x"), "data:   x\nid: ID\n\n").await;
     let evil = Event::data("x\n\nevent: evil");
-    check(evil, "id: ID\ndata: x\ndata: \ndata: event: evil\n\n").await;
+    check(evil, "data: x\ndata: \ndata: event: evil\nid: ID\n\n").await;
     let own = Event::data("x").with_id(EventId::new("é雪").unwrap());
-    check(own, "id: é雪\ndata: x\n\n").await;
+    check(own, "data: x\nid: é雪\n\n").await;
     let retry = Event::data("x").with_retry(Duration::from_millis(1500));
-    check(retry, "id: ID\nretry: 1500\ndata: x\n\n").await;
+    check(retry, "retry: 1500\ndata: x\nid: ID\n\n").await;
 }
 
 #[tokio::test]
@@ -224,9 +224,9 @@ async fn a_newcomer_gets_the_status_and_a_returner_what_came_since() {
     newcomer.head().await;
     check_greeting(&newcomer.chunk().await.unwrap(), 1000);
     let status = newcomer.chunk().await.unwrap();
-    assert_eq!(text(&status), format!("id: {one}\ndata: one\n\n"));
+    assert_eq!(text(&status), format!("data: one\nid: {one}\n\n"));
     let live = newcomer.chunk().await.unwrap();
-    assert_eq!(text(&live), format!("id: {two}\ndata: 2\n\n"));
+    assert_eq!(text(&live), format!("data: 2\nid: {two}\n\n"));
 
     let check = async |path_and_header: String| {
         let request = path_and_header.replace('|', " HTTP/1.1\nHost: localhost");
@@ -236,7 +236,7 @@ async fn a_newcomer_gets_the_status_and_a_returner_what_came_since() {
         let missed = returner.chunk().await.unwrap();
         assert_eq!(
             text(&missed),
-            format!("id: {two}\ndata: 2\n\n"),
+            format!("data: 2\nid: {two}\n\n"),
             "{request}"
         );
     };
@@ -310,7 +310,7 @@ async fn finished_topics_are_204_so_that_a_browser_stops_for_good() {
     let id = hub.publish("t", Event::data("bye")).await.unwrap();
     hub.finish("t");
     let rest = open.chunks_to_the_end().await;
-    assert_eq!(text(&rest), format!("id: {id}\ndata: bye\n\n"));
+    assert_eq!(text(&rest), format!("data: bye\nid: {id}\n\n"));
     let request = "GET /sse HTTP/1.1\nHost: localhost\nConnection: close";
     let mut client = Client::send(server.address, request).await;
     assert_eq!(client.head().await[0], "HTTP/1.1 204 No Content");
@@ -426,7 +426,7 @@ async fn a_shutdown_with_a_hundred_streams_ends() {
         .unwrap();
     for mut client in clients {
         let rest = client.chunks_to_the_end().await;
-        assert_eq!(text(&rest), format!("id: {last}\ndata: bye\n\n"));
+        assert_eq!(text(&rest), format!("data: bye\nid: {last}\n\n"));
         assert_eq!(client.rest_until_closed().await, b"");
     }
     assert_eq!(hub.stats().open, 0);

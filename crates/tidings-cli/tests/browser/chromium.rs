@@ -36,8 +36,8 @@ impl Browser {
         Browser::start_with(&[])
     }
 
-    /// One with these further arguments.
-    pub fn start_with(arguments: &[&str]) -> Browser {
+    /// With more flags on its command line.
+    pub fn start_with(flags: &[&str]) -> Browser {
         let program = std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
         let profile = tempfile::tempdir().unwrap();
         let mut child = Command::new(&program)
@@ -53,8 +53,8 @@ impl Browser {
                 "--disable-sync",
                 "--remote-debugging-port=0",
             ])
-            .args(arguments)
             .arg(format!("--user-data-dir={}", profile.path().display()))
+            .args(flags)
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -88,11 +88,22 @@ impl Browser {
         page
     }
 
+    /// A new tab in a private window of its own.
+    pub fn open_private(&mut self, url: &str) -> Page {
+        let context =
+            self.browser.call("Target.createBrowserContext", json!({}))["browserContextId"].take();
+        let mut page = self.target(json!({"url": "about:blank", "browserContextId": context}));
+        page.go(url);
+        page
+    }
+
     /// A new empty tab.
     pub fn blank(&mut self) -> Page {
-        let target = self
-            .browser
-            .call("Target.createTarget", json!({"url": "about:blank"}));
+        self.target(json!({"url": "about:blank"}))
+    }
+
+    fn target(&mut self, parameters: Value) -> Page {
+        let target = self.browser.call("Target.createTarget", parameters);
         let id = target["targetId"].as_str().unwrap().to_owned();
         let mut connection = Connection::open(self.port, &format!("/devtools/page/{id}"));
         connection.call("Page.enable", json!({}));
@@ -113,12 +124,26 @@ impl Page {
         self.call("Page.navigate", json!({"url": url}));
         let wanted = serde_json::to_string(url).unwrap();
         self.until(&format!(
-            "document.readyState === 'complete' && location.href === new URL({wanted}).href"
+            "document.readyState === 'complete' && (location.href === {wanted} || location.href === new URL({wanted}).href)"
         ));
     }
 
     pub fn call(&mut self, method: &str, parameters: Value) -> Value {
         self.connection.call(method, parameters)
+    }
+
+    /// Calls a method whose answer may never come: it stops the page.
+    pub fn send(&mut self, method: &str, parameters: Value) {
+        self.connection.send(None, method, parameters);
+    }
+
+    /// From here on, [`Page::event`] also tells what the page's workers do in the network.
+    pub fn watch_workers(&mut self) {
+        let attach = json!({"autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true});
+        self.call("Target.setAutoAttach", attach);
+        let worker = self.event("Target.attachedToTarget");
+        let session = worker["sessionId"].as_str();
+        self.connection.send(session, "Network.enable", json!({}));
     }
 
     /// The value of an expression; promises are awaited.
@@ -221,11 +246,20 @@ impl Connection {
         answer["result"].take()
     }
 
-    fn ask(&mut self, method: &str, parameters: Value) -> Value {
+    fn send(&mut self, session: Option<&str>, method: &str, parameters: Value) -> u64 {
         self.last_id += 1;
-        let id = self.last_id;
-        let message = json!({"id": id, "method": method, "params": parameters}).to_string();
-        self.socket.send(Message::text(message)).unwrap();
+        let mut message = json!({"id": self.last_id, "method": method, "params": parameters});
+        if let Some(session) = session {
+            message["sessionId"] = session.into();
+        }
+        self.socket
+            .send(Message::text(message.to_string()))
+            .unwrap();
+        self.last_id
+    }
+
+    fn ask(&mut self, method: &str, parameters: Value) -> Value {
+        let id = self.send(None, method, parameters);
         loop {
             let message = self.read();
             if message["id"] == id {

@@ -16,6 +16,7 @@
     reason = "`json!({..})` reads best as an argument"
 )]
 
+mod blocked;
 mod burst;
 mod chromium;
 mod document;

@@ -34,12 +34,12 @@ fn a_restart_without_a_change_reloads_nothing() {
     site.save("a.css", "h1 { color: green }");
     tab.until("getComputedStyle(document.querySelector('h1')).color === 'rgb(0, 128, 0)'");
     tab.mark();
-    tab.call("Network.enable", json!({}));
+    tab.watch_workers();
     for _ in 0..3 {
         site.stop();
         tab.forget_events();
         site.start(&[]);
-        // Until the page is back and has heard the status.
+        // Until the page is back and has heard the status: its worker listens for it.
         while tab.event("Network.eventSourceMessageReceived")["eventName"] != "message" {}
     }
     // Heard live again, in the same document: it has come back and has not been reloaded.
@@ -115,7 +115,7 @@ fn a_wiped_and_rebuilt_site_ends_on_what_was_built() {
         )
     };
     let mut browser = Browser::start();
-    for round in 0..3 {
+    for rebuilt in ["at once", "when it was told", "when the page has looked"] {
         let site = Site::serve(&[
             ("index.html", &index("one")),
             ("css/a.css", "body { color: red }"),
@@ -123,6 +123,7 @@ fn a_wiped_and_rebuilt_site_ends_on_what_was_built() {
         ]);
         let mut tab = browser.open(&site.url("/"));
         tab.until_text("one");
+        tab.call("Network.enable", json!({}));
         for entry in std::fs::read_dir(site.root()).unwrap() {
             let path = entry.unwrap().path();
             match path.is_dir() {
@@ -130,9 +131,16 @@ fn a_wiped_and_rebuilt_site_ends_on_what_was_built() {
                 false => std::fs::remove_file(path).unwrap(),
             }
         }
-        std::thread::sleep(std::time::Duration::from_millis(150 * round));
+        match rebuilt {
+            "at once" => {}
+            "when it was told" => drop(site.line("change")),
+            _ => while tab.event("Network.responseReceived")["response"]["status"] != 404 {},
+        }
         site.save("index.html", index("two"));
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        if rebuilt != "at once" {
+            // The page is back before what it uses is.
+            tab.until_text("two");
+        }
         site.save("css/a.css", "body { color: blue }");
         site.save("a.js", "window.v = 2");
         tab.until(

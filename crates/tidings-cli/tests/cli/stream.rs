@@ -167,9 +167,9 @@ fn the_timestamp_is_the_same_after_a_restart_and_larger_after_a_change_meanwhile
 /// The id and the data of a block, which must hold nothing else.
 #[track_caller]
 fn fields(block: &str) -> (&str, &str) {
-    let rest = block.strip_prefix("id: ").unwrap();
-    let (id, data) = rest.split_once("\ndata: ").unwrap();
-    let data = data.strip_suffix("\n\n").unwrap();
+    let rest = block.strip_prefix("data: ").unwrap();
+    let (data, id) = rest.split_once("\nid: ").unwrap();
+    let id = id.strip_suffix("\n\n").unwrap();
     assert!(!data.contains('\n'));
     serde_json::from_str::<Value>(data).unwrap();
     (id, data)

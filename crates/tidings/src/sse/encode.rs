@@ -5,6 +5,9 @@
 //! - A blank line ends an event and nothing else. Comments and the reconnection time do without.
 //! - `data` is split at CR, LF and CRLF, each of which ends exactly one line. A line begins with
 //!   `data: `, with the space, so that spaces of the text itself survive.
+//! - The id comes last. Some client libraries keep it as soon as they have read its line, so an event
+//!   that was cut off before its end would be lost on them (fetch-event-source, which cuts it off by
+//!   itself whenever its page is hidden).
 //! - No byte order mark is ever written outside of data.
 
 use std::time::Duration;
@@ -30,19 +33,16 @@ pub(crate) fn data_frame(name: &str, text: &str) -> Frame {
 /// The same event with this id, or without one, which leaves the reader's as it is.
 pub(crate) fn with_id(frame: &[u8], id: Option<&EventId>) -> Bytes {
     let mut out = Vec::with_capacity(frame.len() + id.map_or(0, |id| id.as_str().len() + 5));
-    let mut id = id;
     // We wrote it: line feeds only, and no line of data begins with the name of another field.
     for line in frame.split_inclusive(|byte| *byte == b'\n') {
-        if line.starts_with(b"id: ") {
-            continue;
+        if !line.starts_with(b"id: ") && line != b"\n" {
+            out.extend_from_slice(line);
         }
-        if !line.starts_with(b"event: ")
-            && let Some(id) = id.take()
-        {
-            out.extend_from_slice(format!("id: {id}\n").as_bytes());
-        }
-        out.extend_from_slice(line);
     }
+    if let Some(id) = id {
+        out.extend_from_slice(format!("id: {id}\n").as_bytes());
+    }
+    out.push(b'\n');
     out.into()
 }
 
@@ -81,9 +81,6 @@ fn frame(name: Option<&str>, id: Option<&str>, retry: Option<Duration>, text: &s
     if let Some(name) = name {
         field("event", name.as_bytes());
     }
-    if let Some(id) = id {
-        field("id", id.as_bytes());
-    }
     if let Some(retry) = retry {
         field("retry", retry.as_millis().to_string().as_bytes());
     }
@@ -98,6 +95,9 @@ fn frame(name: Option<&str>, id: Option<&str>, retry: Option<Duration>, text: &s
         rest = &rest[end + n_break..];
     }
     field("data", rest);
+    if let Some(id) = id {
+        field("id", id.as_bytes());
+    }
     out.push(b'\n');
     Frame(out.into())
 }
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_plain_event_is_an_id_and_its_data() {
-        check(&Event::data("hello"), "id: 7\ndata: hello\n\n");
+        check(&Event::data("hello"), "data: hello\nid: 7\n\n");
     }
 
     #[test]
@@ -125,46 +125,46 @@ mod tests {
             .named("tick".parse().unwrap())
             .with_id(EventId::new("mine").unwrap())
             .with_retry(Duration::from_micros(1500));
-        check(&event, "event: tick\nid: mine\nretry: 1\ndata: x\n\n");
+        check(&event, "event: tick\nretry: 1\ndata: x\nid: mine\n\n");
     }
 
     #[test]
     fn every_kind_of_line_break_ends_one_line() {
-        check(&Event::data("a\nb"), "id: 7\ndata: a\ndata: b\n\n");
-        check(&Event::data("a\rb"), "id: 7\ndata: a\ndata: b\n\n");
-        check(&Event::data("a\r\nb"), "id: 7\ndata: a\ndata: b\n\n");
+        check(&Event::data("a\nb"), "data: a\ndata: b\nid: 7\n\n");
+        check(&Event::data("a\rb"), "data: a\ndata: b\nid: 7\n\n");
+        check(&Event::data("a\r\nb"), "data: a\ndata: b\nid: 7\n\n");
         check(
             &Event::data("a\n\rb"),
-            "id: 7\ndata: a\ndata: \ndata: b\n\n",
+            "data: a\ndata: \ndata: b\nid: 7\n\n",
         );
-        check(&Event::data("a\n"), "id: 7\ndata: a\ndata: \n\n");
+        check(&Event::data("a\n"), "data: a\ndata: \nid: 7\n\n");
         check(
             &Event::data("\r\n\r\n"),
-            "id: 7\ndata: \ndata: \ndata: \n\n",
+            "data: \ndata: \ndata: \nid: 7\n\n",
         );
     }
 
     #[test]
     fn empty_data_is_still_an_event() {
-        check(&Event::data(""), "id: 7\ndata: \n\n");
+        check(&Event::data(""), "data: \nid: 7\n\n");
     }
 
     #[test]
     fn leading_spaces_and_colons_survive() {
-        check(&Event::data("  x: y"), "id: 7\ndata:   x: y\n\n");
-        check(&Event::data(":"), "id: 7\ndata: :\n\n");
+        check(&Event::data("  x: y"), "data:   x: y\nid: 7\n\n");
+        check(&Event::data(":"), "data: :\nid: 7\n\n");
     }
 
     #[test]
     fn a_byte_order_mark_and_nul_in_data_are_data() {
-        check(&Event::data("\u{feff}\0"), "id: 7\ndata: \u{feff}\0\n\n");
+        check(&Event::data("\u{feff}\0"), "data: \u{feff}\0\nid: 7\n\n");
     }
 
     #[test]
     fn data_cannot_begin_a_field() {
         check(
             &Event::data("x\n\nevent: evil\rid: 9"),
-            "id: 7\ndata: x\ndata: \ndata: event: evil\ndata: id: 9\n\n",
+            "data: x\ndata: \ndata: event: evil\ndata: id: 9\nid: 7\n\n",
         );
     }
 
@@ -175,7 +175,7 @@ mod tests {
         let frame = frame.bytes();
         assert_eq!(with_id(frame, None), "event: n\ndata: id: 3\ndata: x\n\n");
         let other = EventId::new("8").unwrap();
-        let with_other = "event: n\nid: 8\ndata: id: 3\ndata: x\n\n";
+        let with_other = "event: n\ndata: id: 3\ndata: x\nid: 8\n\n";
         assert_eq!(with_id(frame, Some(&other)), with_other);
         assert_eq!(with_id(&with_id(frame, None), Some(&other)), with_other);
     }

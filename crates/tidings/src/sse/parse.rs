@@ -17,6 +17,7 @@ pub enum Item {
 
 /// One event as a reader gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Message {
     /// `message`, unless the server gave it a name.
     pub name: String,
@@ -29,6 +30,7 @@ pub struct Message {
 /// The stream holds one event or line that is larger than the parser's limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stream holds an event of more than {limit} bytes")]
+#[non_exhaustive]
 pub struct ParseError {
     /// The limit, in bytes.
     pub limit: usize,

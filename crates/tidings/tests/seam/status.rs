@@ -33,10 +33,7 @@ impl Counter {
                 // A callback that holds the hub keeps it alive; here both end with the test.
                 hub.make_status(topic, move || {
                     let value = value.lock().unwrap();
-                    let made = AsOf {
-                        status: status(format!("{topic}:{value}")),
-                        as_of: from.cursor(),
-                    };
+                    let made = AsOf::new(status(format!("{topic}:{value}")), from.cursor());
                     drop(value);
                     async { Ok(made) }
                 });
@@ -180,10 +177,7 @@ async fn a_status_from_the_future_or_another_log_is_refused() {
     ] {
         let as_of = bad.clone();
         hub.make_status("t", move || {
-            let made = AsOf {
-                status: Event::data("x"),
-                as_of: as_of.clone(),
-            };
+            let made = AsOf::new(Event::data("x"), as_of.clone());
             async { Ok(made) }
         });
         let refused = hub.subscribe("t", Cursor::Latest).await;
@@ -202,10 +196,7 @@ async fn a_status_that_is_cleared_is_not_given_to_newcomers() {
     hub.set_status("t", status("published")).await.unwrap();
     let from = hub.clone();
     hub.make_status("u", move || {
-        let made = AsOf {
-            status: status("made"),
-            as_of: from.cursor(),
-        };
+        let made = AsOf::new(status("made"), from.cursor());
         async { Ok(made) }
     });
     let both = tidings::Topics::several(["t", "u"]);

@@ -1,5 +1,26 @@
   // ---- what this page is, and how far it has heard -------------------------------------------------
 
+  const script = document.currentScript
+  const own = script.dataset
+  // Read now: a `<base>` further down would change what it says.
+  const scriptUrl = script.src
+  // A sandboxed frame has an origin of its own, which may not listen. Its parent page looks after it.
+  if (self.origin === 'null' || !scriptUrl) return
+  const streamUrl = new URL(own.stream, scriptUrl)
+  const seenUrl = new URL('seen', scriptUrl)
+  const pathOf = (url, base = document.baseURI) => {
+    try {
+      const { origin, pathname } = new URL(url, base)
+      return origin === streamUrl.origin ? decodeURIComponent(pathname) : null
+    } catch {
+      return null
+    }
+  }
+  let sessionStorage = null
+  try {
+    sessionStorage = self.sessionStorage
+  } catch {} // it may be forbidden
+
   const file = own.file && decodeURIComponent(own.file)
   const listing = own.listing && decodeURIComponent(own.listing)
   const missing = 'missing' in own
@@ -10,11 +31,7 @@
   // What the files themselves say, where the timestamp had to be moved on to stay unique.
   let newest = own.newest ? Number(own.newest) : timestamp
 
-  // An id is `<epoch>.<position>`.
-  const epochOf = (id) => id.slice(0, id.lastIndexOf('.'))
-  const positionOf = (id) => Number(id.slice(id.lastIndexOf('.') + 1))
-  const sameLog = (a, b) => epochOf(a) === epochOf(b)
-  const isNews = (id) => !sameLog(id, at) || positionOf(id) > positionOf(at)
+  const isNews = (id) => isAfter(id, at)
 
   // If a reload brought an older copy than the one it was for (a service worker, a cache in between),
   // the next one would too. Then what it was for counts as heard.

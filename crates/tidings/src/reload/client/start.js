@@ -5,39 +5,52 @@
 // page is. Whatever is published after that position is news to this page, whenever it is heard:
 // after a pause, from the back/forward cache, or from a server that has been started again.
 //
-// All pages of one browser share one stream (HTTP/1.1 has six connections for all of them): whoever
-// holds the lock `tidings` has it and passes on what it hears. Every page keeps its own position.
+// The same script runs in two places. In the page it decides what a change means to it. In a worker
+// that each page starts (there is no `document`) it listens: the pages of one browser share one stream
+// (HTTP/1.1 has six connections for all of them), and a page that stands at a breakpoint, shows an
+// alert or is busy must not make the others deaf. share.js is how they share it.
 (() => {
   'use strict'
 
-  if (typeof document === 'undefined') {
-    // Inside of a worker: only the stream, for pages whose own policy may forbid them to connect.
-    let stream
-    onmessage = ({ data: url }) => {
-      stream?.close()
-      if (!url) return
-      stream = new EventSource(url)
-      const tell = (name) => (e) => postMessage({ name, id: e.lastEventId, data: e.data })
-      stream.onopen = tell('open')
-      stream.onerror = tell('error')
-      stream.onmessage = tell('message')
-      stream.addEventListener('gap', tell('gap'))
-    }
-    return
-  }
-
-  const script = document.currentScript
-  const own = script.dataset
-  // A sandboxed frame has an origin of its own, which may not listen.
-  if (self.origin === 'null' || !script.src) return
-  const streamUrl = new URL(own.stream, script.src)
-  const seenUrl = new URL('seen', script.src)
-  const pathOf = (url, base = document.baseURI) => {
-    try {
-      const { origin, pathname } = new URL(url, base)
-      return origin === streamUrl.origin ? decodeURIComponent(pathname) : null
-    } catch {
-      return null
-    }
-  }
+  // Taken once, before any script of the page runs. A page may declare `const URL` or `class Image`,
+  // which hides ours from a script of the same document, and it may replace what `window` holds.
+  const {
+    AbortController,
+    BroadcastChannel,
+    CSSStyleSheet,
+    Date,
+    Document,
+    DOMParser,
+    Element,
+    EventSource,
+    Image,
+    Map,
+    Math,
+    MutationObserver,
+    Number,
+    Object,
+    PerformanceObserver,
+    Promise,
+    Set,
+    ShadowRoot,
+    URL,
+    WeakMap,
+    WeakSet,
+    Worker,
+    addEventListener,
+    clearTimeout,
+    console,
+    decodeURIComponent,
+    encodeURIComponent,
+    fetch,
+    getComputedStyle,
+    navigator,
+    performance,
+    postMessage,
+    queueMicrotask,
+    requestAnimationFrame,
+    setTimeout,
+  } = self
+  const { locks } = navigator // only in secure contexts
+  const JSON = { parse: self.JSON.parse, stringify: self.JSON.stringify }
 

@@ -1,0 +1,9 @@
+  // ---- ids of events -------------------------------------------------------------------------------
+
+  // An id is `<epoch>.<position>`. A server that is started again has another epoch, and which of two
+  // epochs is the later one cannot be told.
+  const epochOf = (id) => id.slice(0, id.lastIndexOf('.'))
+  const positionOf = (id) => Number(id.slice(id.lastIndexOf('.') + 1))
+  const sameLog = (a, b) => epochOf(a) === epochOf(b)
+  const isAfter = (id, other) => !sameLog(id, other) || positionOf(id) > positionOf(other)
+

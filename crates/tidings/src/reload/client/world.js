@@ -1,0 +1,65 @@
+  // ---- what a peer needs of the browser ------------------------------------------------------------
+
+  // Starts a peer, in a worker or in the page itself. `start` is what the page sends: the name under
+  // which its peers find each other, the stream's address, the peer's own name, and the page's cursor.
+  const startPeer = ({ name, stream, me, page }, deliver) => {
+    const channel = BroadcastChannel && new BroadcastChannel(name)
+
+    const lock = (steal, granted, lost) => {
+      const waiting = new AbortController()
+      let unlock
+      const held = new Promise((done) => (unlock = done))
+      const options = steal ? { steal } : { signal: waiting.signal }
+      locks.request(name, options, () => (granted(), held)).catch(lost)
+      return () => {
+        waiting.abort()
+        unlock()
+      }
+    }
+
+    const connect = (after, { opened, failed, event }) => {
+      const url = new URL(stream)
+      url.searchParams.set('last_event_id', after)
+      const source = new EventSource(url)
+      source.onopen = opened
+      source.onerror = failed
+      // An event named `gap` needs no word: the status that follows it has another epoch or timestamp.
+      source.onmessage = ({ lastEventId: id, data }) => id && event({ id, data })
+      return () => source.close()
+    }
+
+    const { receive, wake, stop } = peer(
+      {
+        me,
+        post: (message) => channel?.postMessage(message),
+        lock: channel && locks ? lock : null,
+        connect,
+        later: (ms, action) => setTimeout(action, ms),
+        cancel: clearTimeout,
+        random: Math.random,
+      },
+      page,
+      deliver,
+    )
+    if (channel) channel.onmessage = ({ data }) => receive(data)
+    return {
+      wake,
+      stop: () => {
+        stop()
+        channel?.close()
+      },
+    }
+  }
+
+  if (typeof document === 'undefined') {
+    // Inside of the worker.
+    let running = null
+    self.onmessage = ({ data: { start, wake } }) => {
+      if (wake) return running?.wake()
+      running?.stop()
+      running = start ? startPeer(start, (event) => postMessage({ event })) : null
+      postMessage({})
+    }
+    return
+  }
+
