@@ -114,10 +114,7 @@ impl Pages for LivePages {
                 true => "a+rx",
                 false => "a+r",
             };
-            let hint = format!(
-                "let tidings read it, as with: chmod {right} {}",
-                quoted(&shown)
-            );
+            let hint = format!("make it readable (chmod {right} {})", quoted(&shown));
             let message = format!("cannot read {shown}: {why}");
             self.say
                 .trouble("warning", &message, denied.then_some(hint.as_str()));

@@ -85,26 +85,30 @@ impl FrameHost {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Whether this was asked for under the secret name. Who says to have an origin is no sandboxed
-    /// frame.
+    /// Whether this was asked for under the secret name. Should the name ever become known: who says to
+    /// be another origin is refused all the same.
     pub(crate) fn admits(&self, parts: &Parts) -> Result<bool, Refusal> {
         let asked = authorities(parts)?;
-        let is_name = |authority: &&str| {
-            Authority::parse(authority).is_some_and(
-                |authority| matches!(authority.host, HostName::Name(name) if name == self.name),
-            )
-        };
-        if asked.is_empty() || !asked.iter().all(is_name) {
+        // Most requests are for a shorter name, and need no closer look.
+        if asked.is_empty() || asked.iter().any(|asked| asked.len() < self.name.len()) {
             return Ok(false);
         }
-        match is_opaque(&parts.headers) {
+        let asked: Vec<_> = asked.into_iter().filter_map(Authority::parse).collect();
+        let is_name =
+            |asked: &Authority| matches!(&asked.host, HostName::Name(name) if *name == self.name);
+        let Some(ours) = asked.first().filter(|_| asked.iter().all(is_name)) else {
+            return Ok(false);
+        };
+        // A link in the frame may open a tab of its own, which has an origin: this one.
+        let may_ask = |origin: &HeaderValue| {
+            origin == "null" || origin.to_str().is_ok_and(|origin| ours.is_origin(origin))
+        };
+        match parts.headers.get_all(ORIGIN).iter().all(may_ask) {
             true => Ok(true),
             false => Err(Refusal::foreign()),
         }
     }
-}
 
-impl FrameHost {
     /// Opens a file to a sandboxed frame of ours: to be used, and where it says that it has no origin
     /// (module scripts, fonts, `fetch`), to be read.
     pub(crate) fn open<B>(&self, mut response: Response<B>, asked: &HeaderMap) -> Response<B> {
@@ -115,7 +119,7 @@ impl FrameHost {
         };
         set(CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin");
         set(REFERRER_POLICY, "same-origin");
-        if asked.contains_key(ORIGIN) {
+        if asked.get(ORIGIN).is_some_and(|origin| origin == "null") {
             set(ACCESS_CONTROL_ALLOW_ORIGIN, "null");
         }
         // Beside what it varies by anyway.

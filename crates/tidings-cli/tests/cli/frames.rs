@@ -85,6 +85,10 @@ fn under_that_name_there_are_files_for_who_has_no_origin() {
         let answer = get("/a.js", &[name, OPAQUE, &format!("Origin: {origin}")]);
         assert_eq!(answer.status, 403, "{origin}");
     }
+    let own = name.replace("Host: ", "Origin: http://");
+    let tab = get("/a.js", &[name, "Sec-Fetch-Site: same-origin", &own]);
+    assert_eq!(tab.status, 200);
+    assert_eq!(header(&tab, "access-control-allow-origin"), None);
     // A stranger's sandboxed frame has none, and does not know the name.
     let guess = "Host: frame-00000000000000000000000000000000.localhost";
     for host in [guess, "Host: localhost"] {
