@@ -126,7 +126,12 @@ impl Dispatcher {
             && let Some(directory) = path.parent()
         {
             let directory = directory.to_owned();
-            self.inbox.push(Job::ReloadRules { root, directory });
+            let since_ns = now_ns();
+            self.inbox.push(Job::ReloadRules {
+                root,
+                directory,
+                since_ns,
+            });
         }
         let was_dir = tree.has_directory(&path) || tree.unreadable.contains(&path);
         let signal = match raw_event {

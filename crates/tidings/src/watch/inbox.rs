@@ -24,13 +24,34 @@ pub(super) enum Job {
     CheckRoot { root: usize },
     /// Events were lost: find what there is, and say that anything may have changed.
     Rescan { root: usize },
-    /// The `.gitignore` of a directory changed.
-    ReloadRules { root: usize, directory: PathBuf },
+    /// The `.gitignore` of a directory changed, at this time in nanoseconds since the epoch.
+    ReloadRules {
+        root: usize,
+        directory: PathBuf,
+        since_ns: i64,
+    },
     /// A reader holds a version that was never announced.
     Announce { path: PathBuf },
 }
 
 impl Job {
+    /// Whether the job before this one does what this one asks for.
+    fn repeats(&self, last: &Job) -> bool {
+        match (self, last) {
+            (
+                Job::ReloadRules {
+                    root, directory, ..
+                },
+                Job::ReloadRules {
+                    root: last_root,
+                    directory: last_directory,
+                    ..
+                },
+            ) => (root, directory) == (last_root, last_directory),
+            (job, last) => job == last,
+        }
+    }
+
     fn root(&self) -> Option<usize> {
         match self {
             Job::Rewatch { root, .. }
@@ -73,7 +94,7 @@ pub(super) struct Inbox {
 impl Inbox {
     pub(super) fn push(&self, job: Job) {
         let mut content = lock(&self.content);
-        if content.jobs.back() == Some(&job) {
+        if content.jobs.back().is_some_and(|last| job.repeats(last)) {
             return;
         }
         let root = job.root().unwrap_or(0);

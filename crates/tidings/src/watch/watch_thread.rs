@@ -143,7 +143,11 @@ impl WatchThread {
             Job::CheckAccess { root, path } => self.check_access(root, &path),
             Job::CheckRoot { root } => self.check_root(root, true),
             Job::Rescan { root } => self.rescan(root),
-            Job::ReloadRules { root, directory } => self.reload_rules(root, &directory),
+            Job::ReloadRules {
+                root,
+                directory,
+                since_ns,
+            } => self.reload_rules(root, &directory, since_ns),
             Job::Announce { path } => {
                 let signal = Signal::Complete { fresh: false };
                 self.dispatcher
@@ -188,7 +192,7 @@ impl WatchThread {
 
     /// Rules changed: what is no longer ignored is watched. Nothing is reported of it, because
     /// nothing that is served has changed.
-    fn reload_rules(&mut self, root: usize, directory: &Path) {
+    fn reload_rules(&mut self, root: usize, directory: &Path, since_ns: i64) {
         {
             let tree = &mut lock(&self.dispatcher.state).roots[root].tree;
             if !tree.has_directory(directory) {
@@ -203,7 +207,7 @@ impl WatchThread {
             }
         }
         let top = directory.to_owned();
-        self.walk(root, top, Walk::Rules, &mut Vec::new());
+        self.walk(root, top, Walk::Rules { since_ns }, &mut Vec::new());
     }
 
     /// Looks at the directories that the system does not watch.

@@ -29,8 +29,9 @@ pub(super) enum Walk {
     Appeared,
     /// Anything may have changed, and that is reported as a whole.
     Again,
-    /// The rules changed: there may be more to watch, and nothing to report.
-    Rules,
+    /// The rules changed at this time: there may be more to watch, and nothing to report but what was
+    /// made since then, whose own event may be still to come or may never have been asked for.
+    Rules { since_ns: i64 },
 }
 
 impl WatchThread {
@@ -159,7 +160,7 @@ impl WatchThread {
         let mut state = lock(&self.dispatcher.state);
         let vanished = match walk {
             Walk::First | Walk::Again => false,
-            Walk::Appeared | Walk::Rules => self.forget_vanished(&state, directory, &scan),
+            Walk::Appeared | Walk::Rules { .. } => self.forget_vanished(&state, directory, &scan),
         };
         let files = std::mem::take(&mut scan.files);
         if walk == Walk::Appeared {
@@ -183,10 +184,20 @@ impl WatchThread {
             return scan;
         }
         let mut young = false;
+        let mut made_since = Vec::new();
         {
             let mut index = lock(&self.dispatcher.index);
             index.names.insert(directory, 0);
             for file in files {
+                if let Walk::Rules { since_ns } = walk
+                    && file
+                        .born_ns
+                        .is_some_and(|born| born >= since_ns - as_ns(TICK))
+                    && !index.names.contains(&file.path)
+                {
+                    made_since.push(file.path);
+                    continue;
+                }
                 // Known, it would be reported as modified; its own signal is to report it as created.
                 if walk != Walk::First && state.debouncer.holds(&file.path) {
                     continue;
@@ -206,6 +217,10 @@ impl WatchThread {
                     self.unhashed.push(file);
                 }
             }
+        }
+        for path in made_since {
+            let fresh = Signal::Complete { fresh: true };
+            self.dispatcher.signal(&mut state, path, fresh);
         }
         // A directory that changed though nothing in it did: something was taken out of it.
         if walk == Walk::First && !young && self.is_recent(stat) {
