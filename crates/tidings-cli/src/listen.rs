@@ -2,6 +2,8 @@
 //!
 //! Without `--host` both loopback addresses are bound, because `localhost` means either of them.
 
+mod direct;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -22,8 +24,8 @@ use tidings::http::SseBody;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::direct::{self, Handover, Placeholder, Watched};
-use crate::say::Hinted;
+use self::direct::{Handover, Placeholder, Watched};
+use crate::report::Hinted;
 
 /// The first port that is tried.
 pub(crate) const DEFAULT_PORT: u16 = 8080;

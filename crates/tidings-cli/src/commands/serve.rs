@@ -30,8 +30,7 @@ use crate::guard::{self, Guard, Refusal};
 use crate::listen::{self, Answer, DEFAULT_PORT, Host, Listeners, Ports};
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
-use crate::report::{Report, Seen};
-use crate::say::{Hinted, Line, Paint, Say};
+use crate::report::{Hinted, Line, Paint, Report, Say, Seen};
 
 /// Where pages say what they have done.
 const SEEN_PATH: &str = "/@tidings/seen";
