@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod config;
 mod files;
 mod guard;
 mod listen;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         None => cli.serve,
     };
     let say = Arc::new(Say::new(args.quiet, args.json));
-    match serve::run(&args, &say) {
+    match serve::run(&args.into(), &say) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say.error(&error);

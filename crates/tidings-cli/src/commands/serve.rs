@@ -23,11 +23,11 @@ use tidings::http::Endpoint;
 use tidings::reload::{CLIENT_JS, Published, Reloader, TOPIC};
 use tidings::watch::{self, Notice, WatchError, Watcher};
 
-use crate::cli::ServeArgs;
+use crate::config::Config;
 use crate::files::{self, Files};
 use crate::guard::frames::{self, FRAME_JS, FrameHost};
 use crate::guard::{self, Guard, Refusal};
-use crate::listen::{self, Answer, DEFAULT_PORT, Host, Listeners, Ports};
+use crate::listen::{self, Answer, Host, Listeners};
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
 use crate::report::{Hinted, Line, Paint, Report, Say, Seen};
@@ -60,14 +60,9 @@ struct App {
 }
 
 /// Runs until the process is told to end.
-pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
-    let root = root_of(&args.dir)?;
-    let ports = match (args.port, args.strict_port) {
-        (Some(port), _) => Ports::Exactly(port),
-        (None, true) => Ports::Exactly(DEFAULT_PORT),
-        (None, false) => Ports::Near(DEFAULT_PORT),
-    };
-    let listeners = listen::bind(args.host.as_ref(), ports)?;
+pub(crate) fn run(config: &Config, say: &Arc<Say>) -> anyhow::Result<()> {
+    let root = root_of(&config.dir)?;
+    let listeners = listen::bind(&config.host, config.ports)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, |n| n.get().min(4)))
         .enable_all()
@@ -84,14 +79,8 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
     let version = version_of(CLIENT_JS);
     let frame_host = Arc::new(FrameHost::default());
     let app = Arc::new(App {
-        guard: guard_for(args),
-        files: Files::new(files::Options {
-            root: root.clone(),
-            spa: args.spa.clone(),
-            follow_symlinks: args.follow_symlinks,
-            listing: !args.no_listing,
-            compress: args.compress,
-        }),
+        guard: Guard::new(config.host_names()),
+        files: Files::new(config.files(&root)),
         pages: Arc::new(LivePages::new(
             Arc::clone(&reloader),
             Arc::clone(&watcher),
@@ -107,7 +96,7 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
         report: Arc::clone(&report),
     });
     runtime.block_on(async {
-        let banner = Banner::new(args, &listeners);
+        let banner = Banner::new(config, &listeners);
         let (ending, end) = tokio::sync::watch::channel(false);
         // Pages are answered from here on, by other threads than this one.
         for socket in listeners.sockets {
@@ -118,12 +107,12 @@ pub(crate) fn run(args: &ServeArgs, say: &Arc<Say>) -> anyhow::Result<()> {
         }
         // Before the address is said, so that what cannot be watched is said instead. The watcher
         // walks on a thread of its own.
-        let started = start_watching(args, &root, &reloader, &report, say)?;
+        let started = start_watching(config.watched(&root), &reloader, &report, say)?;
         // Nobody else sets it.
         let _ = watcher.set(started);
         say.important("listening", &banner);
         drop(end);
-        if let Some(path) = args.open.as_deref().filter(|_| !args.no_open) {
+        if let Some(path) = &config.open {
             open_browser(&banner.urls[0], path, say);
         }
         tokio::spawn(Arc::clone(&report).run());
@@ -157,42 +146,12 @@ fn root_of(dir: &Path) -> anyhow::Result<PathBuf> {
     }
 }
 
-fn guard_for(args: &ServeArgs) -> Guard {
-    let mut names = args.allow_host.clone();
-    if let Some(Host::Name(name)) = &args.host {
-        names.push(name.clone());
-    }
-    if !is_loopback(args.host.as_ref()) {
-        let name = gethostname::gethostname().to_string_lossy().into_owned();
-        names.extend([format!("{name}.local"), name]);
-    }
-    Guard::new(names)
-}
-
-fn is_loopback(host: Option<&Host>) -> bool {
-    match host {
-        None => true,
-        Some(Host::Address(address)) => address.is_loopback(),
-        Some(Host::Name(name)) => name.eq_ignore_ascii_case("localhost"),
-    }
-}
-
 fn start_watching(
-    args: &ServeArgs,
-    root: &Path,
+    options: watch::Options,
     reloader: &Arc<Reloader>,
     report: &Arc<Report>,
     say: &Arc<Say>,
 ) -> anyhow::Result<Watcher> {
-    let mut roots = vec![root.to_owned()];
-    roots.extend(args.watched());
-    let options = watch::Options {
-        roots,
-        ignore: args.ignored(),
-        gitignore: !args.no_gitignore,
-        scope: scope(root, args.follow_symlinks),
-        ..watch::Options::default()
-    };
     let (reloader, report, said) = (Arc::clone(reloader), Arc::clone(report), Arc::clone(say));
     let publish = move |notice| {
         let published: Option<Published> = match notice {
@@ -231,21 +190,6 @@ fn start_watching(
         let message = error.to_string();
         Hinted { message, hint }.into()
     })
-}
-
-/// What is watched: below the folder what a request for it would get, below a `--watch` path what is
-/// really there.
-fn scope(root: &Path, follow_symlinks: bool) -> watch::Scope {
-    let root = root.to_owned();
-    watch::Scope::Where(Arc::new(move |candidate| match candidate.root == root {
-        true => files::may_be_read(
-            candidate.path,
-            candidate.real,
-            candidate.real_root,
-            follow_symlinks,
-        ),
-        false => follow_symlinks || candidate.real.starts_with(candidate.real_root),
-    }))
 }
 
 impl App {
@@ -392,28 +336,27 @@ struct Banner {
 }
 
 impl Banner {
-    fn new(args: &ServeArgs, listeners: &Listeners) -> Banner {
+    fn new(config: &Config, listeners: &Listeners) -> Banner {
         let port = listeners.port;
-        let exposed = !is_loopback(args.host.as_ref());
         let url = |host: &str| format!("http://{host}:{port}/");
         let address = |address: &IpAddr| match address {
             IpAddr::V4(address) => url(&address.to_string()),
             IpAddr::V6(address) => url(&format!("[{address}]")),
         };
-        let urls = match &args.host {
-            None => vec![url("localhost")],
-            Some(Host::Name(name)) => vec![url(name)],
-            Some(Host::Address(any)) if any.is_unspecified() => {
+        let urls = match &config.host {
+            Host::Localhost => vec![url("localhost")],
+            Host::Name(name) => vec![url(name)],
+            Host::Address(any) if any.is_unspecified() => {
                 let mut urls = vec![url("localhost")];
                 urls.extend(own_addresses().iter().map(address));
                 urls
             }
-            Some(Host::Address(one)) => vec![address(one)],
+            Host::Address(one) => vec![address(one)],
         };
         Banner {
             urls,
-            dir: args.dir.display().to_string(),
-            exposed,
+            dir: config.dir.display().to_string(),
+            exposed: !config.host.is_loopback(),
         }
     }
 }
