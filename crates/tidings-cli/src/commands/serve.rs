@@ -5,59 +5,34 @@
 //! save    -> watcher -> reloader -> hub -> every open stream
 //! ```
 
-use std::net::IpAddr;
+mod app;
+mod banner;
+
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
-use serde::Serialize;
 use tidings::Hub;
 use tidings::http::Endpoint;
 use tidings::reload::{CLIENT_JS, Published, Reloader, TOPIC};
 use tidings::watch::{self, Notice, WatchError, Watcher};
 
 use crate::config::Config;
-use crate::files::{self, Files};
-use crate::guard::frames::{self, FRAME_JS, FrameHost};
-use crate::guard::{self, Guard, Refusal};
-use crate::listen::{self, Answer, Host, Listeners};
-use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
+use crate::files::Files;
+use crate::guard::Guard;
+use crate::guard::frames::FrameHost;
+use crate::listen;
+use crate::pages::LivePages;
 use crate::referrers::Referrers;
-use crate::report::{Hinted, Line, Paint, Report, Say, Seen};
+use crate::report::{Hinted, Report, Say};
 
-/// Where pages say what they have done.
-const SEEN_PATH: &str = "/@tidings/seen";
-
-/// How large such a word may be, in bytes.
-const SEEN_LIMIT: usize = 1024;
+use app::App;
+use banner::Banner;
 
 /// How long the last bytes of answers are waited for at the end.
 const FAREWELL: Duration = Duration::from_millis(200);
-
-/// How long a sandboxed document has to be opened under its own name.
-const FRAME_PATIENCE: Duration = Duration::from_secs(3);
-
-/// Everything of ours begins with this; nothing of a site is looked up there.
-const OWN_PREFIX: &str = "/@tidings/";
-
-struct App {
-    guard: Guard,
-    frame_host: Arc<FrameHost>,
-    /// A request that may have come from a sandboxed frame was refused.
-    said_refused: AtomicBool,
-    files: Files,
-    pages: Arc<LivePages>,
-    referrers: Arc<Referrers>,
-    endpoint: Endpoint,
-    report: Arc<Report>,
-}
 
 /// Runs until the process is told to end.
 pub(crate) fn run(config: &Config, say: &Arc<Say>) -> anyhow::Result<()> {
@@ -192,203 +167,12 @@ fn start_watching(
     })
 }
 
-impl App {
-    async fn answer(
-        self: Arc<App>,
-        request: Request<Incoming>,
-        peer: IpAddr,
-    ) -> Answer<files::Body> {
-        let (parts, body) = request.into_parts();
-        if let Err(refusal) = self.guard.check(&parts) {
-            return Answer::Response(refused(refusal));
-        }
-        let path = parts.uri.path();
-        let own = path == STREAM_PATH || path.starts_with(OWN_PREFIX);
-        let framed = match self.frame_host.admits(&parts) {
-            Ok(framed) => framed,
-            Err(refusal) => return Answer::Response(refused(refusal)),
-        };
-        if path == CLIENT_PATH && (framed || frames::is_foreign_script(&parts)) {
-            return Answer::Response(script(FRAME_JS));
-        }
-        let foreign = match (own, framed) {
-            (true, _) => guard::same_origin_only(&parts),
-            (false, true) => Ok(()),
-            (false, false) => guard::no_foreign_embedding(&parts),
-        };
-        if let Err(refusal) = foreign {
-            if !own && frames::may_be_sandboxed(&parts.headers) {
-                self.say_if_frames_do_not_work(path);
-            }
-            return Answer::Response(refused(refusal));
-        }
-        Answer::Response(match path {
-            _ if own && framed => plain(StatusCode::NOT_FOUND, "not found\n"),
-            STREAM_PATH => return Answer::Stream(self.endpoint.respond(&parts)),
-            CLIENT_PATH => client_script(&parts.method),
-            SEEN_PATH => self.seen(&parts.method, body).await,
-            _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
-            _ => {
-                self.referrers.record(&parts);
-                let request = Request::from_parts(parts, ());
-                let response = self.files.respond(&request, Some(peer), &*self.pages);
-                match framed {
-                    true => self.frame_host.open(response.await, request.headers()),
-                    false => response.await,
-                }
-            }
-        })
-    }
-
-    /// A sandboxed document loads a few things before it is opened under its own name. Only if that does
-    /// not happen is it worth a word.
-    fn say_if_frames_do_not_work(&self, path: &str) {
-        if self.said_refused.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let (frame_host, pages) = (Arc::clone(&self.frame_host), Arc::clone(&self.pages));
-        let path = path.to_owned();
-        tokio::spawn(async move {
-            tokio::time::sleep(FRAME_PATIENCE).await;
-            if !frame_host.is_used() {
-                pages.denied_to_unknown(&path);
-            }
-        });
-    }
-
-    async fn seen(&self, method: &Method, body: Incoming) -> Response<files::Body> {
-        if method != Method::POST {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "only POST\n");
-        }
-        let Ok(body) = Limited::new(body, SEEN_LIMIT).collect().await else {
-            return plain(StatusCode::PAYLOAD_TOO_LARGE, "too large\n");
-        };
-        match serde_json::from_slice::<Seen>(&body.to_bytes()) {
-            Ok(seen) => {
-                self.report.seen(&seen);
-                plain(StatusCode::NO_CONTENT, "")
-            }
-            Err(_) => plain(StatusCode::BAD_REQUEST, "not understood\n"),
-        }
-    }
-}
-
-fn client_script(method: &Method) -> Response<files::Body> {
-    let body = match *method {
-        Method::GET => CLIENT_JS,
-        Method::HEAD => "",
-        _ => return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"),
-    };
-    let mut response = script(body);
-    let headers = response.headers_mut();
-    // Its address changes when it does.
-    headers.insert(
-        CACHE_CONTROL,
-        HeaderValue::from_static("max-age=31536000, immutable"),
-    );
-    response
-}
-
-fn script(text: &'static str) -> Response<files::Body> {
-    let mut response = plain(StatusCode::OK, text);
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/javascript; charset=utf-8"),
-    );
-    response
-}
-
-fn refused(refusal: Refusal) -> Response<files::Body> {
-    let mut response = plain(refusal.status, refusal.text);
-    let headers = response.headers_mut();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
-}
-
-fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<files::Body> {
-    let mut response = Response::new(files::Body::whole(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
 /// A name for this text: another text has another name.
 fn version_of(text: &str) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
-}
-
-/// Where it listens.
-#[derive(Debug, Serialize)]
-struct Banner {
-    urls: Vec<String>,
-    dir: String,
-    /// Whether other machines can connect.
-    exposed: bool,
-}
-
-impl Banner {
-    fn new(config: &Config, listeners: &Listeners) -> Banner {
-        let port = listeners.port;
-        let url = |host: &str| format!("http://{host}:{port}/");
-        let address = |address: &IpAddr| match address {
-            IpAddr::V4(address) => url(&address.to_string()),
-            IpAddr::V6(address) => url(&format!("[{address}]")),
-        };
-        let urls = match &config.host {
-            Host::Localhost => vec![url("localhost")],
-            Host::Name(name) => vec![url(name)],
-            Host::Address(any) if any.is_unspecified() => {
-                let mut urls = vec![url("localhost")];
-                urls.extend(own_addresses().iter().map(address));
-                urls
-            }
-            Host::Address(one) => vec![address(one)],
-        };
-        Banner {
-            urls,
-            dir: config.dir.display().to_string(),
-            exposed: !config.host.is_loopback(),
-        }
-    }
-}
-
-fn own_addresses() -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let addresses = interfaces
-        .into_iter()
-        .filter(|i| !i.is_loopback() && !i.is_link_local());
-    addresses.map(|interface| interface.ip()).collect()
-}
-
-impl Line for Banner {
-    fn plain(&self, paint: Paint) -> String {
-        let mut lines = vec![self.brief(paint)];
-        lines.push(paint.dim(&format!(
-            "serving {}, watching for changes; Ctrl-C ends",
-            self.dir
-        )));
-        if self.exposed {
-            lines.push(format!(
-                "open to the network: whoever can reach this machine can read every file in {}, except dot-files and keys",
-                self.dir
-            ));
-        }
-        lines.join("\n")
-    }
-
-    fn brief(&self, paint: Paint) -> String {
-        let urls: Vec<_> = self.urls.iter().map(|url| paint.bold(url)).collect();
-        urls.join("\n")
-    }
 }
 
 fn open_browser(url: &str, path: &str, say: &Say) {
