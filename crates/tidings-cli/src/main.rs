@@ -17,20 +17,20 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::commands::serve;
-use crate::report::Say;
+use crate::report::Console;
 
 fn main() -> ExitCode {
-    // Usage errors end here, with exit code 2; `--help` and `--version` with 0.
+    // `parse` exits by itself: with 2 for a usage error, with 0 for `--help` and `--version`.
     let cli = Cli::parse();
     let args = match cli.command {
         Some(Command::Serve(args)) => args,
         None => cli.serve,
     };
-    let say = Arc::new(Say::new(args.quiet, args.json));
-    match serve::run(&args.into(), &say) {
+    let console = Arc::new(Console::new(args.quiet, args.json));
+    match serve::run(&args.into(), &console) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say.error(&error);
+            console.error(&error);
             ExitCode::FAILURE
         }
     }

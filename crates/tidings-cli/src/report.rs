@@ -1,7 +1,7 @@
-//! What people and programs are told: messages in the terminal, and one line per change.
+//! What people and other programs read: messages on the console, and one line per change.
 
 mod changes;
 mod console;
 
-pub(crate) use changes::{Report, Seen};
-pub(crate) use console::{Hinted, Line, Paint, Say, printable};
+pub(crate) use changes::{ChangeReporter, PageReport};
+pub(crate) use console::{Console, HintedError, Message, Styles, printable};

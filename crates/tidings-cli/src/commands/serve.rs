@@ -1,4 +1,4 @@
-//! `tidings serve`: listens first, watches then, and answers requests meanwhile.
+//! `tidings serve`: binds its sockets, answers requests, and watches the folder.
 //!
 //! ```text
 //! request -> guard -> /server-sent-events | /@tidings/... | a file -> answer
@@ -8,8 +8,9 @@
 mod app;
 mod banner;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,16 +27,16 @@ use crate::guard::frames::FrameHost;
 use crate::listen;
 use crate::pages::LivePages;
 use crate::referrers::Referrers;
-use crate::report::{Hinted, Report, Say};
+use crate::report::{ChangeReporter, Console, HintedError};
 
 use app::App;
 use banner::Banner;
 
-/// How long the last bytes of answers are waited for at the end.
-const FAREWELL: Duration = Duration::from_millis(200);
+/// How long a shutdown waits for answers that are under way.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Runs until the process is told to end.
-pub(crate) fn run(config: &Config, say: &Arc<Say>) -> anyhow::Result<()> {
+/// Serves until a signal ends the process.
+pub(crate) fn run(config: &Config, console: &Arc<Console>) -> anyhow::Result<()> {
     let root = root_of(&config.dir)?;
     let listeners = listen::bind(&config.host, config.ports)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -49,86 +50,90 @@ pub(crate) fn run(config: &Config, say: &Arc<Say>) -> anyhow::Result<()> {
     let reloader = Reloader::new(hub.clone(), &root)
         .used_by(move |change| requests.users_of(&change.path, change.kind == "removed"));
     let reloader = Arc::new(reloader);
-    let report = Arc::new(Report::new(Arc::clone(say)));
+    let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
     let watcher = Arc::new(OnceLock::new());
-    let version = version_of(CLIENT_JS);
     let frame_host = Arc::new(FrameHost::default());
+    let pages = LivePages::new(
+        Arc::clone(&reloader),
+        Arc::clone(&watcher),
+        Arc::clone(console),
+        &version_of(CLIENT_JS),
+        frame_host.label(),
+    );
     let app = Arc::new(App {
         guard: Guard::new(config.host_names()),
-        files: Files::new(config.files(&root)),
-        pages: Arc::new(LivePages::new(
-            Arc::clone(&reloader),
-            Arc::clone(&watcher),
-            Arc::clone(say),
-            &version,
-            frame_host.label(),
-        )),
         frame_host,
-        said_refused: AtomicBool::new(false),
+        has_refused_opaque: false.into(),
+        files: Files::new(config.files(&root)),
+        pages: Arc::new(pages),
         referrers,
-        // A developer waits for nothing: pages come back fast.
+        // Shorter than the library's default: a server on the developer's machine is back at once.
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
-        report: Arc::clone(&report),
+        reporter: Arc::clone(&reporter),
     });
     runtime.block_on(async {
         let banner = Banner::new(config, &listeners);
-        let (ending, end) = tokio::sync::watch::channel(false);
-        // Pages are answered from here on, by other threads than this one.
+        let (shutdown, is_shutdown) = tokio::sync::watch::channel(false);
+        // From here on the runtime's worker threads answer requests.
         for socket in listeners.sockets {
             let socket = tokio::net::TcpListener::from_std(socket).context("cannot listen")?;
             let app = Arc::clone(&app);
             let handle = Arc::new(move |request, peer| Arc::clone(&app).answer(request, peer));
-            tokio::spawn(listen::accept(socket, handle, end.clone()));
+            tokio::spawn(listen::accept(socket, handle, is_shutdown.clone()));
         }
-        // Before the address is said, so that what cannot be watched is said instead. The watcher
-        // walks on a thread of its own.
-        let started = start_watching(config.watched(&root), &reloader, &report, say)?;
-        // Nobody else sets it.
+        // Before the banner, so that a folder that cannot be watched is reported instead of it. This
+        // does not wait for the walk, which the watcher does on a thread of its own.
+        let started = start_watching(config.watched(&root), &reloader, &reporter, console)?;
+        // It cannot be set already: this is the only place that does.
         let _ = watcher.set(started);
-        say.important("listening", &banner);
-        drop(end);
+        console.banner("listening", &banner);
+        drop(is_shutdown);
         if let Some(path) = &config.open {
-            open_browser(&banner.urls[0], path, say);
+            open_browser(&banner.urls[0], path, console);
         }
-        tokio::spawn(Arc::clone(&report).run());
-        stop_signal().await?;
-        // Streams end politely, to their last byte; who does not read is cut off.
-        let _ = ending.send(true);
+        tokio::spawn(Arc::clone(&reporter).run());
+        shutdown_signal().await?;
+        // Streams are closed properly, with their last chunk; a client that does not read is cut off.
+        let _ = shutdown.send(true);
         hub.close(Duration::ZERO).await;
-        let _ = tokio::time::timeout(FAREWELL, ending.closed()).await;
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, shutdown.closed()).await;
         Ok::<(), anyhow::Error>(())
     })?;
-    // Neither is waited for: a blocked thread would hold up the prompt, and the process ends anyway.
+    // Do not join the threads of either: one that is blocked would delay the exit.
     runtime.shutdown_background();
     std::mem::forget(watcher);
     Ok(())
 }
 
 fn root_of(dir: &Path) -> anyhow::Result<PathBuf> {
-    let no_such = |why: &str, hint: &str| Hinted {
+    let cannot_serve = |why: &str, hint: &str| HintedError {
         message: format!("cannot serve {}: {why}", dir.display()),
         hint: hint.to_owned(),
     };
     let root =
         std::path::absolute(dir).with_context(|| format!("cannot serve {}", dir.display()))?;
-    match std::fs::metadata(&root) {
-        Ok(meta) if meta.is_dir() => Ok(root),
-        Ok(_) => Err(no_such("not a folder", "name the folder that the file is in").into()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(no_such("no such folder", "check the path, or make the folder first").into())
-        }
-        Err(error) => Err(no_such(&error.to_string(), "choose a folder that you may read").into()),
-    }
+    let error = match std::fs::metadata(&root) {
+        Ok(meta) if meta.is_dir() => return Ok(root),
+        Ok(_) => cannot_serve("not a folder", "give the folder that contains the file"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => cannot_serve(
+            "no such folder",
+            "check the path, or create the folder first",
+        ),
+        Err(error) => cannot_serve(&error.to_string(), "choose a folder that you may read"),
+    };
+    Err(error.into())
 }
 
+/// Publishes what the watcher finds, and reports it on the console.
 fn start_watching(
     options: watch::Options,
     reloader: &Arc<Reloader>,
-    report: &Arc<Report>,
-    say: &Arc<Say>,
+    reporter: &Arc<ChangeReporter>,
+    console: &Arc<Console>,
 ) -> anyhow::Result<Watcher> {
-    let (reloader, report, said) = (Arc::clone(reloader), Arc::clone(report), Arc::clone(say));
-    let publish = move |notice| {
+    let (reloader, reporter) = (Arc::clone(reloader), Arc::clone(reporter));
+    let console = Arc::clone(console);
+    let handle = move |notice| {
         let published: Option<Published> = match notice {
             Notice::Ready {
                 newest_ms,
@@ -136,73 +141,67 @@ fn start_watching(
                 changes,
                 ..
             } => match reloader.ready(newest_ms, tree, &changes) {
-                // Saves just before the start: only worth a word to pages that are open already.
+                // Files saved just before the start: reported only if a page is open already.
                 Ok(published) => {
                     let open = reloader.hub().stats().open > 0;
                     published.filter(|p| open && !p.changes.is_empty())
                 }
                 Err(_) => None,
             },
-            // An error means that the hub is closed: the process is about to end.
+            // An error means that the hub is closed: the process is about to exit.
             Notice::Changed(set) => reloader.changed(&set).ok(),
             Notice::Warning(warning) => {
-                said.trouble("warning", &warning.to_string(), warning.hint().as_deref());
+                console.warn(&warning.to_string(), warning.hint().as_deref());
                 None
             }
             _ => None,
         };
         if let Some(published) = published {
-            report.published(published, reloader.hub().stats().open);
+            reporter.published(published, reloader.hub().stats().open);
         }
     };
-    Watcher::start(options, publish).map_err(|error| {
+    Watcher::start(options, handle).map_err(|error| {
         let hint = error.hint().unwrap_or_else(|| match error {
-            WatchError::Pattern { .. } => {
-                "--ignore takes patterns as they stand in a .gitignore".to_owned()
-            }
-            _ => "check the path that was given, and whether you may read it".to_owned(),
+            WatchError::Pattern { .. } => "--ignore takes patterns as in .gitignore".to_owned(),
+            _ => "check the path, and whether you may read it".to_owned(),
         });
         let message = error.to_string();
-        Hinted { message, hint }.into()
+        HintedError { message, hint }.into()
     })
 }
 
-/// A name for this text: another text has another name.
+/// A hash of this text, for the address under which it is cached.
 fn version_of(text: &str) -> String {
-    use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
-fn open_browser(url: &str, path: &str, say: &Say) {
+fn open_browser(url: &str, path: &str, console: &Console) {
     let url = format!("{url}{}", path.trim_start_matches('/'));
     if let Err(error) = open::that_detached(&url) {
-        // What the launchers tell is the number that one of them ended with.
+        // Any other error holds only the exit status of a launcher.
         let why = match error.kind() {
-            std::io::ErrorKind::NotFound => "no program that opens addresses was found",
-            _ => "the program that opens addresses has failed",
+            io::ErrorKind::NotFound => "no program that opens URLs was found",
+            _ => "the program that opens URLs failed",
         };
-        say.trouble(
-            "warning",
-            &format!("cannot open a browser: {why}"),
-            Some(&format!("open {url} yourself")),
-        );
+        let hint = format!("open {url} yourself");
+        console.warn(&format!("cannot open a browser: {why}"), Some(&hint));
     }
 }
 
-/// Resolves when somebody wants the process to end.
-async fn stop_signal() -> anyhow::Result<()> {
+/// Resolves when the process is asked to end, by Ctrl-C or SIGTERM.
+async fn shutdown_signal() -> anyhow::Result<()> {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).context("cannot hear signals")?;
+        let mut terminate = signal(SignalKind::terminate()).context("cannot handle signals")?;
         tokio::select! {
-            result = interrupt => result.context("cannot hear signals"),
+            result = interrupt => result.context("cannot handle signals"),
             _ = terminate.recv() => Ok(()),
         }
     }
     #[cfg(not(unix))]
-    interrupt.await.context("cannot hear signals")
+    interrupt.await.context("cannot handle signals")
 }

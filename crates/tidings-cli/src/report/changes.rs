@@ -1,96 +1,99 @@
-//! One line per change: which files, how many pages showed it, and how long that took.
+//! One line per change: which files, how many pages show it, and how long that took.
 //!
-//! Pages say themselves what they have done (`POST /@tidings/seen`), so the number is the truth and
-//! not the number of connections. The line is printed when nothing more is heard for a moment.
+//! Pages report what they have done (`POST /@tidings/seen`): several pages share a connection, so the
+//! number of connections would be the wrong count. The line is printed once no more reports arrive.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use tidings::reload::Published;
+use tidings::reload::{Published, PublishedChange};
 use tokio::sync::Notify;
 
-use super::console::{Line, Paint, Say, printable};
+use super::console::{Console, Message, Styles, printable};
 
-/// How long after a page's word the next one is waited for. Pages answer within milliseconds.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long to wait for another page's report after one has arrived. Pages report within milliseconds.
+const NEXT_REPORT_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// How long the first one is waited for, where somebody listens: a busy machine may take its time.
-const FIRST_PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for the first report where a stream is open; longer, because the machine may be busy.
+const FIRST_REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Changes that wait for their line. A burst has few; more than this are printed without waiting.
-const WAITING: usize = 64;
+/// How many changes may wait for reports. A burst has few; beyond this, the oldest is printed at once.
+const MAX_PENDING: usize = 64;
 
-/// A page's word about a change.
+/// What a page reports about a change.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Seen {
+pub(crate) struct PageReport {
+    /// The id of the change's event.
     id: String,
-    did: Did,
+    #[serde(rename = "did")]
+    action: Action,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+/// How a page has shown a change.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum Did {
+enum Action {
     Style,
     Image,
     Reload,
 }
 
-pub(crate) struct Report {
-    say: Arc<Say>,
-    // Held for moments; printing happens after it has been left.
-    waiting: Mutex<Vec<Waiting>>,
-    /// Something waits.
-    news: Notify,
+/// Collects the pages' reports and prints the lines.
+pub(crate) struct ChangeReporter {
+    console: Arc<Console>,
+    // Held briefly, and never while printing.
+    pending: Mutex<Vec<Pending>>,
+    /// Wakes `run` when something becomes pending.
+    added: Notify,
 }
 
-struct Waiting {
+/// A change whose line has not been printed yet.
+struct Pending {
     id: String,
-    due: Instant,
-    line: Changed,
+    deadline: Instant,
+    line: ChangeLine,
 }
 
-/// The line.
 #[derive(Clone, Debug, Serialize)]
-struct Changed {
+struct ChangeLine {
     timestamp: u64,
-    changes: Vec<tidings::reload::PublishedChange>,
-    /// Pages that showed it.
+    changes: Vec<PublishedChange>,
+    /// Pages that show the change.
     pages: usize,
-    /// Of these, those that needed no reload.
+    /// How many of them did not have to reload.
     swapped: usize,
-    /// Streams that were open: 0 means that nobody looks.
+    /// Streams that were open; with none, no page can report.
     streams: u64,
-    /// From the save to the last of the pages saying so.
+    /// Time from the save to the last report.
     ms: Option<u64>,
     #[serde(skip)]
     saved_at: SystemTime,
 }
 
-impl Report {
-    pub(crate) fn new(say: Arc<Say>) -> Report {
-        Report {
-            say,
-            waiting: Mutex::default(),
-            news: Notify::new(),
+impl ChangeReporter {
+    pub(crate) fn new(console: Arc<Console>) -> ChangeReporter {
+        ChangeReporter {
+            console,
+            pending: Mutex::default(),
+            added: Notify::new(),
         }
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> std::sync::MutexGuard<'_, Vec<Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A change has been published to this many streams.
+    /// Starts to collect reports about a change that was published to this many streams.
     pub(crate) fn published(&self, published: Published, streams: u64) {
-        let patience = if streams > 0 {
-            FIRST_PATIENCE
-        } else {
-            Duration::ZERO
+        let timeout = match streams {
+            0 => Duration::ZERO,
+            _ => FIRST_REPORT_TIMEOUT,
         };
-        let waiting = Waiting {
+        let change = Pending {
             id: published.id.to_string(),
-            due: Instant::now() + patience,
-            line: Changed {
+            deadline: Instant::now() + timeout,
+            line: ChangeLine {
                 saved_at: saved_at(published.timestamp),
                 timestamp: published.timestamp,
                 changes: published.changes,
@@ -100,81 +103,86 @@ impl Report {
                 ms: None,
             },
         };
-        let mut all = self.waiting();
-        all.push(waiting);
-        self.news.notify_one();
-        if all.len() > WAITING {
-            let oldest = all.remove(0);
-            drop(all);
+        let mut pending = self.pending();
+        pending.push(change);
+        self.added.notify_one();
+        if pending.len() > MAX_PENDING {
+            let oldest = pending.remove(0);
+            drop(pending);
             self.print(&oldest.line);
         }
     }
 
-    /// A page says what it has done.
-    pub(crate) fn seen(&self, seen: &Seen) {
-        let mut all = self.waiting();
-        if let Some(waiting) = all.iter_mut().find(|waiting| waiting.id == seen.id) {
-            waiting.due = Instant::now() + PATIENCE;
-            let line = &mut waiting.line;
+    /// Counts a page's report. One about a change whose line is printed already is ignored.
+    pub(crate) fn page_reported(&self, report: &PageReport) {
+        let mut pending = self.pending();
+        if let Some(change) = pending.iter_mut().find(|change| change.id == report.id) {
+            change.deadline = Instant::now() + NEXT_REPORT_TIMEOUT;
+            let line = &mut change.line;
             line.pages += 1;
-            line.swapped += usize::from(seen.did != Did::Reload);
+            line.swapped += usize::from(report.action != Action::Reload);
             line.ms = line.saved_at.elapsed().ok().map(|ms| ms.as_millis() as u64);
         }
     }
 
-    /// Prints each line when it has waited long enough, in order, for ever. Sleeps while there is none.
-    pub(crate) async fn run(self: Arc<Report>) {
+    /// Prints each line at its deadline, in order. Never returns; sleeps while nothing is pending.
+    pub(crate) async fn run(self: Arc<ChangeReporter>) {
         loop {
-            let next = self.waiting().first().map(|first| first.due);
+            let next = self.pending().first().map(|first| first.deadline);
             match next {
-                None => self.news.notified().await,
-                Some(due) => tokio::time::sleep_until(due.into()).await,
+                None => self.added.notified().await,
+                Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
             }
             self.print_due(Instant::now());
         }
     }
 
     fn print_due(&self, now: Instant) {
-        let mut all = self.waiting();
-        let n_due = all.iter().take_while(|waiting| waiting.due <= now).count();
-        let due: Vec<_> = all.drain(..n_due).collect();
-        drop(all);
-        due.iter().for_each(|waiting| self.print(&waiting.line));
+        let mut pending = self.pending();
+        let is_due = |change: &&Pending| change.deadline <= now;
+        let n_due = pending.iter().take_while(is_due).count();
+        let due: Vec<_> = pending.drain(..n_due).collect();
+        drop(pending);
+        due.iter().for_each(|change| self.print(&change.line));
     }
 
-    fn print(&self, line: &Changed) {
-        self.say.happens("change", line);
+    fn print(&self, line: &ChangeLine) {
+        self.console.event("change", line);
     }
 }
 
-/// When it was saved. The timestamp is the file's own, unless that lies: then it was just now.
+/// The time of the save: the file's own, unless that is implausible (`touch -d`, an unpacked archive).
 fn saved_at(timestamp_ms: u64) -> SystemTime {
     let now = SystemTime::now();
-    let told = SystemTime::UNIX_EPOCH + Duration::from_millis(timestamp_ms);
-    match now.duration_since(told) {
-        Ok(ago) if ago < Duration::from_secs(10) => told,
+    let timestamp = SystemTime::UNIX_EPOCH + Duration::from_millis(timestamp_ms);
+    match now.duration_since(timestamp) {
+        Ok(age) if age < Duration::from_secs(10) => timestamp,
         _ => now,
     }
 }
 
-impl Line for Changed {
-    fn plain(&self, paint: Paint) -> String {
+impl Message for ChangeLine {
+    fn text(&self, styles: Styles) -> String {
         let name = |path: &str| match path {
             "/" => "the folder".to_owned(),
             path => printable(path.trim_start_matches('/')).into_owned(),
         };
-        let what = match self.changes.as_slice() {
+        let files = match self.changes.as_slice() {
             [] => "everything".to_owned(),
             [one] => name(&one.path),
             [one, other] => format!("{}, {}", name(&one.path), name(&other.path)),
             [one, rest @ ..] => format!("{} and {} more", name(&one.path), rest.len()),
         };
-        let whom = match (self.pages, self.streams, self.ms) {
+        let pages = match (self.pages, self.streams, self.ms) {
             (0, 0, _) => "no page is open".to_owned(),
             (0, _, _) => "no open page uses it".to_owned(),
             (1, _, Some(ms)) => format!("1 page, {ms} ms"),
             (pages, _, ms) => format!("{pages} pages, {} ms", ms.unwrap_or(0)),
         };
-        format!("{} {}", paint.bold(&what), paint.dim(&format!("-> {whom}")))
+        format!(
+            "{} {}",
+            styles.bold(&files),
+            styles.dim(&format!("-> {pages}"))
+        )
     }
 }

@@ -1,9 +1,11 @@
-//! What the terminal is told. The only place that prints.
+//! The console: the only place that prints.
 //!
-//! Standard output gets the address and one line per change; standard error gets trouble. With
-//! `--json` each is one JSON object on one line. Colour only on a terminal, and never with NO_COLOR.
+//! Standard output gets the address and one line per change, standard error gets warnings and errors.
+//! With `--json` each message is one JSON object on one line. There is colour only on a terminal, and
+//! none where NO_COLOR is set.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::Write;
 use std::sync::Mutex;
 
@@ -12,58 +14,57 @@ use anstyle::{Effects, Style};
 use serde::Serialize;
 use serde_json::Value;
 
-pub(crate) struct Say {
+pub(crate) struct Console {
     quiet: bool,
     json: bool,
-    paint: Paint,
-    // Held while one line is written, so that lines of several threads do not mix.
+    styles: Styles,
+    // Held while one message is written, so that the lines of several threads do not mix.
     out: Mutex<std::io::Stdout>,
 }
 
-/// Something that can be told either way.
-pub(crate) trait Line: Serialize {
-    /// The line for people.
-    fn plain(&self, paint: Paint) -> String;
+/// A message that can be printed as text or as JSON.
+pub(crate) trait Message: Serialize {
+    /// The text for people.
+    fn text(&self, styles: Styles) -> String;
 
-    /// What is left of it where only the necessary shall be said.
-    fn brief(&self, paint: Paint) -> String {
-        self.plain(paint)
+    /// The text with `--quiet`, if the message is printed at all.
+    fn quiet_text(&self, styles: Styles) -> String {
+        self.text(styles)
     }
 }
 
-/// A name as it can be shown on one line: names of files may hold line breaks, and sequences that
-/// command a terminal.
+/// Escapes control characters: file names may contain line breaks and terminal escape sequences.
 pub(crate) fn printable(name: &str) -> Cow<'_, str> {
     if !name.contains(char::is_control) {
         return Cow::Borrowed(name);
     }
-    let mut shown = String::with_capacity(name.len() + 8);
+    let mut escaped = String::with_capacity(name.len() + 8);
     for character in name.chars() {
         match character.is_control() {
-            true => shown.extend(character.escape_default()),
-            false => shown.push(character),
+            true => escaped.extend(character.escape_default()),
+            false => escaped.push(character),
         }
     }
-    Cow::Owned(shown)
+    Cow::Owned(escaped)
 }
 
-/// Styles, or none.
+/// Text styles; they do nothing where the output is not a terminal.
 #[derive(Clone, Copy)]
-pub(crate) struct Paint {
-    coloured: bool,
+pub(crate) struct Styles {
+    enabled: bool,
 }
 
-impl Paint {
+impl Styles {
     pub(crate) fn bold(self, text: &str) -> String {
-        self.styled(Effects::BOLD, text)
+        self.apply(Effects::BOLD, text)
     }
 
     pub(crate) fn dim(self, text: &str) -> String {
-        self.styled(Effects::DIMMED, text)
+        self.apply(Effects::DIMMED, text)
     }
 
-    fn styled(self, effects: Effects, text: &str) -> String {
-        let style = match self.coloured {
+    fn apply(self, effects: Effects, text: &str) -> String {
+        let style = match self.enabled {
             true => Style::new().effects(effects),
             false => Style::new(),
         };
@@ -71,87 +72,87 @@ impl Paint {
     }
 }
 
-impl Say {
-    pub(crate) fn new(quiet: bool, json: bool) -> Say {
+impl Console {
+    pub(crate) fn new(quiet: bool, json: bool) -> Console {
         let out = std::io::stdout();
-        // Terminal or not, NO_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM=dumb.
-        let coloured = AutoStream::choice(&out) != ColorChoice::Never;
-        Say {
+        // This considers whether it is a terminal, NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb.
+        let enabled = AutoStream::choice(&out) != ColorChoice::Never;
+        Console {
             quiet,
             json,
-            paint: Paint { coloured },
+            styles: Styles { enabled },
             out: Mutex::new(out),
         }
     }
 
-    /// Says what everybody wants to know: where it listens.
-    pub(crate) fn important(&self, event: &str, line: &impl Line) {
-        let paint = self.paint;
+    /// Prints a message that is shown even with `--quiet`: the server's addresses.
+    pub(crate) fn banner(&self, event: &str, message: &impl Message) {
         let text = match (self.json, self.quiet) {
-            (true, _) => tagged(event, line),
-            (false, true) => line.brief(paint),
-            (false, false) => line.plain(paint),
+            (true, _) => json(event, message),
+            (false, true) => message.quiet_text(self.styles),
+            (false, false) => message.text(self.styles),
         };
         if let Ok(mut out) = self.out.lock() {
-            // Nobody reads any more: then there is nobody to tell.
+            // An error means that the reader has closed the pipe, as `head` does. The server goes on.
             let _ = writeln!(out, "{text}");
             let _ = out.flush();
         }
     }
 
-    /// Says what happens, unless it shall be quiet.
-    pub(crate) fn happens(&self, event: &str, line: &impl Line) {
+    /// Prints a message about something that has happened. `--quiet` suppresses it, unless the output
+    /// is JSON.
+    pub(crate) fn event(&self, event: &str, message: &impl Message) {
         if !self.quiet || self.json {
-            self.important(event, line);
+            self.banner(event, message);
         }
     }
 
-    /// Says what is wrong, and what can be done.
-    pub(crate) fn trouble(&self, word: &str, message: &str, hint: Option<&str>) {
+    /// Prints a warning, and how to resolve it.
+    pub(crate) fn warn(&self, message: &str, hint: Option<&str>) {
+        self.problem("warning", message, hint);
+    }
+
+    /// Prints the error that the program exits with.
+    pub(crate) fn error(&self, error: &anyhow::Error) {
+        match error.downcast_ref::<HintedError>() {
+            Some(HintedError { message, hint }) => self.problem("error", message, Some(hint)),
+            None => self.problem("error", &format!("{error:#}"), None),
+        }
+    }
+
+    fn problem(&self, level: &str, message: &str, hint: Option<&str>) {
         let mut err = std::io::stderr().lock();
         if self.json {
-            let line = serde_json::json!({"event": word, "message": message, "hint": hint});
+            let line = serde_json::json!({"event": level, "message": message, "hint": hint});
             let _ = writeln!(err, "{line}");
             return;
         }
-        let _ = writeln!(err, "{word}: {message}");
+        let _ = writeln!(err, "{level}: {message}");
         if let Some(hint) = hint {
             let _ = writeln!(err, "hint: {hint}");
         }
     }
-
-    /// Says why the program ends.
-    pub(crate) fn error(&self, error: &anyhow::Error) {
-        let hint = error
-            .downcast_ref::<Hinted>()
-            .map(|hinted| hinted.hint.as_str());
-        let message = match error.downcast_ref::<Hinted>() {
-            Some(hinted) => hinted.message.clone(),
-            None => format!("{error:#}"),
-        };
-        self.trouble("error", &message, hint);
-    }
 }
 
-fn tagged(event: &str, line: &impl Line) -> String {
-    let mut value = serde_json::to_value(line).unwrap_or(Value::Null);
+fn json(event: &str, message: &impl Message) -> String {
+    let mut value = serde_json::to_value(message).unwrap_or(Value::Null);
     if let Value::Object(fields) = &mut value {
         fields.insert("event".to_owned(), Value::from(event));
     }
     value.to_string()
 }
 
-/// An error that knows a way out.
+/// An error with a hint on how to resolve it.
 #[derive(Debug)]
-pub(crate) struct Hinted {
+pub(crate) struct HintedError {
     pub(crate) message: String,
     pub(crate) hint: String,
 }
 
-impl std::fmt::Display for Hinted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for HintedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Hinted {}
+impl std::error::Error for HintedError {}

@@ -1,4 +1,4 @@
-//! What a request is answered with: the guard comes first, then the server's own paths, then the files.
+//! Answers requests: first the guard, then the server's own paths, then files.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,30 +19,30 @@ use crate::guard::{self, Guard, Refusal};
 use crate::listen::Answer;
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
-use crate::report::{Report, Seen};
+use crate::report::{ChangeReporter, PageReport};
 
-/// Where pages say what they have done.
-const SEEN_PATH: &str = "/@tidings/seen";
+/// Where pages report what they have done about a change.
+const REPORT_PATH: &str = "/@tidings/seen";
 
-/// How large such a word may be, in bytes.
-const SEEN_LIMIT: usize = 1024;
+/// The largest such report, in bytes.
+const REPORT_LIMIT: usize = 1024;
 
-/// How long a sandboxed document has to be opened under its own name.
-const FRAME_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a sandboxed document has to be opened again under the secret host name.
+const FRAME_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Everything of ours begins with this; nothing of a site is looked up there.
+/// The server's own paths begin with this; files below it are not served.
 const OWN_PREFIX: &str = "/@tidings/";
 
 pub(super) struct App {
     pub(super) guard: Guard,
     pub(super) frame_host: Arc<FrameHost>,
-    /// A request that may have come from a sandboxed frame was refused.
-    pub(super) said_refused: AtomicBool,
+    /// Whether a request was refused that may have come from a sandboxed frame.
+    pub(super) has_refused_opaque: AtomicBool,
     pub(super) files: Files,
     pub(super) pages: Arc<LivePages>,
     pub(super) referrers: Arc<Referrers>,
     pub(super) endpoint: Endpoint,
-    pub(super) report: Arc<Report>,
+    pub(super) reporter: Arc<ChangeReporter>,
 }
 
 impl App {
@@ -71,7 +71,7 @@ impl App {
         };
         if let Err(refusal) = foreign {
             if !own && frames::may_be_sandboxed(&parts.headers) {
-                self.say_if_frames_do_not_work(path);
+                self.warn_unless_frames_work(path);
             }
             return Answer::Response(refused(refusal));
         }
@@ -79,7 +79,7 @@ impl App {
             _ if own && framed => plain(StatusCode::NOT_FOUND, "not found\n"),
             STREAM_PATH => return Answer::Stream(self.endpoint.respond(&parts)),
             CLIENT_PATH => client_script(&parts.method),
-            SEEN_PATH => self.seen(&parts.method, body).await,
+            REPORT_PATH => self.page_reported(&parts.method, body).await,
             _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
             _ => {
                 self.referrers.record(&parts);
@@ -93,35 +93,35 @@ impl App {
         })
     }
 
-    /// A sandboxed document loads a few things before it is opened under its own name. Only if that does
-    /// not happen is it worth a word.
-    fn say_if_frames_do_not_work(&self, path: &str) {
-        if self.said_refused.swap(true, Ordering::Relaxed) {
+    /// Requests of a sandboxed document are refused until its script opens it again under the secret host
+    /// name. So the first refusal is reported only if that does not happen in time.
+    fn warn_unless_frames_work(&self, path: &str) {
+        if self.has_refused_opaque.swap(true, Ordering::Relaxed) {
             return;
         }
         let (frame_host, pages) = (Arc::clone(&self.frame_host), Arc::clone(&self.pages));
         let path = path.to_owned();
         tokio::spawn(async move {
-            tokio::time::sleep(FRAME_PATIENCE).await;
+            tokio::time::sleep(FRAME_TIMEOUT).await;
             if !frame_host.is_used() {
-                pages.denied_to_unknown(&path);
+                pages.denied_to_opaque(&path);
             }
         });
     }
 
-    async fn seen(&self, method: &Method, body: Incoming) -> Response<files::Body> {
+    async fn page_reported(&self, method: &Method, body: Incoming) -> Response<files::Body> {
         if method != Method::POST {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "only POST\n");
         }
-        let Ok(body) = Limited::new(body, SEEN_LIMIT).collect().await else {
+        let Ok(body) = Limited::new(body, REPORT_LIMIT).collect().await else {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, "too large\n");
         };
-        match serde_json::from_slice::<Seen>(&body.to_bytes()) {
-            Ok(seen) => {
-                self.report.seen(&seen);
+        match serde_json::from_slice::<PageReport>(&body.to_bytes()) {
+            Ok(report) => {
+                self.reporter.page_reported(&report);
                 plain(StatusCode::NO_CONTENT, "")
             }
-            Err(_) => plain(StatusCode::BAD_REQUEST, "not understood\n"),
+            Err(_) => plain(StatusCode::BAD_REQUEST, "not a report\n"),
         }
     }
 }
@@ -134,7 +134,7 @@ fn client_script(method: &Method) -> Response<files::Body> {
     };
     let mut response = script(body);
     let headers = response.headers_mut();
-    // Its address changes when it does.
+    // Its address holds a hash of it.
     headers.insert(
         CACHE_CONTROL,
         HeaderValue::from_static("max-age=31536000, immutable"),

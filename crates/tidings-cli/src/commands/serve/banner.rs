@@ -1,4 +1,4 @@
-//! The first lines: where the server can be reached, and by whom.
+//! The first lines on the console: where the server can be reached, and by whom.
 
 use std::net::IpAddr;
 
@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::listen::{Host, Listeners};
-use crate::report::{Line, Paint};
+use crate::report::{Message, Styles};
 
-/// Where it listens.
+/// The server's addresses.
 #[derive(Debug, Serialize)]
 pub(super) struct Banner {
+    /// The first one is for a browser on this machine.
     pub(super) urls: Vec<String>,
     dir: String,
     /// Whether other machines can connect.
@@ -51,24 +52,24 @@ fn own_addresses() -> Vec<IpAddr> {
     addresses.map(|interface| interface.ip()).collect()
 }
 
-impl Line for Banner {
-    fn plain(&self, paint: Paint) -> String {
-        let mut lines = vec![self.brief(paint)];
-        lines.push(paint.dim(&format!(
-            "serving {}, watching for changes; Ctrl-C ends",
+impl Message for Banner {
+    fn text(&self, styles: Styles) -> String {
+        let mut lines = vec![self.quiet_text(styles)];
+        lines.push(styles.dim(&format!(
+            "serving {} and watching for changes; press Ctrl-C to stop",
             self.dir
         )));
         if self.exposed {
             lines.push(format!(
-                "open to the network: whoever can reach this machine can read every file in {}, except dot-files and keys",
+                "exposed to the network: anyone who can reach this machine can read every file in {}, except hidden files and keys",
                 self.dir
             ));
         }
         lines.join("\n")
     }
 
-    fn brief(&self, paint: Paint) -> String {
-        let urls: Vec<_> = self.urls.iter().map(|url| paint.bold(url)).collect();
+    fn quiet_text(&self, styles: Styles) -> String {
+        let urls: Vec<_> = self.urls.iter().map(|url| styles.bold(url)).collect();
         urls.join("\n")
     }
 }
