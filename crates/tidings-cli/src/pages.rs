@@ -12,7 +12,7 @@ use tidings::reload::{PageIs, Reloader, ScriptElement};
 use tidings::watch::Watcher;
 
 use crate::files::{Page, Pages, Snippet};
-use crate::say::{Line, Paint, Say, printable};
+use crate::report::{Line, Paint, Say, printable};
 
 /// Where the stream is, for pages and for anyone else.
 pub(crate) const STREAM_PATH: &str = "/server-sent-events";
