@@ -11,7 +11,7 @@ use serde::Serialize;
 use tidings::reload::{PageIs, Reloader, ScriptElement};
 use tidings::watch::Watcher;
 
-use crate::files::{Page, Pages, Snippet};
+use crate::files::{LinkReason, Page, Pages, Snippet, UnservedLink};
 use crate::report::{Line, Paint, Say, printable};
 
 /// Where the stream is, for pages and for anyone else.
@@ -100,6 +100,18 @@ impl Pages for LivePages {
 
     fn refused(&self, url_path: &str, reason: &str) {
         self.note("refused", url_path, "is refused by the browser", reason);
+    }
+
+    fn unserved_link(&self, link: &UnservedLink) {
+        let reason = match link.reason {
+            LinkReason::Outside => {
+                "it is a link that leads out of the folder (--follow-symlinks would serve it)"
+            }
+            LinkReason::Dangling => "it is a link to a file that is not there (yet)",
+            LinkReason::Loop => "it is a link that leads to itself",
+            LinkReason::Private => "it is a link to a hidden or private file",
+        };
+        self.note("link-not-served", &link.url_path, "is not served", reason);
     }
 
     fn unreadable(&self, path: &Path, error: &io::Error) {
