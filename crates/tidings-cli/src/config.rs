@@ -2,6 +2,7 @@
 //!
 //! `cli.rs` makes it from what was typed. The stages below get their parts of it.
 
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,14 +64,13 @@ impl Config {
     /// What is watched: below `root` whatever a request for it could read, below another path whatever
     /// is really there.
     pub(crate) fn watched(&self, root: &Path) -> watch::Options {
+        let mut options =
+            watch::Options::new(iter::once(root).chain(self.watch.iter().map(|p| &**p)));
+        options.ignore.clone_from(&self.ignore);
+        options.gitignore = self.gitignore;
         let (root, follow_symlinks) = (root.to_owned(), self.follow_symlinks);
-        let mut roots = vec![root.clone()];
-        roots.extend_from_slice(&self.watch);
-        watch::Options {
-            roots,
-            ignore: self.ignore.clone(),
-            gitignore: self.gitignore,
-            scope: watch::Scope::Where(Arc::new(move |candidate| match candidate.root == root {
+        options.scope =
+            watch::Scope::Where(Arc::new(move |candidate| match candidate.root == root {
                 true => files::may_be_read(
                     candidate.path,
                     candidate.real,
@@ -78,8 +78,7 @@ impl Config {
                     follow_symlinks,
                 ),
                 false => follow_symlinks || candidate.real.starts_with(candidate.real_root),
-            })),
-            ..watch::Options::default()
-        }
+            }));
+        options
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tidings::reload::{PageKind, Reloader, ScriptElement};
 use tidings::watch::Watcher;
 
-use crate::files::{Page, Pages, Snippet};
+use crate::files::{LinkReason, Page, Pages, Snippet, UnservedLink};
 use crate::report::{Console, Message, Styles, printable};
 
 /// The path of the event stream.
@@ -30,9 +30,9 @@ pub(crate) struct LivePages {
     console: Arc<Console>,
     /// The script's URL. It holds a hash of the script, so that browsers may cache it for ever.
     client_url: String,
-    /// The same for a page in a frame. The query differs, so that a browser does not use the cached
-    /// script for sandboxed frames; the fragment is the first label of the secret host name
-    /// (`guard/frames.rs`).
+    /// The same for a page in a frame. It differs after the `&`, so that a browser does not use the cached
+    /// script for sandboxed frames. Up to there it is the same, so that frames and pages share one stream.
+    /// The fragment is the first label of the secret host name (`guard/frames.rs`).
     framed_client_url: String,
     /// The messages that were printed: what they are about, and the reason.
     // Held for one look-up.
@@ -52,7 +52,7 @@ impl LivePages {
             watcher,
             console,
             client_url: format!("{CLIENT_PATH}?{version}"),
-            framed_client_url: format!("{CLIENT_PATH}?{version}-frame#{frame_label}"),
+            framed_client_url: format!("{CLIENT_PATH}?{version}&frame#{frame_label}"),
             reported: Mutex::default(),
         }
     }
@@ -103,6 +103,18 @@ impl Pages for LivePages {
 
     fn refused(&self, url_path: &str, reason: &str) {
         self.report("refused", url_path, "is refused by the browser", reason);
+    }
+
+    fn unserved_link(&self, link: &UnservedLink) {
+        let reason = match link.reason {
+            LinkReason::Outside => {
+                "it is a link that leads out of the folder (--follow-symlinks would serve it)"
+            }
+            LinkReason::Dangling => "it is a link to a file that is not there (yet)",
+            LinkReason::Loop => "it is a link that leads to itself",
+            LinkReason::Private => "it is a link to a hidden or private file",
+        };
+        self.report("link-not-served", &link.url_path, "is not served", reason);
     }
 
     fn unreadable(&self, path: &Path, error: &io::Error) {

@@ -355,7 +355,9 @@ const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ScriptElement<'a> {
-    /// The URL of [`CLIENT_JS`]. It is not escaped, so it must be valid in an attribute as it is.
+    /// The URL of [`CLIENT_JS`]. It is not escaped, so it must be valid in an attribute as it is. Pages
+    /// share a stream if their URLs are the same up to the first `&` or `#`, so a version of the script
+    /// belongs before that.
     pub client: &'a str,
     /// The URL of the stream; the same holds for it.
     pub stream: &'a str,
