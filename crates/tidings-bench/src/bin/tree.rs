@@ -1,5 +1,5 @@
-//! What it costs to begin to watch a large tree: 20,000 directories with 200,000 files, against one
-//! walk of the same tree that only reads the directories.
+//! The cost of starting to watch a large tree of 20,000 directories with 200,000 files. The floor is a walk
+//! of the same tree that only reads the directories.
 //!
 //! `cargo run --release -p tidings-bench --bin tree [--directories 20000]`
 
