@@ -13,7 +13,7 @@
 //! - Where something is not known or was too much to be kept, every page is concerned. A page may
 //!   reload once too often, but it never stays stale.
 
-mod asked;
+mod request;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +25,7 @@ use http::request::Parts;
 use percent_encoding::percent_decode_str;
 use tidings::reload::{ANYONE, OPAQUE_ORIGIN};
 
-use asked::{Asked, Purpose, Requester};
+use request::{Purpose, Requester, ResourceRequest};
 
 /// Requests that are remembered. A large site with workers has some hundred different ones.
 const MAX_REQUESTS: usize = 16_384;
@@ -69,7 +69,7 @@ struct File {
 }
 
 impl File {
-    fn is_asked_for_by_nobody(&self) -> bool {
+    fn has_no_requesters(&self) -> bool {
         self.requesters.is_empty() && !self.anyone && !self.opaque
     }
 }
@@ -77,14 +77,14 @@ impl File {
 impl Referrers {
     /// Remembers a request that will be answered.
     pub(crate) fn record(&self, parts: &Parts) {
-        let Some(asked) = Asked::of(parts) else {
+        let Some(request) = ResourceRequest::of(parts) else {
             return;
         };
-        let hash = self.hasher.hash_one(asked);
+        let hash = self.hasher.hash_one(request);
         if self.read().seen.contains(&hash) {
             return;
         }
-        self.write().insert(hash, asked);
+        self.write().insert(hash, request);
     }
 
     /// The users of a changed file that a page may not know of. `path` is decoded; of a directory
@@ -112,15 +112,15 @@ impl Referrers {
 }
 
 impl Graph {
-    fn insert(&mut self, hash: u64, asked: Asked<'_>) {
+    fn insert(&mut self, hash: u64, request: ResourceRequest<'_>) {
         if self.full {
             return;
         }
         self.seen.insert(hash);
-        let path = decoded(asked.path);
-        let requester = match asked.requester {
+        let path = decoded(request.path);
+        let requester = match request.requester {
             Requester::Path(path) => Some(decoded(path)),
-            Requester::Anyone | Requester::Opaque | Requester::Nobody => None,
+            Requester::Unknown | Requester::Opaque | Requester::Untracked => None,
         };
         self.path_bytes += path.len() + requester.as_ref().map_or(0, String::len);
         if self.seen.len() > MAX_REQUESTS || self.path_bytes > MAX_PATH_BYTES {
@@ -134,7 +134,7 @@ impl Graph {
         let by_page = known.is_some_and(|file| file.is_page);
         let by_stranger = requester.is_some() && known.is_none();
         let file = self.files.entry(path).or_default();
-        match asked.purpose {
+        match request.purpose {
             Purpose::Page => file.is_page = true,
             // The page sees it.
             Purpose::Script if by_page => return,
@@ -150,11 +150,11 @@ impl Graph {
                 file.anyone = true;
             }
         }
-        match asked.requester {
+        match request.requester {
             Requester::Path(_) => file.requesters.extend(requester),
-            Requester::Anyone => file.anyone = true,
+            Requester::Unknown => file.anyone = true,
             Requester::Opaque => file.opaque = true,
-            Requester::Nobody => {}
+            Requester::Untracked => {}
         }
     }
 
@@ -178,7 +178,7 @@ impl Graph {
                 }
                 let by = self.files.get(requester);
                 // What is between, a module that imports another, is no user of its own.
-                if by.is_none_or(|by| by.is_page || by.is_worker || by.is_asked_for_by_nobody()) {
+                if by.is_none_or(|by| by.is_page || by.is_worker || by.has_no_requesters()) {
                     users.insert(requester.clone());
                 }
                 // A page listens for itself: who shows it in a frame is not concerned.

@@ -66,7 +66,7 @@ mod linux {
 
     impl Beneath {
         /// The directory that is at `path` now: `kept`, if that is still the one.
-        pub(crate) fn now(
+        pub(crate) fn current(
             path: &Path,
             kept: Option<Arc<Beneath>>,
         ) -> io::Result<Resolved<Arc<Beneath>>> {
@@ -206,7 +206,7 @@ mod others {
     pub(crate) struct Beneath(Infallible);
 
     impl Beneath {
-        pub(crate) fn now(
+        pub(crate) fn current(
             _path: &Path,
             _kept: Option<Arc<Beneath>>,
         ) -> io::Result<Resolved<Arc<Beneath>>> {

@@ -20,7 +20,7 @@ const CHUNK_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Body {
-    here: VecDeque<Bytes>,
+    in_memory: VecDeque<Bytes>,
     rest: Option<Rest>,
 }
 
@@ -52,7 +52,7 @@ impl Body {
 
     pub(crate) fn chunks(chunks: impl IntoIterator<Item = Bytes>) -> Body {
         Body {
-            here: chunks
+            in_memory: chunks
                 .into_iter()
                 .filter(|chunk| !chunk.is_empty())
                 .collect(),
@@ -70,13 +70,13 @@ impl Body {
     }
 
     /// What is in memory.
-    pub(crate) fn here(&self) -> Vec<&[u8]> {
-        self.here.iter().map(|chunk| &**chunk).collect()
+    pub(crate) fn in_memory(&self) -> Vec<&[u8]> {
+        self.in_memory.iter().map(|chunk| &**chunk).collect()
     }
 
     pub(crate) fn len_bytes(&self) -> u64 {
-        let here: u64 = self.here.iter().map(|chunk| chunk.len() as u64).sum();
-        here + self.rest.as_ref().map_or(0, |rest| rest.left_bytes)
+        let in_memory: u64 = self.in_memory.iter().map(|chunk| chunk.len() as u64).sum();
+        in_memory + self.rest.as_ref().map_or(0, |rest| rest.left_bytes)
     }
 }
 
@@ -127,7 +127,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let body = self.get_mut();
-        if let Some(chunk) = body.here.pop_front() {
+        if let Some(chunk) = body.in_memory.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(chunk))));
         }
         let Some(rest) = &mut body.rest else {
@@ -141,7 +141,7 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.here.is_empty() && self.rest.is_none()
+        self.in_memory.is_empty() && self.rest.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -10,7 +10,7 @@
 /// What the prescan looks at (WHATWG HTML 13.2.3.2).
 const PRESCAN_BYTES: usize = 1024;
 /// How much of a large file is checked for being UTF-8.
-pub(crate) const LOOK_BYTES: usize = 64 * 1024;
+pub(crate) const INSPECT_BYTES: usize = 64 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Charset {
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_late_byte_that_is_not_utf8_is_noticed() {
-        let late = [b"x".repeat(2 * LOOK_BYTES), b"\xe9".into()].concat();
+        let late = [b"x".repeat(2 * INSPECT_BYTES), b"\xe9".into()].concat();
         check(&late, "text/html");
         check(b"iso-2022-jp: \x1b$BF|K\\\x1b(B", "text/html");
         let part = |first: &[u8]| Charset::of(first, false);

@@ -14,7 +14,7 @@ use super::media::Media;
 use super::navigation;
 use super::open::Root;
 use super::resolve::RelPath;
-use super::{ATTEMPTS, Asked, Files, Page, Pages, Snippet};
+use super::{ATTEMPTS, Files, Page, Pages, RequestInfo, Snippet};
 
 /// What answers a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) enum Choice {
     Listing(RelPath),
     /// To the same path with the slash that it lacks.
     Redirect(RelPath),
-    Missing,
+    NotFound,
 }
 
 impl Files {
@@ -38,14 +38,14 @@ impl Files {
     pub(super) fn choose_with_snippet(
         &self,
         target: Option<&RelPath>,
-        asked: Asked<'_>,
+        request: RequestInfo<'_>,
         pages: &dyn Pages,
     ) -> io::Result<(Option<Root>, Choice, Option<Snippet>)> {
-        let (mut root, mut choice) = self.choose(target, asked.navigation)?;
-        if !asked.navigation {
+        let (mut root, mut choice) = self.choose(target, request.navigation)?;
+        if !request.navigation {
             return Ok((root, choice, None));
         }
-        let mut snippet = choice.snippet(asked, pages);
+        let mut snippet = choice.script_for(request, pages);
         for _ in 0..ATTEMPTS {
             let (root_now, choice_now) = self.choose(target, true)?;
             let settled = choice_now.is_same_page(&choice);
@@ -53,7 +53,7 @@ impl Files {
             if settled {
                 break;
             }
-            snippet = choice.snippet(asked, pages);
+            snippet = choice.script_for(request, pages);
         }
         Ok((root, choice, snippet))
     }
@@ -65,9 +65,9 @@ impl Files {
     ) -> io::Result<(Option<Root>, Choice)> {
         let root = self
             .root
-            .now(&self.options.root, self.options.follow_symlinks)?;
+            .current(&self.options.root, self.options.follow_symlinks)?;
         let Some(root) = root else {
-            return Ok((None, Choice::Missing));
+            return Ok((None, Choice::NotFound));
         };
         let choice = self.choose_below(&root, target, navigation)?;
         Ok((Some(root), choice))
@@ -81,7 +81,7 @@ impl Files {
     ) -> io::Result<Choice> {
         let found = match target {
             Some(target) => (lookup::find(root, target)?, target),
-            None => (Found::Nothing, &RelPath::default()),
+            None => (Found::NotFound, &RelPath::default()),
         };
         match found {
             (Found::File { path, len }, _) => {
@@ -91,7 +91,9 @@ impl Files {
                     status: StatusCode::OK,
                 });
             }
-            (Found::Section, target) => return Ok(Choice::Redirect(target.with_slash())),
+            (Found::DirectoryWithIndex, target) => {
+                return Ok(Choice::Redirect(target.with_trailing_slash()));
+            }
             _ => {}
         }
         // An app's route comes before the listing of a directory that happens to have its name.
@@ -106,11 +108,11 @@ impl Files {
             });
         }
         match found {
-            (Found::Directory, target) if self.options.listing && target.has_slash() => {
+            (Found::Directory, target) if self.options.listing && target.has_trailing_slash() => {
                 return Ok(Choice::Listing(target.clone()));
             }
             (Found::Directory, target) if self.options.listing => {
-                return Ok(Choice::Redirect(target.with_slash()));
+                return Ok(Choice::Redirect(target.with_trailing_slash()));
             }
             _ => {}
         }
@@ -124,7 +126,7 @@ impl Files {
                 status: StatusCode::NOT_FOUND,
             });
         }
-        Ok(Choice::Missing)
+        Ok(Choice::NotFound)
     }
 }
 
@@ -144,25 +146,25 @@ impl Choice {
         }
     }
 
-    fn snippet(&self, asked: Asked<'_>, pages: &dyn Pages) -> Option<Snippet> {
+    fn script_for(&self, request: RequestInfo<'_>, pages: &dyn Pages) -> Option<Snippet> {
         match self {
             Choice::File { path, status, .. } => {
                 if Media::of(path.name()?) != Media::Html {
                     return None;
                 }
                 let url_path = &path.decoded();
-                Some(pages.snippet(&match *status {
+                Some(pages.script_for(&match *status {
                     StatusCode::OK => Page::File {
                         url_path,
-                        framed: navigation::is_framed_by_us(asked.headers),
+                        framed: navigation::is_framed_by_us(request.headers),
                     },
                     _ => Page::NotFound,
                 }))
             }
-            Choice::Listing(path) => Some(pages.snippet(&Page::Listing {
+            Choice::Listing(path) => Some(pages.script_for(&Page::Listing {
                 url_path: &path.decoded(),
             })),
-            Choice::Missing => Some(pages.snippet(&Page::NotFound)),
+            Choice::NotFound => Some(pages.script_for(&Page::NotFound)),
             Choice::Redirect(_) => None,
         }
     }

@@ -31,13 +31,13 @@ impl Compress {
 }
 
 /// Below this the headers cost as much as compression gains.
-const LEAST_BYTES: u64 = 1024;
+const MIN_BYTES: u64 = 1024;
 /// Above this the browser waits longer for the compressor than for the network.
-const MOST_BYTES: u64 = 8 * 1024 * 1024;
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Whether something of this length is worth compressing.
-pub(crate) fn is_worth(len: u64) -> bool {
-    (LEAST_BYTES..=MOST_BYTES).contains(&len)
+pub(crate) fn is_worthwhile(len: u64) -> bool {
+    (MIN_BYTES..=MAX_BYTES).contains(&len)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Coding {
     }
 
     /// For the `ETag`.
-    pub(crate) fn mark(self) -> &'static str {
+    pub(crate) fn etag_suffix(self) -> &'static str {
         match self {
             Coding::Brotli => "br",
             Coding::Gzip => "gz",
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_leaves_this_machine_alone() {
+    fn auto_compresses_for_other_machines_only() {
         let applies = |peer: &str| Compress::Auto.applies_to(peer.parse().ok());
         assert!(
             !applies("127.0.0.1")

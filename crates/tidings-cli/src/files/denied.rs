@@ -6,9 +6,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The culprit among the files that would have answered, the best first. `None` if all of them can be
+/// The one among the files that would have answered, the best first. `None` if all of them can be
 /// looked at, or none is there.
-pub(super) fn culprit(candidates: &[PathBuf]) -> Option<PathBuf> {
+pub(super) fn find(candidates: &[PathBuf]) -> Option<PathBuf> {
     candidates
         .iter()
         .find_map(|candidate| match candidate.metadata() {

@@ -11,10 +11,10 @@ use std::time::SystemTime;
 
 use super::open::{Kind, Root};
 use super::resolve::{self, RelPath};
-use super::shell::{self, escape};
+use super::template::{self, escape};
 
 /// A page with more rows helps nobody and stalls the browser.
-const MOST_ROWS: usize = 5000;
+const MAX_ROWS: usize = 5000;
 
 #[derive(Debug)]
 struct Entry {
@@ -36,7 +36,7 @@ pub(crate) fn page(root: &Root, path: &RelPath, snippet: &str) -> io::Result<Opt
             .then_with(|| natural(&a.shown, &b.shown))
             .then_with(|| a.name.cmp(&b.name))
     });
-    Ok(Some(shell::page(
+    Ok(Some(template::page(
         &path.decoded(),
         snippet,
         &content(path, &entries),
@@ -80,7 +80,7 @@ fn content(path: &RelPath, entries: &[Entry]) -> String {
         return html;
     }
     html.push_str("<table>\n<tr><th>Name<th class=\"n\">Size<th class=\"n t\">Modified (UTC)\n");
-    for entry in &entries[..entries.len().min(MOST_ROWS)] {
+    for entry in &entries[..entries.len().min(MAX_ROWS)] {
         let href = resolve::percent_encode(&entry.name);
         let shown = escape(&entry.shown);
         let (slash, size) = match entry.kind {
@@ -94,7 +94,7 @@ fn content(path: &RelPath, entries: &[Entry]) -> String {
         );
     }
     html.push_str("</table>");
-    if let Some(more @ 1..) = entries.len().checked_sub(MOST_ROWS) {
+    if let Some(more @ 1..) = entries.len().checked_sub(MAX_ROWS) {
         let _ = write!(html, "\n<p class=\"dim\">and {more} more</p>");
     }
     html

@@ -22,39 +22,39 @@ pub(crate) enum Found {
         len: u64,
     },
     /// A directory that has an index, asked for without its slash.
-    Section,
+    DirectoryWithIndex,
     /// A directory without an index, asked for with or without its slash.
     Directory,
-    Nothing,
+    NotFound,
 }
 
 pub(crate) fn find(root: &Root, path: &RelPath) -> io::Result<Found> {
     let kind = root.probe(path)?;
     if let Some(Kind::File { len }) = kind {
         // `/a.html/` is no directory, and its relative links would be wrong.
-        return Ok(match path.has_slash() {
-            true => Found::Nothing,
+        return Ok(match path.has_trailing_slash() {
+            true => Found::NotFound,
             false => Found::File {
                 path: path.clone(),
                 len,
             },
         });
     }
-    if !path.has_slash()
+    if !path.has_trailing_slash()
         && let Some(page) = path.with_html()
         && let Some(Kind::File { len }) = root.probe(&page)?
     {
         return Ok(Found::File { path: page, len });
     }
     if kind.is_none() {
-        return Ok(Found::Nothing);
+        return Ok(Found::NotFound);
     }
     for name in INDEXES {
         let index = path.child(OsStr::new(name));
         if let Some(Kind::File { len }) = root.probe(&index)? {
-            return Ok(match path.has_slash() {
+            return Ok(match path.has_trailing_slash() {
                 true => Found::File { path: index, len },
-                false => Found::Section,
+                false => Found::DirectoryWithIndex,
             });
         }
     }
@@ -63,7 +63,7 @@ pub(crate) fn find(root: &Root, path: &RelPath) -> io::Result<Found> {
 
 /// All paths whose files would answer `path`, the best first.
 pub(crate) fn candidates(path: &RelPath) -> Vec<RelPath> {
-    match path.has_slash() {
+    match path.has_trailing_slash() {
         true => INDEXES
             .iter()
             .map(|name| path.child(OsStr::new(name)))

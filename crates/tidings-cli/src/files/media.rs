@@ -101,15 +101,15 @@ impl Media {
     }
 
     /// How much of the file `content_type` wants to see.
-    pub(crate) fn look_bytes(&self, len: u64) -> usize {
+    pub(crate) fn bytes_to_inspect(&self, len: u64) -> usize {
         match self {
-            Media::Html | Media::Known { text: true, .. } if !self.says_its_charset_itself() => {
+            Media::Html | Media::Known { text: true, .. } if !self.declares_its_own_charset() => {
                 match len <= TEXT_BYTES as u64 {
                     true => TEXT_BYTES,
-                    false => charset::LOOK_BYTES,
+                    false => charset::INSPECT_BYTES,
                 }
             }
-            Media::Unknown { .. } => charset::LOOK_BYTES,
+            Media::Unknown { .. } => charset::INSPECT_BYTES,
             _ => 0,
         }
     }
@@ -125,7 +125,7 @@ impl Media {
             Media::Unknown { binary } => binary,
         };
         // CSS Syntax 3.2: the header would overrule `@charset`.
-        let declared = self.says_its_charset_itself()
+        let declared = self.declares_its_own_charset()
             || essence == "text/css" && declares_another_charset(first);
         let binary = matches!(self, Media::Known { text: false, .. }) || !is_text(essence);
         match !binary && !declared && charset::is_utf8(first, whole) {
@@ -135,7 +135,7 @@ impl Media {
     }
 
     /// XML says its encoding in its first line, and the header would overrule it (RFC 7303 3.2).
-    fn says_its_charset_itself(&self) -> bool {
+    fn declares_its_own_charset(&self) -> bool {
         match self {
             Media::Xhtml => true,
             Media::Known { essence, .. } => essence.ends_with("xml"),

@@ -10,7 +10,7 @@ use http::header::{ACCEPT, HeaderMap};
 
 /// What libraries send with the requests they make for fragments. They matter only to browsers
 /// and origins without fetch metadata.
-const FRAGMENT_MARKS: [&str; 4] = ["x-requested-with", "hx-request", "turbo-frame", "x-pjax"];
+const FRAGMENT_HEADERS: [&str; 4] = ["x-requested-with", "hx-request", "turbo-frame", "x-pjax"];
 
 pub(crate) fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     // Fetch Metadata 2.1: the destination says what the answer is for. Sent by every current
@@ -30,7 +30,7 @@ pub(crate) fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
             _ => false,
         };
     }
-    if FRAGMENT_MARKS
+    if FRAGMENT_HEADERS
         .iter()
         .any(|mark| headers.contains_key(*mark))
     {
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_fragment_is_no_navigation() {
-        for mark in FRAGMENT_MARKS {
+        for mark in FRAGMENT_HEADERS {
             check(&[BROWSER, (mark, "true")], false);
         }
     }

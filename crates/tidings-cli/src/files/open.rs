@@ -34,7 +34,7 @@ const ATTEMPTS: usize = 8;
 
 /// The root's directory, kept open from one request to the next.
 #[derive(Debug, Default)]
-pub(crate) struct KeptRoot {
+pub(crate) struct RootHandle {
     // Held to take it out and to put it in.
     directory: Mutex<Option<Arc<Beneath>>>,
     /// Replaced in tests: everything is to go the second way.
@@ -46,7 +46,7 @@ pub(crate) struct KeptRoot {
 pub(crate) struct Root {
     /// Where the first way begins; `None` where there is only the second.
     beneath: Option<Arc<Beneath>>,
-    given: PathBuf,
+    path: PathBuf,
     /// The canonical path, once the second way has needed it.
     real: OnceCell<PathBuf>,
     follow_symlinks: bool,
@@ -66,9 +66,9 @@ pub(crate) struct Opened {
     pub(crate) meta: Metadata,
 }
 
-impl KeptRoot {
+impl RootHandle {
     /// Looks where the root is now. `None` if it is not there.
-    pub(crate) fn now(&self, given: &Path, follow_symlinks: bool) -> io::Result<Option<Root>> {
+    pub(crate) fn current(&self, path: &Path, follow_symlinks: bool) -> io::Result<Option<Root>> {
         let kept = || {
             self.directory
                 .lock()
@@ -77,11 +77,11 @@ impl KeptRoot {
         let was = kept().clone();
         let found = match self.by_walk {
             true => Resolved::Undecided,
-            false => Beneath::now(given, was.clone())?,
+            false => Beneath::current(path, was.clone())?,
         };
         let root = |beneath, real| Root {
             beneath,
-            given: given.to_owned(),
+            path: path.to_owned(),
             real,
             follow_symlinks,
         };
@@ -97,7 +97,7 @@ impl KeptRoot {
                 Ok(None)
             }
             Resolved::Undecided => {
-                let real = there(fs::canonicalize(given))?;
+                let real = not_found_as_none(fs::canonicalize(path))?;
                 Ok(real.map(|real| root(None, real.into())))
             }
         }
@@ -125,7 +125,7 @@ impl Root {
             return Ok(None);
         };
         let asked = path.below(root);
-        let Some(meta) = there(fs::metadata(&asked))? else {
+        let Some(meta) = not_found_as_none(fs::metadata(&asked))? else {
             return Ok(None);
         };
         let kind = match meta.file_type() {
@@ -133,8 +133,8 @@ impl Root {
             kind if kind.is_dir() => Kind::Directory,
             _ => return Ok(None),
         };
-        let real = there(fs::canonicalize(&asked))?;
-        Ok(real.filter(|real| self.admits(real, root)).map(|_| kind))
+        let real = not_found_as_none(fs::canonicalize(&asked))?;
+        Ok(real.filter(|real| self.may_serve(real, root)).map(|_| kind))
     }
 
     /// Opens a file that was probed, if it may be served.
@@ -166,11 +166,11 @@ impl Root {
         };
         let asked = path.below(root);
         for _ in 0..ATTEMPTS {
-            match there(fs::metadata(&asked))? {
+            match not_found_as_none(fs::metadata(&asked))? {
                 Some(meta) if meta.is_file() => {}
                 _ => return Ok(None),
             }
-            let Some(file) = there(open_regular(&asked))? else {
+            let Some(file) = not_found_as_none(open_regular(&asked))? else {
                 return Ok(None);
             };
             let meta = file.metadata()?;
@@ -178,11 +178,11 @@ impl Root {
                 return Ok(None);
             }
             meanwhile();
-            let Some(real) = there(fs::canonicalize(&asked))? else {
+            let Some(real) = not_found_as_none(fs::canonicalize(&asked))? else {
                 continue;
             };
             meanwhile();
-            let Some(at_path) = there(beneath::metadata_without_links(&real))? else {
+            let Some(at_path) = not_found_as_none(beneath::metadata_without_links(&real))? else {
                 continue;
             };
             // Editors save by renaming a new file over the old one: then this is not the file
@@ -190,7 +190,7 @@ impl Root {
             if !same_file(&meta, &at_path) {
                 continue;
             }
-            return Ok(self.admits(&real, root).then_some(Opened { file, meta }));
+            return Ok(self.may_serve(&real, root).then_some(Opened { file, meta }));
         }
         Err(io::Error::other("the file is being replaced too quickly"))
     }
@@ -198,12 +198,12 @@ impl Root {
     /// The canonical path of a directory, if it may be listed.
     pub(crate) fn directory(&self, path: &RelPath) -> io::Result<Option<PathBuf>> {
         match self.probe(path)? {
-            Some(Kind::Directory) => there(fs::canonicalize(path.below(&self.given))),
+            Some(Kind::Directory) => not_found_as_none(fs::canonicalize(path.below(&self.path))),
             _ => Ok(None),
         }
     }
 
-    fn admits(&self, real: &Path, root: &Path) -> bool {
+    fn may_serve(&self, real: &Path, root: &Path) -> bool {
         resolve::may_be_served(real, root, self.follow_symlinks)
     }
 
@@ -211,13 +211,13 @@ impl Root {
         if let Some(real) = self.real.get() {
             return Ok(Some(real));
         }
-        let real = there(fs::canonicalize(&self.given))?;
+        let real = not_found_as_none(fs::canonicalize(&self.path))?;
         Ok(real.map(|real| &**self.real.get_or_init(|| real)))
     }
 }
 
 /// The answers of the file system that mean "there is no such file" become `None`.
-fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+fn not_found_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     use io::ErrorKind as Kind;
     match result {
         Ok(value) => Ok(Some(value)),
@@ -278,8 +278,8 @@ mod tests {
         fs::create_dir(path.join("root")).unwrap();
         fs::write(path.join("root/a.txt"), "inside").unwrap();
         fs::write(path.join("secret.txt"), "secret").unwrap();
-        let root = KeptRoot::default()
-            .now(&path.join("root"), false)
+        let root = RootHandle::default()
+            .current(&path.join("root"), false)
             .unwrap()
             .unwrap();
         let lead = move |target: &str| {

@@ -5,16 +5,16 @@
 
 /// A single range as asked for, before the length is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum RangeHeader {
     /// `a-b`, `a-`: the last position is inclusive.
     From { first: u64, last: Option<u64> },
     /// `-n`
     Last { length: u64 },
 }
 
-impl Asked {
+impl RangeHeader {
     /// Reads the header's value. `None`: answer as if there were no such header.
-    pub(crate) fn parse(value: &[u8]) -> Option<Asked> {
+    pub(crate) fn parse(value: &[u8]) -> Option<RangeHeader> {
         let value = std::str::from_utf8(value).ok()?;
         let (unit, set) = value.split_once('=')?;
         if !unit.trim().eq_ignore_ascii_case("bytes") || set.contains(',') {
@@ -22,7 +22,7 @@ impl Asked {
         }
         let (first, last) = set.trim_matches([' ', '\t']).split_once('-')?;
         if first.is_empty() {
-            return Some(Asked::Last {
+            return Some(RangeHeader::Last {
                 length: number(last)?,
             });
         }
@@ -34,18 +34,18 @@ impl Asked {
         // 14.1.1: a last position before the first makes the range invalid, not unsatisfiable.
         match last {
             Some(last) if last < first => None,
-            last => Some(Asked::From { first, last }),
+            last => Some(RangeHeader::From { first, last }),
         }
     }
 
     /// The bytes of a file of this length, as start and length. `None`: there are none, 416.
     pub(crate) fn within(self, len: u64) -> Option<(u64, u64)> {
         let (start, end) = match self {
-            Asked::From { first, last } => {
+            RangeHeader::From { first, last } => {
                 let end = last.map_or(len, |last| last.saturating_add(1).min(len));
                 (first, end)
             }
-            Asked::Last { length } => (len.saturating_sub(length), len),
+            RangeHeader::Last { length } => (len.saturating_sub(length), len),
         };
         (start < end).then(|| (start, end - start))
     }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     fn check(value: &str, len: u64, expected: Option<Option<(u64, u64)>>) {
-        let range = Asked::parse(value.as_bytes()).map(|range| range.within(len));
+        let range = RangeHeader::parse(value.as_bytes()).map(|range| range.within(len));
         assert_eq!(range, expected, "{value} of {len}");
     }
 

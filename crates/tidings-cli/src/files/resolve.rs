@@ -34,9 +34,9 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) struct RelPath {
     segments: Vec<OsString>,
     /// The target ended in `/`: only a directory can be meant.
-    slash: bool,
+    trailing_slash: bool,
     /// The target had empty segments (`/a//b`), which this path no longer has.
-    untidy: bool,
+    has_empty_segments: bool,
 }
 
 /// Why a target names nothing.
@@ -59,8 +59,8 @@ pub(crate) fn parse_target(path: &str) -> Result<RelPath, BadTarget> {
     while let Some(raw) = raw_segments.next() {
         if raw.is_empty() {
             match raw_segments.peek() {
-                Some(_) => parsed.untidy = true,
-                None => parsed.slash = true,
+                Some(_) => parsed.has_empty_segments = true,
+                None => parsed.trailing_slash = true,
             }
             continue;
         }
@@ -170,12 +170,12 @@ impl RelPath {
         self.segments.last().map(OsString::as_os_str)
     }
 
-    pub(crate) fn has_slash(&self) -> bool {
-        self.slash
+    pub(crate) fn has_trailing_slash(&self) -> bool {
+        self.trailing_slash
     }
 
-    pub(crate) fn is_untidy(&self) -> bool {
-        self.untidy
+    pub(crate) fn has_empty_segments(&self) -> bool {
+        self.has_empty_segments
     }
 
     pub(crate) fn below(&self, root: &Path) -> PathBuf {
@@ -202,9 +202,9 @@ impl RelPath {
     }
 
     /// The same path, as that of a directory.
-    pub(crate) fn with_slash(&self) -> RelPath {
+    pub(crate) fn with_trailing_slash(&self) -> RelPath {
         RelPath {
-            slash: true,
+            trailing_slash: true,
             ..self.clone()
         }
     }
@@ -228,7 +228,7 @@ impl RelPath {
             }
             url.push_str(&name_of(name));
         }
-        if self.slash && !self.segments.is_empty() {
+        if self.trailing_slash && !self.segments.is_empty() {
             url.push('/');
         }
         url

@@ -33,20 +33,20 @@ struct Site {
     peer: Option<IpAddr>,
     /// Whether each request is answered a second time, by the portable way to a file, and the two answers
     /// must be one. Not where files change all the time.
-    is_asked_both_ways: bool,
+    asks_both_ways: bool,
 }
 
 /// Gives the same snippet, and writes nothing down.
 struct Silent;
 
 impl Pages for Silent {
-    fn snippet(&self, _page: &Page<'_>) -> Snippet {
+    fn script_for(&self, _page: &Page<'_>) -> Snippet {
         snippet()
     }
 
-    fn observed(&self, _path: &Path, _meta: &Metadata) {}
+    fn served(&self, _path: &Path, _meta: &Metadata) {}
 
-    fn left_alone(&self, _url_path: &str, _reason: &str) {}
+    fn not_injected(&self, _url_path: &str, _reason: &str) {}
 }
 
 fn snippet() -> Snippet {
@@ -57,7 +57,7 @@ fn snippet() -> Snippet {
     }
 }
 
-/// Writes down what it is told. Each call of `snippet` first does what a test wants to happen then.
+/// Writes down what it is told. Each call of `script_for` first does what a test wants to happen then.
 #[derive(Default)]
 struct Recorder {
     told: Mutex<Vec<String>>,
@@ -68,7 +68,7 @@ struct Recorder {
 }
 
 impl Pages for Recorder {
-    fn snippet(&self, page: &Page<'_>) -> Snippet {
+    fn script_for(&self, page: &Page<'_>) -> Snippet {
         if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
             meanwhile();
         }
@@ -82,14 +82,14 @@ impl Pages for Recorder {
         snippet()
     }
 
-    fn observed(&self, path: &Path, meta: &Metadata) {
+    fn served(&self, path: &Path, meta: &Metadata) {
         assert!(meta.is_file());
         self.paths.lock().unwrap().push(path.to_owned());
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         self.told.lock().unwrap().push(format!("observed {name}"));
     }
 
-    fn missed(&self, path: &Path) {
+    fn not_found(&self, path: &Path) {
         let name = path
             .file_name()
             .unwrap_or_default()
@@ -98,7 +98,7 @@ impl Pages for Recorder {
         self.missed.lock().unwrap().push(name);
     }
 
-    fn left_alone(&self, url_path: &str, reason: &str) {
+    fn not_injected(&self, url_path: &str, reason: &str) {
         assert!(!reason.is_empty());
         self.told
             .lock()
@@ -106,7 +106,7 @@ impl Pages for Recorder {
             .push(format!("left alone {url_path}"));
     }
 
-    fn refused(&self, url_path: &str, _reason: &str) {
+    fn refused_by_browser(&self, url_path: &str, _reason: &str) {
         let mut told = self.told.lock().unwrap();
         told.push(format!("refused {url_path}"));
     }
@@ -164,7 +164,7 @@ impl Site {
             files: Files::new(options),
             pages: Recorder::default(),
             peer: "127.0.0.1".parse().ok(),
-            is_asked_both_ways: true,
+            asks_both_ways: true,
         };
         // A file that a test has just written is not young.
         site.files.clock = || SystemTime::now() + Duration::from_secs(3600);
@@ -191,7 +191,7 @@ impl Site {
         }
         let request = request.body(()).unwrap();
         let answer = self.answer(&self.files, &request, &self.pages).await;
-        if self.is_asked_both_ways {
+        if self.asks_both_ways {
             let mut by_walk = Files::new(self.files.options.clone());
             by_walk.clock = self.files.clock;
             by_walk.root.by_walk = true;

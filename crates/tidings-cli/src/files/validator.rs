@@ -76,7 +76,7 @@ impl Validator {
     }
 
     /// For a representation that is made from the file: injected, compressed.
-    pub(crate) fn with(mut self, part: &str) -> Validator {
+    pub(crate) fn with_suffix(mut self, part: &str) -> Validator {
         self.plain = false;
         self.opaque.push('-');
         // RFC 9110 8.8.3: no quotes, no spaces, no controls.
@@ -96,7 +96,7 @@ impl Validator {
     }
 
     /// `If-None-Match`: whether the client has this state already. Weak comparison (13.1.2).
-    pub(crate) fn is_known(&self, if_none_match: &[u8]) -> bool {
+    pub(crate) fn matches_if_none_match(&self, if_none_match: &[u8]) -> bool {
         self.settled
             && (if_none_match.trim_ascii() == b"*"
                 || tags(if_none_match).any(|tag| tag == self.opaque.as_bytes()))
@@ -109,7 +109,7 @@ impl Validator {
     }
 
     /// `If-Modified-Since`, which counts only where there is no `If-None-Match` (13.1.3).
-    pub(crate) fn is_unmodified(&self, since: &[u8]) -> bool {
+    pub(crate) fn matches_if_modified_since(&self, since: &[u8]) -> bool {
         let since = std::str::from_utf8(since).ok();
         let since = since.and_then(|since| httpdate::parse_http_date(since.trim()).ok());
         self.plain && since.is_some() && since == self.last_modified
@@ -117,7 +117,7 @@ impl Validator {
 
     /// `If-Range`: whether the client's part is a part of this state. Strong comparison (13.1.5),
     /// so neither a weak tag nor a date will do.
-    pub(crate) fn is_same(&self, if_range: &[u8]) -> bool {
+    pub(crate) fn matches_if_range(&self, if_range: &[u8]) -> bool {
         let if_range = if_range.trim_ascii();
         self.settled
             && if_range
@@ -203,16 +203,22 @@ mod tests {
             "*",
             " * ",
         ] {
-            assert!(validator().is_known(value.as_bytes()), "{value}");
+            assert!(
+                validator().matches_if_none_match(value.as_bytes()),
+                "{value}"
+            );
         }
         for value in ["", "\"a-b\"", "a-b,c", "\"x\",\"y\"", "\"a-b,c", "\"\""] {
-            assert!(!validator().is_known(value.as_bytes()), "{value}");
+            assert!(
+                !validator().matches_if_none_match(value.as_bytes()),
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn range_compares_strongly() {
-        assert!(validator().is_same(b"\"a-b,c\""));
+        assert!(validator().matches_if_range(b"\"a-b,c\""));
         for value in [
             "W/\"a-b,c\"",
             "Sat, 01 Jan 2000 00:00:00 GMT",
@@ -220,7 +226,7 @@ mod tests {
             "a-b,c",
             "\"",
         ] {
-            assert!(!validator().is_same(value.as_bytes()), "{value}");
+            assert!(!validator().matches_if_range(value.as_bytes()), "{value}");
         }
     }
 
@@ -231,12 +237,12 @@ mod tests {
         let modified = meta.modified().unwrap();
         let young = Validator::of(&meta, modified + Duration::from_millis(1));
         let settled = Validator::of(&meta, modified + Duration::from_secs(10));
-        assert!(!young.is_known(young.to_header().as_bytes()));
-        assert!(!young.is_same(young.to_header().as_bytes()));
+        assert!(!young.matches_if_none_match(young.to_header().as_bytes()));
+        assert!(!young.matches_if_range(young.to_header().as_bytes()));
         let early = Validator::of(&meta, modified - Duration::from_millis(30));
-        assert!(!early.is_known(early.to_header().as_bytes()) || cfg!(not(unix)));
-        assert!(settled.is_known(settled.to_header().as_bytes()));
-        assert!(!settled.is_known(young.to_header().as_bytes()));
+        assert!(!early.matches_if_none_match(early.to_header().as_bytes()) || cfg!(not(unix)));
+        assert!(settled.matches_if_none_match(settled.to_header().as_bytes()));
+        assert!(!settled.matches_if_none_match(young.to_header().as_bytes()));
     }
 
     #[test]
@@ -249,14 +255,17 @@ mod tests {
         let settled = at(5000);
         let date = settled.last_modified().unwrap();
         assert_eq!(date, httpdate::fmt_http_date(second).as_str());
-        assert!(settled.is_unmodified(date.as_bytes()));
+        assert!(settled.matches_if_modified_since(date.as_bytes()));
         let later = httpdate::fmt_http_date(second + Duration::from_secs(1));
         for other in [later.as_str(), "", "yesterday"] {
-            assert!(!settled.is_unmodified(other.as_bytes()), "{other}");
+            assert!(
+                !settled.matches_if_modified_since(other.as_bytes()),
+                "{other}"
+            );
         }
-        let page = settled.with("stamp");
+        let page = settled.with_suffix("stamp");
         assert_eq!(page.last_modified().unwrap(), date);
-        assert!(!page.is_unmodified(date.as_bytes()));
+        assert!(!page.matches_if_modified_since(date.as_bytes()));
     }
 
     #[cfg(unix)]
@@ -272,6 +281,9 @@ mod tests {
 
     #[test]
     fn a_part_cannot_break_out_of_the_quotes() {
-        assert_eq!(validator().with("x\"\r\ny z").to_header(), "\"a-b,c-xyz\"");
+        assert_eq!(
+            validator().with_suffix("x\"\r\ny z").to_header(),
+            "\"a-b,c-xyz\""
+        );
     }
 }

@@ -192,7 +192,7 @@ async fn what_is_not_utf8_is_not_said_to_be() {
 async fn a_young_file_is_never_confirmed() {
     let mut site = Site::new(&[("a.css", "a{}")]);
     site.files.clock = SystemTime::now;
-    site.is_asked_both_ways = false;
+    site.asks_both_ways = false;
     let mut confirmed_young = false;
     for _ in 0..50 {
         site.write("a.css", "a{}");

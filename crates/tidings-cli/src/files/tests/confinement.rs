@@ -95,7 +95,7 @@ async fn a_fifo_does_not_hang_the_server() {
 #[tokio::test]
 async fn a_link_that_is_switched_while_it_is_opened_leads_nowhere_else() {
     let mut site = Site::new(&[("a.txt", "inside")]);
-    site.is_asked_both_ways = false;
+    site.asks_both_ways = false;
     let secret = site.dir.path().join("secret.txt");
     std::fs::write(&secret, "secret").unwrap();
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -134,7 +134,7 @@ async fn a_directory_that_becomes_a_link_meanwhile_leads_nowhere_else() {
     use std::sync::atomic::{AtomicBool, Ordering};
     for by_walk in [false, true] {
         let mut site = Site::new(&[("d/e/a.txt", "inside")]);
-        site.is_asked_both_ways = false;
+        site.asks_both_ways = false;
         site.files.root.by_walk = by_walk;
         let outside = site.dir.path().join("outside");
         std::fs::create_dir_all(outside.join("e")).unwrap();
@@ -168,7 +168,7 @@ async fn a_directory_that_becomes_a_link_meanwhile_leads_nowhere_else() {
 #[tokio::test]
 async fn a_file_that_is_replaced_all_the_time_is_always_there() {
     let mut site = Site::new(&[("a.txt", "content")]);
-    site.is_asked_both_ways = false;
+    site.asks_both_ways = false;
     // Each request meets one save, which begins with it.
     let (begin, begun) = std::sync::mpsc::sync_channel(0);
     let saving = std::thread::spawn({

@@ -24,13 +24,13 @@ use http::header::{
 use http::{HeaderValue, Response, StatusCode};
 
 use super::Snippet;
+use super::analysis::{Analysis, AnalysisCache, ScriptPlace, Version};
 use super::body::Body;
 use super::charset::{self, Charset};
 use super::compress::{self, Coding};
-use super::known::{Finding, Known, ScriptPlace, Version};
 use super::media::{self, Media};
 use super::open::{Opened, Root};
-use super::range::Asked;
+use super::range::RangeHeader;
 use super::resolve::RelPath;
 use super::validator::Validator;
 use tidings::reload::{Injector, Outcome};
@@ -46,7 +46,7 @@ const PROLOGUE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A file to serve, and all that the request says about how.
 #[derive(Debug)]
-pub(crate) struct Job {
+pub(crate) struct FileRequest {
     pub(crate) root: Root,
     pub(crate) path: RelPath,
     pub(crate) media: Media,
@@ -56,12 +56,12 @@ pub(crate) struct Job {
     pub(crate) snippet: Option<Snippet>,
     pub(crate) none_match: Option<Vec<u8>>,
     pub(crate) modified_since: Option<Vec<u8>>,
-    pub(crate) range: Option<Asked>,
+    pub(crate) range: Option<RangeHeader>,
     pub(crate) if_range: Option<Vec<u8>>,
     pub(crate) coding: Option<Coding>,
     /// Whether another client might get a compressed answer.
     pub(crate) may_compress: bool,
-    pub(crate) known: Arc<Known>,
+    pub(crate) analyses: Arc<AnalysisCache>,
     pub(crate) clock: fn() -> SystemTime,
 }
 
@@ -73,8 +73,8 @@ pub(crate) struct Served {
     pub(crate) before: Metadata,
     pub(crate) after: Option<Metadata>,
     /// Whether the two differ.
-    pub(crate) moved: bool,
-    pub(crate) left_alone: Option<&'static str>,
+    pub(crate) changed_while_read: bool,
+    pub(crate) not_injected: Option<&'static str>,
 }
 
 /// What will be sent of a file, before it is compressed.
@@ -87,26 +87,26 @@ struct Content {
     script: Option<ScriptPlace>,
 }
 
-impl Job {
+impl FileRequest {
     /// `None`: there is no such file (any more).
-    pub(crate) fn run(self) -> io::Result<Option<Served>> {
-        self.run_while(|| {})
+    pub(crate) fn respond(self) -> io::Result<Option<Served>> {
+        self.respond_while(|| {})
     }
 
     /// `meanwhile` is what others do while the file is read: nothing, except in tests.
-    fn run_while(self, mut meanwhile: impl FnMut()) -> io::Result<Option<Served>> {
+    fn respond_while(self, mut meanwhile: impl FnMut()) -> io::Result<Option<Served>> {
         let mut reads = 0;
         loop {
             let Some(Opened { file, meta }) = self.root.open(&self.path)? else {
                 return Ok(None);
             };
-            let mut served = self.respond(file, meta, &mut meanwhile)?;
+            let mut served = self.respond_once(file, meta, &mut meanwhile)?;
             reads += 1;
-            served.moved = served
+            served.changed_while_read = served
                 .after
                 .as_ref()
                 .is_some_and(|after| Version::of(after) != Version::of(&served.before));
-            if !served.moved {
+            if !served.changed_while_read {
                 return Ok(Some(served));
             }
             if reads == READS {
@@ -118,7 +118,7 @@ impl Job {
         }
     }
 
-    fn respond(
+    fn respond_once(
         &self,
         file: File,
         meta: Metadata,
@@ -128,27 +128,27 @@ impl Job {
             response: Response::new(Body::empty()),
             before: meta,
             after: None,
-            moved: false,
-            left_alone: None,
+            changed_while_read: false,
+            not_injected: None,
         };
         let Served {
             response,
             before: meta,
             after,
-            left_alone,
+            not_injected,
             ..
         } = &mut served;
         let name = self.path.name().unwrap_or_default();
-        let worth = self.media.is_compressible(name) && compress::is_worth(meta.len());
+        let worth = self.media.is_compressible(name) && compress::is_worthwhile(meta.len());
         // RFC 9110 14.2: a range may be ignored. A part of a page would be one without the script.
         let range = self.range.filter(|_| self.snippet.is_none());
         let coding = self.coding.filter(|_| worth && range.is_none());
         let mut validator = Validator::of(meta, (self.clock)());
         if let Some(snippet) = &self.snippet {
-            validator = validator.with(&snippet.tag);
+            validator = validator.with_suffix(&snippet.tag);
         }
         if let Some(coding) = coding {
-            validator = validator.with(coding.mark());
+            validator = validator.with_suffix(coding.etag_suffix());
         }
         *response.status_mut() = self.status;
         if let Some(vary) = vary(&self.media, worth && self.may_compress) {
@@ -161,8 +161,8 @@ impl Job {
             }
             // RFC 9110 13.2.2: `If-None-Match` comes first, then `If-Modified-Since`, then `Range`.
             let is_known = match (&self.none_match, &self.modified_since) {
-                (Some(known), _) => validator.is_known(known),
-                (None, Some(since)) => validator.is_unmodified(since),
+                (Some(known), _) => validator.matches_if_none_match(known),
+                (None, Some(since)) => validator.matches_if_modified_since(since),
                 (None, None) => false,
             };
             if is_known {
@@ -174,7 +174,7 @@ impl Job {
             set(response, CONTENT_ENCODING, coding);
         }
         let range = range.filter(|_| match &self.if_range {
-            Some(state) => validator.is_same(state),
+            Some(state) => validator.matches_if_range(state),
             None => true,
         });
         let raw = self.snippet.is_none() && coding.is_none() && self.status == StatusCode::OK;
@@ -188,16 +188,16 @@ impl Job {
         let mut file = file;
         let version = validator.is_settled().then(|| Version::of(meta));
         let known = version.and_then(|version| {
-            self.known
-                .find(&version, &self.media, self.snippet.is_some())
+            self.analyses
+                .get(&version, &self.media, self.snippet.is_some())
         });
         let is_known = known.is_some();
         let content = match known {
-            Some(finding) => self.content_as_known(finding, &mut file, meta.len())?,
+            Some(finding) => self.content_as_analysed(finding, &mut file, meta.len())?,
             None => self.content(&mut file, meta.len(), coding.is_some())?,
         };
         set(response, CONTENT_TYPE, &content.content_type);
-        *left_alone = content.script.and_then(|place| place.at.err());
+        *not_injected = content.script.and_then(|place| place.at.err());
         let mut body = Body::chunks(content.chunks);
         if content.rest_bytes > 0 {
             body = body.then_file(file, content.rest_bytes);
@@ -207,16 +207,16 @@ impl Job {
             if let Some(version) =
                 version.filter(|version| !is_known && Version::of(&now) == *version)
             {
-                let finding = Finding {
+                let finding = Analysis {
                     content_type: content.content_type,
                     script: content.script,
                 };
-                self.known.keep(version, self.media.clone(), finding);
+                self.analyses.insert(version, self.media.clone(), finding);
             }
             *after = Some(now);
             if let Some(coding) = coding {
                 set(response, CONTENT_ENCODING, coding.token());
-                body = Body::whole(coding.encode(&body.here())?);
+                body = Body::whole(coding.encode(&body.in_memory())?);
             }
         }
         set_body(response, body);
@@ -226,7 +226,7 @@ impl Job {
     /// RFC 9110 15.3.7 and 15.5.17. Always from the file as it is on disk.
     fn part(
         &self,
-        range: Asked,
+        range: RangeHeader,
         mut file: File,
         len: u64,
         response: &mut Response<Body>,
@@ -237,7 +237,7 @@ impl Job {
             set_body(response, Body::empty());
             return Ok(());
         };
-        let first = head(&mut file, self.media.look_bytes(len), len)?;
+        let first = head(&mut file, self.media.bytes_to_inspect(len), len)?;
         set(response, CONTENT_TYPE, &self.content_type(&first, len));
         file.seek(SeekFrom::Start(start))?;
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
@@ -253,7 +253,12 @@ impl Job {
 
     /// The same as `content`, without looking at what is known. (A file that has changed since it was opened
     /// is noticed afterwards, whatever is made of it here.)
-    fn content_as_known(&self, known: Finding, file: &mut File, len: u64) -> io::Result<Content> {
+    fn content_as_analysed(
+        &self,
+        known: Analysis,
+        file: &mut File,
+        len: u64,
+    ) -> io::Result<Content> {
         let bytes = Bytes::from(read_whole(file, len)?);
         let chunks = match (&self.snippet, known.script) {
             (Some(snippet), Some(place)) => match place.at {
@@ -279,8 +284,8 @@ impl Job {
             return self.injected(snippet, file, len);
         }
         let at_once = if whole { DOCUMENT_BYTES } else { SMALL_BYTES };
-        let look_bytes = self.media.look_bytes(len);
-        if len <= at_once.max(look_bytes as u64) {
+        let bytes_to_inspect = self.media.bytes_to_inspect(len);
+        if len <= at_once.max(bytes_to_inspect as u64) {
             let bytes = read_whole(file, len)?;
             return Ok(Content {
                 content_type: self.content_type(&bytes, len),
@@ -289,7 +294,7 @@ impl Job {
                 script: None,
             });
         }
-        let first = head(file, look_bytes, len)?;
+        let first = head(file, bytes_to_inspect, len)?;
         file.seek(SeekFrom::Start(0))?;
         Ok(Content {
             content_type: self.content_type(&first, len),
@@ -303,7 +308,7 @@ impl Job {
         let first_bytes = if len <= DOCUMENT_BYTES {
             len
         } else {
-            charset::LOOK_BYTES as u64
+            charset::INSPECT_BYTES as u64
         };
         let first = Bytes::from(read_whole(file, first_bytes)?);
         let has_policy = has_policy(&first);
@@ -322,7 +327,7 @@ impl Job {
         } else {
             injector.push(first, &mut content.chunks);
             while injector.outcome().is_none() && read_bytes < len.min(PROLOGUE_BYTES) {
-                let chunk = read_whole(file, charset::LOOK_BYTES as u64)?;
+                let chunk = read_whole(file, charset::INSPECT_BYTES as u64)?;
                 if chunk.is_empty() {
                     break;
                 }
@@ -429,13 +434,13 @@ pub(crate) fn set_body(response: &mut Response<Body>, body: Body) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::open::KeptRoot;
+    use super::super::open::RootHandle;
     use super::*;
     use std::io::Write;
 
-    fn job(root: &std::path::Path) -> Job {
-        Job {
-            root: KeptRoot::default().now(root, false).unwrap().unwrap(),
+    fn request(root: &std::path::Path) -> FileRequest {
+        FileRequest {
+            root: RootHandle::default().current(root, false).unwrap().unwrap(),
             path: RelPath::plain("a.txt").unwrap(),
             media: Media::of("a.txt".as_ref()),
             status: StatusCode::OK,
@@ -446,7 +451,7 @@ mod tests {
             if_range: None,
             coding: None,
             may_compress: false,
-            known: Arc::default(),
+            analyses: Arc::default(),
             clock: SystemTime::now,
         }
     }
@@ -457,7 +462,7 @@ mod tests {
         let file = dir.path().join("a.txt");
         std::fs::write(&file, "one").unwrap();
         let mut writes = 0;
-        let served = job(dir.path()).run_while(|| {
+        let served = request(dir.path()).respond_while(|| {
             writes += 1;
             if writes < 3 {
                 let mut file = File::options().append(true).open(&file).unwrap();
@@ -465,7 +470,10 @@ mod tests {
             }
         });
         let served = served.unwrap().unwrap();
-        assert_eq!(served.response.body().here().concat(), b"one more more");
+        assert_eq!(
+            served.response.body().in_memory().concat(),
+            b"one more more"
+        );
         assert_eq!(served.after.unwrap().len(), served.before.len());
     }
 
@@ -474,21 +482,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.txt");
         std::fs::write(&file, "one").unwrap();
-        let served = job(dir.path()).run_while(|| {
+        let served = request(dir.path()).respond_while(|| {
             let mut file = File::options().append(true).open(&file).unwrap();
             file.write_all(b" more").unwrap();
         });
         let served = served.unwrap().unwrap();
-        assert!(served.moved && !served.response.headers().contains_key(ETAG));
+        assert!(served.changed_while_read && !served.response.headers().contains_key(ETAG));
         assert!(served.after.unwrap().len() > served.before.len());
     }
 
-    /// What is known of `a.txt` after it was served by this job.
-    fn known_after(job: Job, meanwhile: impl FnMut()) -> Option<Finding> {
-        let known = Arc::clone(&job.known);
-        let served = job.run_while(meanwhile).unwrap().unwrap();
+    /// What is known of `a.txt` after it was served by this request.
+    fn known_after(request: FileRequest, meanwhile: impl FnMut()) -> Option<Analysis> {
+        let analyses = Arc::clone(&request.analyses);
+        let served = request.respond_while(meanwhile).unwrap().unwrap();
         let version = Version::of(&served.before);
-        known.find(&version, &Media::of("a.txt".as_ref()), false)
+        analyses.get(&version, &Media::of("a.txt".as_ref()), false)
     }
 
     #[cfg(unix)]
@@ -498,17 +506,17 @@ mod tests {
         let file = dir.path().join("a.txt");
         std::fs::write(&file, "one").unwrap();
         let old = || SystemTime::now() + std::time::Duration::from_secs(3600);
-        let job = |clock| Job {
+        let request = |clock| FileRequest {
             clock,
-            ..job(dir.path())
+            ..request(dir.path())
         };
-        assert!(known_after(job(old), || {}).is_some());
+        assert!(known_after(request(old), || {}).is_some());
         // Changed in the future, as far as this clock knows: younger than any tick.
-        assert!(known_after(job(|| SystemTime::UNIX_EPOCH), || {}).is_none());
+        assert!(known_after(request(|| SystemTime::UNIX_EPOCH), || {}).is_none());
         let grows = || {
             let mut file = File::options().append(true).open(&file).unwrap();
             file.write_all(b" more").unwrap();
         };
-        assert!(known_after(job(old), grows).is_none());
+        assert!(known_after(request(old), grows).is_none());
     }
 }

@@ -11,12 +11,12 @@ use http::{Method, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::body::Body;
-use super::serve::{set, set_body};
-use super::shell::{self, escape};
-use super::{LinkReason, METHODS, Snippet, UnservedLink, our_page};
+use super::respond::{set, set_body};
+use super::template::{self, escape};
+use super::{LinkReason, METHODS, Snippet, UnservedLink, generated_page};
 
 /// `path` is the path of the request as it came; `link` is the link that is to blame, if it may be named.
-pub(super) fn missing(
+pub(super) fn not_found(
     path: &str,
     snippet: Option<&Snippet>,
     navigation: bool,
@@ -49,9 +49,9 @@ pub(super) fn missing(
             None => "There is no such file yet. This page reloads when there is.".to_owned(),
         }
     );
-    our_page(
+    generated_page(
         StatusCode::NOT_FOUND,
-        shell::page("Not found", &script, &content),
+        template::page("Not found", &script, &content),
     )
 }
 
@@ -73,7 +73,7 @@ fn unserved(link: &UnservedLink) -> String {
     format!("The link <code>{}</code> {why}", escape(&path))
 }
 
-pub(super) fn malformed(why: &str) -> Response<Body> {
+pub(super) fn bad_request(why: &str) -> Response<Body> {
     text(StatusCode::BAD_REQUEST, &format!("bad request: {why}\n"))
 }
 
@@ -98,20 +98,20 @@ pub(super) fn unreadable(
         escape(&shown),
         escape(&why),
     );
-    our_page(
+    generated_page(
         status,
-        shell::page("Cannot be read", &snippet.text(), &content),
+        template::page("Cannot be read", &snippet.text(), &content),
     )
 }
 
 /// A method that changes something, as a form sends it. The page for people does not reload: that
 /// would send the form again.
-pub(super) fn not_allowed(method: &Method, navigation: bool) -> Response<Body> {
+pub(super) fn method_not_allowed(method: &Method, navigation: bool) -> Response<Body> {
     let why = format!("This server only hands out files, and does not answer {method}.");
     let mut response = match navigation {
-        true => our_page(
+        true => generated_page(
             StatusCode::METHOD_NOT_ALLOWED,
-            shell::page(
+            template::page(
                 "Not answered",
                 "",
                 &format!("<h1>Not answered</h1>\n<p>{}</p>", escape(&why)),

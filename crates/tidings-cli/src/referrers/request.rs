@@ -11,7 +11,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// A request worth remembering. The path is as it came, percent-encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Asked<'a> {
+pub(super) struct ResourceRequest<'a> {
     pub(super) path: &'a str,
     pub(super) requester: Requester<'a>,
     pub(super) purpose: Purpose,
@@ -25,9 +25,9 @@ pub(super) enum Requester<'a> {
     /// Something of an opaque origin, which never says who it is.
     Opaque,
     /// Something that does not say who it is.
-    Anyone,
+    Unknown,
     /// A person, or a page of ours for which the page itself answers.
-    Nobody,
+    Untracked,
 }
 
 /// What for.
@@ -43,9 +43,9 @@ pub(super) enum Purpose {
     Other,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> ResourceRequest<'a> {
     /// `None`: nothing that a page does not see by itself.
-    pub(super) fn of(parts: &'a Parts) -> Option<Asked<'a>> {
+    pub(super) fn of(parts: &'a Parts) -> Option<ResourceRequest<'a>> {
         if parts.method != Method::GET {
             return None;
         }
@@ -59,17 +59,17 @@ impl<'a> Asked<'a> {
             let nested = site == Some(b"cross-site") && destination != Some(b"document");
             let requester = match referrer {
                 Referrer::None if nested => Requester::Opaque,
-                _ => Requester::Nobody,
+                _ => Requester::Untracked,
             };
             let purpose = Purpose::Page;
-            return Some(Asked {
+            return Some(ResourceRequest {
                 path,
                 requester,
                 purpose,
             });
         }
         let Some(destination) = destination else {
-            return Asked::without_metadata(path, referrer, headers);
+            return ResourceRequest::without_metadata(path, referrer, headers);
         };
         let purpose = match destination {
             b"worker" | b"audioworklet" | b"paintworklet" => Purpose::Worker,
@@ -84,9 +84,9 @@ impl<'a> Asked<'a> {
             // Referrer Policy 8.3: of an opaque origin there is none. For it, everything is
             // cross-site. A worker made of a blob has none, either, but our origin.
             Referrer::None if site == Some(b"cross-site") => Requester::Opaque,
-            Referrer::None => Requester::Anyone,
+            Referrer::None => Requester::Unknown,
         };
-        Some(Asked {
+        Some(ResourceRequest {
             path,
             requester,
             purpose,
@@ -99,7 +99,7 @@ impl<'a> Asked<'a> {
         path: &'a str,
         referrer: Referrer<'a>,
         headers: &HeaderMap,
-    ) -> Option<Asked<'a>> {
+    ) -> Option<ResourceRequest<'a>> {
         let browser = headers
             .get(USER_AGENT)
             .is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"));
@@ -107,11 +107,11 @@ impl<'a> Asked<'a> {
         let (requester, purpose) = match referrer {
             // It may have started a worker.
             Referrer::Path(path) if anything => (Requester::Path(path), Purpose::Other),
-            Referrer::None if anything && browser => (Requester::Anyone, Purpose::Script),
+            Referrer::None if anything && browser => (Requester::Unknown, Purpose::Script),
             Referrer::None if browser => (Requester::Opaque, Purpose::Other),
             Referrer::Path(_) | Referrer::None => return None,
         };
-        Some(Asked {
+        Some(ResourceRequest {
             path,
             requester,
             purpose,

@@ -8,7 +8,7 @@ use http::header::HeaderMap;
 use super::media::Media;
 
 /// Why what is opened as a page will not reload, though it is served.
-pub(super) fn cannot_reload(
+pub(super) fn why_not_reloading(
     media: &Media,
     headers: &HeaderMap,
     content_type: &str,
@@ -39,7 +39,7 @@ fn is_shown(content_type: &str) -> bool {
 
 /// Why the browser will not run or apply this, because `nosniff` makes it believe the type (Fetch 3.6):
 /// `main.ts`, or a saved page's `app.js.download`.
-pub(super) fn refused(headers: &HeaderMap, content_type: &str) -> Option<String> {
+pub(super) fn why_refused(headers: &HeaderMap, content_type: &str) -> Option<String> {
     let essence = essence(content_type);
     let (what, endings, fits) = match destination(headers)? {
         // A module may be WebAssembly.
@@ -81,7 +81,7 @@ mod tests {
         let check = |name: &str, destination, expected: bool| {
             let media = Media::of(name.as_ref());
             let content_type = media.content_type(b"", true);
-            let reason = cannot_reload(&media, &headers(destination), &content_type);
+            let reason = why_not_reloading(&media, &headers(destination), &content_type);
             assert_eq!(reason.is_some(), expected, "{name} {destination}");
         };
         for name in [
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn what_nosniff_refuses_is_named_with_its_type() {
         let check = |content_type, destination, expected: Option<&str>| {
-            let reason = refused(&headers(destination), content_type);
+            let reason = why_refused(&headers(destination), content_type);
             assert_eq!(reason.as_deref(), expected, "{content_type} {destination}");
         };
         let script = "by its name it is text/plain, and a script must end in .js or .mjs";

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use super::media::Media;
 
 /// So many versions are kept; then all are forgotten and looked at again.
-const MOST_VERSIONS: usize = 4096;
+const MAX_VERSIONS: usize = 4096;
 
 /// One state of one file. Two that differ in their bytes differ here, once they are settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +30,7 @@ pub(crate) struct Version {
 
 /// What its bytes have told.
 #[derive(Clone, Debug)]
-pub(crate) struct Finding {
+pub(crate) struct Analysis {
     pub(crate) content_type: String,
     /// Only of documents that were to carry a script.
     pub(crate) script: Option<ScriptPlace>,
@@ -47,9 +47,9 @@ pub(crate) struct ScriptPlace {
 
 /// What is known of the versions that were read last.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct AnalysisCache {
     // Held while a map is looked into.
-    versions: Mutex<HashMap<Version, (Media, Finding)>>,
+    versions: Mutex<HashMap<Version, (Media, Analysis)>>,
 }
 
 impl Version {
@@ -65,26 +65,26 @@ impl Version {
     }
 }
 
-impl Known {
+impl AnalysisCache {
     /// What was found in this version by somebody who took it for `media` as well. `for_script`: who looks
     /// for a place wants one.
-    pub(crate) fn find(
+    pub(crate) fn get(
         &self,
         version: &Version,
         media: &Media,
         for_script: bool,
-    ) -> Option<Finding> {
+    ) -> Option<Analysis> {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        let (as_media, finding) = versions.get(version)?;
-        let is_enough = as_media == media && (finding.script.is_some() || !for_script);
-        is_enough.then(|| finding.clone())
+        let (as_media, analysis) = versions.get(version)?;
+        let is_enough = as_media == media && (analysis.script.is_some() || !for_script);
+        is_enough.then(|| analysis.clone())
     }
 
-    pub(crate) fn keep(&self, version: Version, media: Media, finding: Finding) {
+    pub(crate) fn insert(&self, version: Version, media: Media, analysis: Analysis) {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        if versions.len() >= MOST_VERSIONS {
+        if versions.len() >= MAX_VERSIONS {
             versions.clear();
         }
-        versions.insert(version, (media, finding));
+        versions.insert(version, (media, analysis));
     }
 }
