@@ -1,17 +1,17 @@
-//! A folder, served: which file answers a request, and what the answer looks like.
+//! Serves a folder: finds the file for a request and builds the response.
 //!
 //! ```text
 //! request -> resolve (pure) -> lookup -> snippet -> lookup again -> open -> read, inject, compress
 //! ```
 //!
-//! What must stay true:
+//! Invariants:
 //!
 //! - There is one way from a URL to a file: `resolve::parse_target`, then `open::Root`.
-//! - The snippet carries the moment up to which the page knows of changes, so it is taken *before*
-//!   the file is opened, and before it is decided which file (or whether none) answers. A change
-//!   after it is one that the page will hear of.
-//! - Private files, files outside the root and files that are not there get the same answer.
-//! - Nothing is cached without asking (`no-cache`), and what is sent again has changed.
+//! - The snippet contains the cursor from which the page listens, so it is taken *before* it is decided
+//!   which file responds, and before that file is opened. The page is notified of any later change.
+//! - Clients cannot tell private files from missing ones. Files outside the root are missing, too; only the
+//!   local user's 404 page says which link leads there.
+//! - Browsers revalidate every response (`no-cache`), and get a 304 unless it has changed.
 
 mod analysis;
 mod beneath;
@@ -65,12 +65,12 @@ use range::RangeHeader;
 use resolve::{BadTarget, RelPath};
 use respond::{FileRequest, set, set_body};
 
-/// How often the answer may change while we look before we take it as it is.
+/// How often the choice of a file is repeated because it changed meanwhile.
 const ATTEMPTS: usize = 4;
-/// Up to here a file is read on the spot: from the page cache that takes less time than the hop to
-/// a thread that may block.
+/// Files up to this size are read on the async thread: from the page cache that takes less time than the
+/// hop to a blocking thread.
 const INLINE_BYTES: u64 = 256 * 1024;
-/// The same for what is compressed, which takes longer than reading.
+/// The same for files that are compressed, which takes longer.
 const INLINE_COMPRESSED_BYTES: u64 = 64 * 1024;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
@@ -78,47 +78,46 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 /// What is served, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// As given, absolute. It need not exist all the time, and may be a symlink.
+    /// Absolute, with symlinks in it unresolved. It may be missing at times.
     pub(crate) root: PathBuf,
-    /// The file that answers navigations to what does not exist, below the root: `index.html`.
+    /// The file, relative to the root, that is served for navigations to missing paths: `index.html`.
     pub(crate) spa: Option<String>,
-    /// Serve what symlinks lead to outside the root.
+    /// Serve files outside the root that symlinks lead to.
     pub(crate) follow_symlinks: bool,
-    /// List directories that have no index.
+    /// List directories without an index file.
     pub(crate) listing: bool,
     pub(crate) compress: Compress,
 }
 
-/// What the caller does to HTML documents.
+/// The caller's part: what is injected into pages, and who is notified of what was served.
 pub(crate) trait Pages: Send + Sync {
-    /// What to put into a page. Called for every HTML document that answers a navigation, before
-    /// the file is opened; a second time if meanwhile another file became the answer.
+    /// The script to inject into a page. Called for every HTML document that is served for a navigation,
+    /// before the file is opened; called again if another file was chosen meanwhile.
     fn script_for(&self, page: &Page<'_>) -> Snippet;
-    /// A file was served, of any type, and this was its state, taken from the opened file after
-    /// its last byte was read. If it did not stand still, the state before reading is told as well.
-    /// (What is too large to be held in memory is told as it was when it was opened.) The path is
-    /// the root as given and what was asked for below it: links in it are not resolved.
+    /// A file of any type was served in this state, taken from the opened file after its last byte was
+    /// read. If it changed while it was read, this is called with the state before reading as well. A
+    /// file that is streamed is reported in the state in which it was opened. `path` is the root joined
+    /// with the requested path; links in it are not resolved.
     fn served(&self, path: &Path, meta: &Metadata);
-    /// Somebody was told that this file is not there, or was given something else because it is
-    /// not. The path is written as in `served`.
+    /// This file is missing, so a request got a 404 or another file. The path is as in `served`.
     fn not_found(&self, _path: &Path) {}
-    /// A document that answered a navigation was not injected.
+    /// A document was served for a navigation without the script.
     fn not_injected(&self, url_path: &str, reason: &str);
-    /// The browser will not use this file for what it has asked for it.
+    /// The browser will refuse this file because of its type.
     fn refused_by_browser(&self, _url_path: &str, _reason: &str) {}
-    /// A link is not served, so that the request got another answer than what it leads to.
+    /// A request got a 404 or another file because this link is not served.
     fn unserved_link(&self, _link: &UnservedLink) {}
-    /// The file system does not let this be read, or something on the way to it.
+    /// This file, or a directory on its path, cannot be read.
     fn unreadable(&self, _path: &Path, _error: &io::Error) {}
 }
 
-/// A page that can carry a snippet.
+/// A page that the script can be injected into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Page<'a> {
-    /// The file's own path below the root as a URL path, decoded: `/docs/index.html`.
+    /// The path of the file relative to the root, as a decoded URL path: `/docs/index.html`.
     File {
         url_path: &'a str,
-        /// Whether another page of ours shows it in a frame.
+        /// Whether it is loaded into a frame of another page of ours.
         framed: bool,
     },
     Listing {
@@ -127,29 +126,29 @@ pub(crate) enum Page<'a> {
     NotFound,
 }
 
-/// What goes into a page.
+/// What is injected into a page.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snippet {
     /// A script element, in ASCII.
     pub(crate) html: Bytes,
-    /// Goes into the `ETag`: differs where `html` differs.
+    /// Becomes part of the `ETag`: differs where `html` differs.
     pub(crate) tag: String,
-    /// The same, for a page that brings a Content-Security-Policy of its own.
+    /// The script element for a page that has a Content-Security-Policy of its own.
     pub(crate) with_policy: Bytes,
 }
 
-/// A folder that is served. Cheap to share in an `Arc`.
+/// A folder that is served.
 #[derive(Debug)]
 pub(crate) struct Files {
     options: Options,
     spa: Option<RelPath>,
     root: RootHandle,
     analyses: Arc<AnalysisCache>,
-    /// Replaced in tests: a file's tag settles with time.
+    /// Replaced in tests, because an `ETag` depends on the age of the file.
     clock: fn() -> SystemTime,
 }
 
-/// What a request says, without its body.
+/// The parts of a request's head that matter here.
 #[derive(Clone, Copy)]
 struct RequestInfo<'a> {
     uri: &'a Uri,
@@ -160,13 +159,13 @@ struct RequestInfo<'a> {
     range: Option<RangeHeader>,
 }
 
-/// Whether this names a file below the root that may be served: plain names, none of them hidden.
+/// Whether this is a path relative to the root that may be served: plain names, none of them private.
 pub(crate) fn could_be_served(path: &str) -> bool {
     !path.starts_with('/') && RelPath::plain(path).is_some_and(|path| !path.is_private())
 }
 
-/// Whether a request for `path` (relative to the root) would be allowed to read what really is at `real`.
-/// The watcher asks this of all that it finds, so that what is told of a file is what a request gets.
+/// Whether a request for `path` (relative to the root) may read the file whose canonical path is `real`.
+/// The watcher uses this rule, too, so that it reports exactly the files that requests can get.
 pub(crate) fn may_be_read(
     path: &Path,
     real: &Path,
@@ -216,7 +215,7 @@ impl Files {
             let headers = response.headers_mut();
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-            // Ports of one machine are one site: what runs on another port may use our files.
+            // All ports of one host are the same site: a server on another port may use our files.
             let policy = HeaderName::from_static("cross-origin-resource-policy");
             headers.insert(policy, HeaderValue::from_static("same-site"));
             if *method == Method::HEAD {
@@ -255,16 +254,18 @@ impl Files {
                         .await?
                 }
             };
-            // `None`: it was there a moment ago, and is not now.
+            // `None`: the file was removed meanwhile.
             if let Some(response) = response {
                 return Ok(response);
             }
         }
-        Err(io::Error::other("it comes and goes too quickly"))
+        Err(io::Error::other(
+            "the file is created and removed too quickly",
+        ))
     }
 
-    /// The file system has said no. The page about that reloads when this has changed, so it is looked
-    /// once more after the snippet was taken: what was changed in between nobody would hear of.
+    /// The file cannot be read. The error page reloads once it can, so the request is tried again after the
+    /// snippet was taken: the page is not notified of a change before that.
     async fn unreadable(
         &self,
         error: io::Error,
@@ -282,7 +283,7 @@ impl Files {
             None => error,
         };
         if let Ok(target) = resolve::parse_target(request.uri.path()) {
-            // What a link leads to outside, or what is private, is not served, readable or not.
+            // Files outside and private files are missing, whether readable or not.
             let link = self.unserved_link(Some(&target), &Choice::NotFound, request, pages);
             if link.as_ref().is_some_and(|link| {
                 matches!(link.reason, LinkReason::Outside | LinkReason::Private)
@@ -303,7 +304,7 @@ impl Files {
         errors::unreadable(request.uri.path(), &error, snippet.as_ref())
     }
 
-    /// Which link is to blame if no file that would have answered does.
+    /// If no candidate for this path was chosen: the link that is the cause, if there is one.
     fn unserved_link(
         &self,
         target: Option<&RelPath>,
@@ -311,7 +312,7 @@ impl Files {
         request: RequestInfo<'_>,
         pages: &dyn Pages,
     ) -> Option<UnservedLink> {
-        // What is private is not looked for, so that nothing can be told from the answer.
+        // Private paths are not examined, so that the response cannot depend on what exists there.
         let target = target.filter(|target| !target.is_private());
         let mut candidates = target.map(lookup::candidates).unwrap_or_default();
         match choice {
@@ -327,7 +328,7 @@ impl Files {
         Some(link)
     }
 
-    /// Says which files would have answered, had they been there.
+    /// Reports the candidates for this path that come before the chosen file, and are missing.
     fn report_missing(&self, target: Option<&RelPath>, choice: &Choice, pages: &dyn Pages) {
         let Some(target) = target.filter(|target| !target.is_private()) else {
             return;
@@ -405,7 +406,7 @@ impl Files {
             }
             let content_type = served.response.headers().get(CONTENT_TYPE);
             let content_type = content_type.and_then(|value| value.to_str().ok());
-            // A 304 has none, and the browser what it had.
+            // A 304 has no `Content-Type`; the browser keeps the one it has.
             let content_type =
                 content_type.map_or_else(|| media.content_type(b"", false), Into::into);
             let cannot_reload =
@@ -434,7 +435,7 @@ impl Files {
 }
 
 impl Snippet {
-    /// The one for a document that has a policy of its own, or has none.
+    /// The script element for a document with or without a policy of its own.
     fn html(&self, has_policy: bool) -> Bytes {
         match has_policy {
             true => self.with_policy.clone(),
@@ -447,7 +448,7 @@ impl Snippet {
     }
 }
 
-/// The 404 page, with the link that is to blame if the client may know of it.
+/// The 404 response. It names the link that is the cause, if there is one and the client may know.
 fn not_found_response(
     request: RequestInfo<'_>,
     snippet: Option<&Snippet>,
@@ -464,7 +465,7 @@ fn not_found_response(
     )
 }
 
-/// Runs what takes long on a thread that may block.
+/// Runs this on a thread that may block.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
@@ -473,7 +474,7 @@ async fn blocking<T: Send + 'static>(
         .map_err(io::Error::other)?
 }
 
-/// All values of a list header, as one list (RFC 9110 5.2).
+/// The values of all header lines with this name as one list (RFC 9110 5.2).
 fn list_header(headers: &HeaderMap, name: HeaderName) -> Option<Vec<u8>> {
     let values: Vec<_> = headers
         .get_all(name)
@@ -483,7 +484,7 @@ fn list_header(headers: &HeaderMap, name: HeaderName) -> Option<Vec<u8>> {
     (!values.is_empty()).then(|| values.join(&b','))
 }
 
-/// 307, because browsers keep a 301 for a `localhost:8000` that is another project tomorrow.
+/// 307, because browsers cache a 301, and another project may use this port tomorrow.
 fn redirect(to: &RelPath, from: &Uri) -> Response<Body> {
     let mut location = to.to_url();
     if let Some(query) = from.query() {

@@ -1,12 +1,11 @@
-//! What reading a file has told, kept for as long as the file is the same.
+//! Caches what was found by analysing the bytes of a file.
 //!
-//! A page is asked for many times between two saves. Where the script goes into it, and what its
-//! `Content-Type` is, are found by looking at its bytes; they are looked at once for each version.
+//! A page is requested many times between two saves. The place for the script and the `Content-Type` are
+//! found by analysing its bytes, once for each version of the file.
 //!
-//! What must stay true: nothing is kept of a version that another one could be taken for. A version is
-//! all that the file system tells of an opened file's state. It counts only once it is settled (older than
-//! a tick of the clock that files are stamped with, see `validator.rs`), and only if the file was in that
-//! state before and after it was read.
+//! Invariant: a cached version can be mistaken for no other. A version is all that the file system knows
+//! of an opened file's state. It is cached only if it is settled (older than a tick of the file system's
+//! clock, see `validator.rs`), and if the file was in that state both before and after it was read.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -15,40 +14,40 @@ use std::time::SystemTime;
 
 use super::media::Media;
 
-/// So many versions are kept; then all are forgotten and looked at again.
+/// When this many versions are cached, the cache is cleared.
 const MAX_VERSIONS: usize = 4096;
 
-/// One state of one file. Two that differ in their bytes differ here, once they are settled.
+/// One state of one file. Settled versions with different bytes are different.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Version {
     len: u64,
     modified: Option<SystemTime>,
-    /// Device, inode, and the time of the last change of anything, which no program can set.
+    /// Device, inode, and the time of the last inode change, which no program can set.
     #[cfg(unix)]
     inode: (u64, u64, i64, i64),
 }
 
-/// What its bytes have told.
+/// What was found in the bytes of a version.
 #[derive(Clone, Debug)]
 pub(crate) struct Analysis {
     pub(crate) content_type: String,
-    /// Only of documents that were to carry a script.
+    /// Only for documents that the script was to be injected into.
     pub(crate) script: Option<ScriptPlace>,
 }
 
-/// Where the script goes.
+/// Where the script is injected.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScriptPlace {
-    /// Before the byte at this offset, or nowhere, and why.
+    /// Before the byte at this offset, or why nowhere.
     pub(crate) at: Result<usize, &'static str>,
     /// The document has a Content-Security-Policy of its own.
     pub(crate) has_policy: bool,
 }
 
-/// What is known of the versions that were read last.
+/// The analyses of the versions that were read last.
 #[derive(Debug, Default)]
 pub(crate) struct AnalysisCache {
-    // Held while a map is looked into.
+    // Held for one lookup or insertion.
     versions: Mutex<HashMap<Version, (Media, Analysis)>>,
 }
 
@@ -66,8 +65,8 @@ impl Version {
 }
 
 impl AnalysisCache {
-    /// What was found in this version by somebody who took it for `media` as well. `for_script`: who looks
-    /// for a place wants one.
+    /// The analysis of this version as `media`. With `for_script`, only one that has looked for the place of
+    /// the script.
     pub(crate) fn get(
         &self,
         version: &Version,

@@ -1,13 +1,13 @@
-//! The encoding of a text, and above all of an HTML document, where it is known.
+//! Detects the encoding of text, and of HTML documents in particular.
 //!
-//! What the header says, the browser believes first. So a charset is said where it is true, and
-//! otherwise nothing: then the page's own declaration, `@charset` or the browser's guess decide.
+//! The charset in the header takes precedence in browsers. So it is sent only where it is certain; otherwise
+//! the page's own declaration, `@charset` or the browser's detection decide.
 //!
-//! A browser looks for `<meta charset>` in the first 1024 bytes of what it gets. The injected
-//! script may push it out of them, so what the prescan would have found in the document as it is
-//! on disk must go into the `Content-Type`, which the browser believes first.
+//! A browser looks for `<meta charset>` in the first 1024 bytes of a response. The injected script may move
+//! it behind them, so what the prescan would have found in the document on disk must be sent in the
+//! `Content-Type`.
 
-/// What the prescan looks at (WHATWG HTML 13.2.3.2).
+/// How many bytes the prescan reads (WHATWG HTML 13.2.3.2).
 const PRESCAN_BYTES: usize = 1024;
 /// How much of a large file is checked for being UTF-8.
 pub(crate) const INSPECT_BYTES: usize = 64 * 1024;
@@ -15,16 +15,16 @@ pub(crate) const INSPECT_BYTES: usize = 64 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Charset {
     Utf8,
-    /// By its byte order mark. Nothing in ASCII can be put into such a document.
+    /// By its byte order mark. The script is ASCII and cannot be injected.
     Utf16(&'static str),
     /// Declared in the document.
     Declared(String),
-    /// Neither UTF-8 nor declared: the browser may guess, as it would without us.
+    /// Neither UTF-8 nor declared: the browser detects it.
     Unknown,
 }
 
 impl Charset {
-    /// Decides by the beginning of a document, or by all of it if that is the `whole`.
+    /// Detects the charset by the first bytes of a document, which may be the `whole`.
     pub(crate) fn of(first: &[u8], whole: bool) -> Charset {
         // WHATWG Encoding 6, "BOM sniff": a byte order mark outranks everything.
         if first.starts_with(b"\xef\xbb\xbf") {
@@ -60,13 +60,13 @@ impl Charset {
 
 /// Whether a text is UTF-8, judged by its first bytes.
 ///
-/// Of a `whole` text this is certain. Where more follows, ASCII tells nothing, because the byte that is
-/// not UTF-8 may be the next one; but what has looked like UTF-8 where it is not ASCII stays so.
-/// ISO-2022-JP consists of ASCII bytes only, and is told by its escape sequences.
+/// This is certain for a `whole` text. If more follows, ASCII alone is not enough, because the next byte may
+/// be in any encoding; bytes that are UTF-8 and not ASCII are. ISO-2022-JP consists of ASCII bytes only, and
+/// is recognised by its escape sequences.
 pub(crate) fn is_utf8(first: &[u8], whole: bool) -> bool {
     let valid = match std::str::from_utf8(first) {
         Ok(_) => true,
-        // The end of what was looked at may cut a character off, the end of the text may not.
+        // The inspected part may end within a character, the text may not.
         Err(error) => !whole && error.error_len().is_none(),
     };
     valid && (whole || !first.is_ascii()) && !first.contains(&0x1b)
@@ -145,8 +145,8 @@ fn meta(bytes: &[u8], at: &mut usize) -> Option<String> {
     }
 }
 
-/// A label that may stand in a header. UTF-16 cannot be meant, because then this could not have
-/// been read as ASCII; the standard says UTF-8 instead, and windows-1252 for x-user-defined.
+/// A label that is valid in a header. UTF-16 cannot be true, because then this could not have been read as
+/// ASCII; the standard takes UTF-8 instead, and windows-1252 for x-user-defined.
 fn label(charset: &[u8]) -> Option<String> {
     let label = std::str::from_utf8(charset.trim_ascii()).ok()?;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_:.-".contains(&byte);

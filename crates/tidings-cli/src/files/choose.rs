@@ -1,9 +1,9 @@
-//! What answers a request: a file, a listing, a redirect, or nothing.
+//! Chooses the response to a request: a file, a listing, a redirect, or a 404.
 //!
-//! The snippet says up to which moment a page knows of changes. So it is taken before the decision
-//! that counts: a file that appears, vanishes or takes another's place after the snippet is either
-//! in the page already, or a change that the page will hear of. What must stay true: between the
-//! snippet and the answer nothing is remembered from before the snippet.
+//! The snippet contains the cursor from which the page listens. So it is taken before the final choice: if
+//! a file is created, removed or replaced after the snippet was taken, either the response already has it,
+//! or the page is notified. Invariant: the final choice uses nothing that was read before the snippet was
+//! taken.
 
 use std::io;
 
@@ -16,7 +16,7 @@ use super::open::Root;
 use super::resolve::RelPath;
 use super::{ATTEMPTS, Files, Page, Pages, RequestInfo, Snippet};
 
-/// What answers a request.
+/// The chosen response.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Choice {
     File {
@@ -25,16 +25,16 @@ pub(super) enum Choice {
         status: StatusCode,
     },
     Listing(RelPath),
-    /// To the same path with the slash that it lacks.
+    /// To the same path with a trailing slash.
     Redirect(RelPath),
     NotFound,
 }
 
 impl Files {
-    /// Decides what answers, and takes the snippet for it, if it is a page.
+    /// Chooses the response, and takes the snippet for it if it is a page.
     ///
-    /// The first look only tells which page to take the snippet for. The one that counts comes
-    /// after the snippet, because what happens between the two would be known to nobody.
+    /// The first choice only decides for which page the snippet is taken. It is repeated afterwards, because
+    /// the page would not be notified of a change between the two.
     pub(super) fn choose_with_snippet(
         &self,
         target: Option<&RelPath>,
@@ -96,7 +96,7 @@ impl Files {
             }
             _ => {}
         }
-        // An app's route comes before the listing of a directory that happens to have its name.
+        // A route of an app takes precedence over the listing of a directory with the same name.
         if navigation
             && let Some(spa) = &self.spa
             && let Found::File { path, len } = lookup::find(root, spa)?
@@ -131,7 +131,7 @@ impl Files {
 }
 
 impl Choice {
-    /// The same answer, though a file may have grown.
+    /// Whether this is the same response, regardless of the length of a file.
     fn is_same_page(&self, other: &Choice) -> bool {
         match (self, other) {
             (

@@ -1,13 +1,12 @@
-//! What the developer is told about an answer that is right, and of which the browser makes nothing.
+//! Finds responses that are correct and do not work in the browser, for a note in the terminal.
 //!
-//! Only what was asked for and what is answered counts here; that each is said once is seen to by
-//! whoever says it.
+//! Depends on the request and the response only; the caller prints each note once.
 
 use http::header::HeaderMap;
 
 use super::media::Media;
 
-/// Why what is opened as a page will not reload, though it is served.
+/// Why a document that was opened by itself will not reload.
 pub(super) fn why_not_reloading(
     media: &Media,
     headers: &HeaderMap,
@@ -16,8 +15,8 @@ pub(super) fn why_not_reloading(
     match media {
         Media::Html => None,
         Media::Xhtml => Some("it is XHTML, which the rules of HTML would break"),
-        // In a frame it belongs to a page, which reloads for it. (Plain http in the network does not
-        // say: there a frame's is said as well.)
+        // A document in a frame belongs to a page, which reloads for it. (Browsers do not send the header
+        // over plain http in the network: there the note is printed for frames as well.)
         _ if destination(headers).is_some_and(|destination| destination != "document") => None,
         _ if is_shown(content_type) => {
             Some("it is opened by itself, and only an HTML page can carry the script")
@@ -26,7 +25,7 @@ pub(super) fn why_not_reloading(
     }
 }
 
-/// What browsers show in a tab; the rest is downloaded.
+/// Whether browsers show this type in a tab; others are downloaded.
 fn is_shown(content_type: &str) -> bool {
     let essence = essence(content_type);
     ["text/", "image/", "video/", "audio/"]
@@ -37,8 +36,8 @@ fn is_shown(content_type: &str) -> bool {
         || essence == "application/pdf"
 }
 
-/// Why the browser will not run or apply this, because `nosniff` makes it believe the type (Fetch 3.6):
-/// `main.ts`, or a saved page's `app.js.download`.
+/// Why the browser will refuse this script or style sheet for its type, because of `nosniff` (Fetch 3.6):
+/// `main.ts`, or `app.js.download` of a saved page.
 pub(super) fn why_refused(headers: &HeaderMap, content_type: &str) -> Option<String> {
     let essence = essence(content_type);
     let (what, endings, fits) = match destination(headers)? {

@@ -1,9 +1,9 @@
-//! Which file answers a path: the file itself, the index of a directory, or `a.html` for `/a`.
+//! Finds the file for a path: the file itself, the index of a directory, or `a.html` for `/a`.
 //!
 //! The order for `/a`, without a trailing slash:
 //! 1. the file `a`;
-//! 2. the file `a.html`, also when there is a directory `a`: the page about a section lies beside
-//!    its folder as often as in it, and the folder's own index still has its own URL, `/a/`;
+//! 2. the file `a.html`, even if there is a directory `a`: sites have the page about a section beside its
+//!    folder as often as in it, and the index of the folder still has its own URL, `/a/`;
 //! 3. the directory `a`, by a redirect to `/a/`, so that relative links in its index work.
 
 use std::ffi::OsStr;
@@ -14,16 +14,16 @@ use super::resolve::RelPath;
 
 const INDEXES: [&str; 2] = ["index.html", "index.htm"];
 
-/// What answers a path.
+/// What was found for a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     File {
         path: RelPath,
         len: u64,
     },
-    /// A directory that has an index, asked for without its slash.
+    /// A directory with an index, requested without the trailing slash.
     DirectoryWithIndex,
-    /// A directory without an index, asked for with or without its slash.
+    /// A directory without an index, requested with or without the trailing slash.
     Directory,
     NotFound,
 }
@@ -31,7 +31,7 @@ pub(crate) enum Found {
 pub(crate) fn find(root: &Root, path: &RelPath) -> io::Result<Found> {
     let kind = root.probe(path)?;
     if let Some(Kind::File { len }) = kind {
-        // `/a.html/` is no directory, and its relative links would be wrong.
+        // `/a.html/` is not a directory, and relative links in it would be wrong.
         return Ok(match path.has_trailing_slash() {
             true => Found::NotFound,
             false => Found::File {
@@ -61,7 +61,7 @@ pub(crate) fn find(root: &Root, path: &RelPath) -> io::Result<Found> {
     Ok(Found::Directory)
 }
 
-/// All paths whose files would answer `path`, the best first.
+/// All files that would be served for `path`, in the order of preference.
 pub(crate) fn candidates(path: &RelPath) -> Vec<RelPath> {
     match path.has_trailing_slash() {
         true => INDEXES

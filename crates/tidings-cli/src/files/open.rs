@@ -1,19 +1,19 @@
-//! Looking at and opening what lies below the root, and nothing else.
+//! Examines and opens files below the root, and no others.
 //!
-//! There are two ways to a file. The first asks the kernel to resolve a path beneath the root without
-//! following a link (`beneath.rs`); it is used wherever there is no link. The second is for paths with
-//! links in them, and for systems without such a call: the file is opened, and *then* checked, on what
-//! was opened: its canonical path must be one that may be served (`resolve::may_be_served`) and must
-//! lead, without any link, to the same inode. A check before opening would be about whatever lay there at
-//! that time; and a canonical path is true only of the moment in which each of its parts was looked at.
+//! There are two ways to a file. The first has the kernel resolve a path beneath the root without following
+//! links (`beneath.rs`); it is used wherever the path has no link. The second is for paths with links, and for
+//! systems without such a call: the file is opened, and *then* the opened file is checked: its canonical
+//! path must be one that may be served (`resolve::may_be_served`) and must lead, without any link, to the
+//! same inode. A check before opening could be about another file; and a canonical path may be outdated
+//! as soon as it is known.
 //!
-//! Both hold against whoever renames files, switches links or puts a link in a directory's place between
-//! any two of our steps; `tests/confinement.rs` asks everything both ways. What must stay true:
+//! Both are safe against concurrent renames, switched links and directories that are replaced by links;
+//! `tests/confinement.rs` sends all requests both ways. Invariants:
 //!
-//! - nothing but regular files is ever opened: a FIFO would hang, a device may act;
+//! - only regular files are opened: a FIFO would block, opening a device may have effects;
 //! - containment is decided by path components (`public-secret` is not in `public`);
-//! - the root may vanish, come back or be a switched symlink between any two requests. So each request
-//!   looks where it is: the directory that is kept open counts only while it is the one at that path.
+//! - the root may be removed, created again or be a switched symlink between any two requests. So each
+//!   request looks it up: the directory that is kept open is used only while it is the one at that path.
 
 use std::cell::OnceCell;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -35,19 +35,19 @@ const ATTEMPTS: usize = 8;
 /// The root's directory, kept open from one request to the next.
 #[derive(Debug, Default)]
 pub(crate) struct RootHandle {
-    // Held to take it out and to put it in.
+    // Held for one read or write of the field.
     directory: Mutex<Option<Arc<Beneath>>>,
-    /// Replaced in tests: everything is to go the second way.
+    /// Set in tests: use the second way only.
     pub(crate) by_walk: bool,
 }
 
 /// The root, as it is during one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Root {
-    /// Where the first way begins; `None` where there is only the second.
+    /// For the first way; `None` if there is only the second.
     beneath: Option<Arc<Beneath>>,
     path: PathBuf,
-    /// The canonical path, once the second way has needed it.
+    /// The canonical path, resolved when the second way needs it.
     real: OnceCell<PathBuf>,
     follow_symlinks: bool,
 }
@@ -67,7 +67,7 @@ pub(crate) struct Opened {
 }
 
 impl RootHandle {
-    /// Looks where the root is now. `None` if it is not there.
+    /// The root as it is now. `None` if it does not exist.
     pub(crate) fn current(&self, path: &Path, follow_symlinks: bool) -> io::Result<Option<Root>> {
         let kept = || {
             self.directory
@@ -155,7 +155,7 @@ impl Root {
         }
     }
 
-    /// `meanwhile` is what others do between any two of these steps: nothing, except in tests.
+    /// `meanwhile` is called between the steps, for tests of concurrent changes.
     fn open_by_walk(
         &self,
         path: &RelPath,
@@ -185,8 +185,8 @@ impl Root {
             let Some(at_path) = not_found_as_none(beneath::metadata_without_links(&real))? else {
                 continue;
             };
-            // Editors save by renaming a new file over the old one: then this is not the file
-            // whose path we know, and we look again.
+            // Editors save by renaming a new file over the old one: then the opened file is not the one
+            // at this path any more, and is opened again.
             if !same_file(&meta, &at_path) {
                 continue;
             }
@@ -216,7 +216,7 @@ impl Root {
     }
 }
 
-/// The answers of the file system that mean "there is no such file" become `None`.
+/// Maps the errors that mean "there is no such file" to `None`.
 fn not_found_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     use io::ErrorKind as Kind;
     match result {
@@ -225,7 +225,7 @@ fn not_found_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
             Kind::NotFound | Kind::NotADirectory | Kind::InvalidFilename | Kind::InvalidInput => {
                 Ok(None)
             }
-            // A symlink that leads to itself. (`ErrorKind::FilesystemLoop` is not stable.)
+            // A symlink that leads to itself (`ErrorKind::FilesystemLoop` is unstable), or a socket.
             #[cfg(unix)]
             _ if matches!(
                 Errno::from_io_error(&error),
@@ -242,8 +242,8 @@ fn not_found_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
-    // Should a FIFO have taken the file's place since we looked: opening one without O_NONBLOCK
-    // waits for a writer. Regular files do not care.
+    // In case a FIFO has replaced the file meanwhile: opening one without O_NONBLOCK waits for a writer.
+    // It has no effect on regular files.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(
         &mut options,
@@ -258,7 +258,7 @@ fn same_file(a: &Metadata, b: &Metadata) -> bool {
     a.dev() == b.dev() && a.ino() == b.ino()
 }
 
-/// Without inodes: what tells files apart nearly as well.
+/// Without inodes: a heuristic.
 #[cfg(not(unix))]
 fn same_file(a: &Metadata, b: &Metadata) -> bool {
     let facts = |meta: &Metadata| (meta.len(), meta.created().ok(), meta.file_type());

@@ -1,9 +1,9 @@
-//! `Range`: which bytes of a file are wanted (RFC 9110 14).
+//! The `Range` header (RFC 9110 14).
 //!
-//! Only single ranges are answered as such. A server may ignore a `Range` (14.2), and that is what
-//! happens to several ranges at once, to other units and to what cannot be read.
+//! Only single byte ranges are supported. A server may ignore a `Range` (14.2): multiple ranges, other units
+//! and invalid values are ignored.
 
-/// A single range as asked for, before the length is known.
+/// A single range, before the length of the file is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RangeHeader {
     /// `a-b`, `a-`: the last position is inclusive.
@@ -13,7 +13,7 @@ pub(crate) enum RangeHeader {
 }
 
 impl RangeHeader {
-    /// Reads the header's value. `None`: answer as if there were no such header.
+    /// Parses the value of the header. `None`: the header is to be ignored.
     pub(crate) fn parse(value: &[u8]) -> Option<RangeHeader> {
         let value = std::str::from_utf8(value).ok()?;
         let (unit, set) = value.split_once('=')?;
@@ -38,7 +38,7 @@ impl RangeHeader {
         }
     }
 
-    /// The bytes of a file of this length, as start and length. `None`: there are none, 416.
+    /// The range within a file of this length, as start and length. `None`: unsatisfiable, 416.
     pub(crate) fn within(self, len: u64) -> Option<(u64, u64)> {
         let (start, end) = match self {
             RangeHeader::From { first, last } => {
@@ -51,7 +51,7 @@ impl RangeHeader {
     }
 }
 
-/// Digits and nothing else: `u64::from_str` would take a sign. Too large is as good as the largest.
+/// Digits only: `u64::from_str` would accept a sign. Larger numbers are clamped.
 fn number(digits: &str) -> Option<u64> {
     let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     all_digits.then(|| digits.parse().unwrap_or(u64::MAX))
