@@ -1,13 +1,13 @@
-//! One file, opened, becomes one response.
+//! Builds the response for one file.
 //!
-//! This is the blocking half: it opens, looks, reads and compresses, and is told everything it
-//! needs to know about the request beforehand. The order is decided by what must stay true:
+//! This is the blocking part: it opens, reads, injects and compresses. All that it needs of the request is
+//! in `FileRequest`. Invariants, which determine the order of the steps:
 //!
-//! - what is in memory was read while the file stood still, or has no tag: the state of the opened
-//!   file is looked at before and after reading, and if it moved it is opened and read again;
-//! - the tag is made from the state before reading, so that content can only be newer than its tag;
-//! - the snippet was taken before the file is opened (by the caller);
-//! - a promised length is the length of what is already in memory plus what `Body` will enforce.
+//! - bytes in memory were read while the file did not change, or the response has no `ETag`: the state of
+//!   the opened file is compared before and after reading, and if it differs the file is opened again;
+//! - the `ETag` is made from the state before reading, so that the content is never older than it;
+//! - the caller takes the snippet before the file is opened;
+//! - `Content-Length` is the length of the bytes in memory plus the length that `Body` enforces.
 
 use std::fs::{File, Metadata};
 #[cfg(not(unix))]
@@ -35,65 +35,66 @@ use super::resolve::RelPath;
 use super::validator::Validator;
 use tidings::reload::{Injector, Outcome};
 
-/// Documents up to this size are injected in memory; of larger ones only the beginning is.
+/// Documents up to this size are read into memory as a whole; of larger ones only the beginning is.
 const DOCUMENT_BYTES: u64 = 8 * 1024 * 1024;
-/// Other files up to this size are read at once.
+/// Other files up to this size are read into memory as a whole.
 const SMALL_BYTES: u64 = 256 * 1024;
-/// How often a file that is written in place while it is read is read again.
+/// How often a file that changes while it is read is read.
 const READS: usize = 4;
-/// How much of a large document the injector is shown. It decides long before.
+/// How much of a large document is passed to the injector, which usually needs far less.
 const PROLOGUE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// A file to serve, and all that the request says about how.
+/// The file to serve, and what matters of the request.
 #[derive(Debug)]
 pub(crate) struct FileRequest {
     pub(crate) root: Root,
     pub(crate) path: RelPath,
     pub(crate) media: Media,
-    /// 200, or 404 for the site's own page about what is missing.
+    /// 200, or 404 for the site's own 404 page.
     pub(crate) status: StatusCode,
-    /// To be put into the document; only for HTML.
+    /// To be injected into the document; only for HTML.
     pub(crate) snippet: Option<Snippet>,
     pub(crate) none_match: Option<Vec<u8>>,
     pub(crate) modified_since: Option<Vec<u8>>,
     pub(crate) range: Option<RangeHeader>,
     pub(crate) if_range: Option<Vec<u8>>,
     pub(crate) coding: Option<Coding>,
-    /// Whether another client might get a compressed answer.
+    /// Whether other clients may get a compressed response.
     pub(crate) may_compress: bool,
     pub(crate) analyses: Arc<AnalysisCache>,
     pub(crate) clock: fn() -> SystemTime,
 }
 
-/// The response, and what the caller wants to know about the file.
+/// The response, and what is reported about the file.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) response: Response<Body>,
-    /// The state of the opened file, before it was read and, where it was read, after.
+    /// The state of the opened file before it was read and, if it was, after.
     pub(crate) before: Metadata,
     pub(crate) after: Option<Metadata>,
-    /// Whether the two differ.
+    /// Whether these two differ.
     pub(crate) changed_while_read: bool,
+    /// Why the script was not injected.
     pub(crate) not_injected: Option<&'static str>,
 }
 
-/// What will be sent of a file, before it is compressed.
+/// The content of a response before compression.
 struct Content {
     chunks: Vec<Bytes>,
-    /// What is still in the file, from where it stands.
+    /// The bytes that are still in the file, from its current offset.
     rest_bytes: u64,
     content_type: String,
-    /// Where the script went, if there was to be one.
+    /// Where the script was injected, if there is one.
     script: Option<ScriptPlace>,
 }
 
 impl FileRequest {
-    /// `None`: there is no such file (any more).
+    /// `None`: the file does not exist any more.
     pub(crate) fn respond(self) -> io::Result<Option<Served>> {
         self.respond_while(|| {})
     }
 
-    /// `meanwhile` is what others do while the file is read: nothing, except in tests.
+    /// `meanwhile` is called after each read, for tests of concurrent changes.
     fn respond_while(self, mut meanwhile: impl FnMut()) -> io::Result<Option<Served>> {
         let mut reads = 0;
         loop {
@@ -110,7 +111,7 @@ impl FileRequest {
                 return Ok(Some(served));
             }
             if reads == READS {
-                // What was read may be a bit of several states: none that a tag could name.
+                // The bytes may be of several states, which no `ETag` can identify.
                 served.response.headers_mut().remove(ETAG);
                 served.response.headers_mut().remove(LAST_MODIFIED);
                 return Ok(Some(served));
@@ -139,10 +140,10 @@ impl FileRequest {
             ..
         } = &mut served;
         let name = self.path.name().unwrap_or_default();
-        let worth = self.media.is_compressible(name) && compress::is_worthwhile(meta.len());
-        // RFC 9110 14.2: a range may be ignored. A part of a page would be one without the script.
+        let is_worthwhile = self.media.is_compressible(name) && compress::is_worthwhile(meta.len());
+        // RFC 9110 14.2: a range may be ignored. A part of a page would lack the script.
         let range = self.range.filter(|_| self.snippet.is_none());
-        let coding = self.coding.filter(|_| worth && range.is_none());
+        let coding = self.coding.filter(|_| is_worthwhile && range.is_none());
         let mut validator = Validator::of(meta, (self.clock)());
         if let Some(snippet) = &self.snippet {
             validator = validator.with_suffix(&snippet.tag);
@@ -151,7 +152,7 @@ impl FileRequest {
             validator = validator.with_suffix(coding.etag_suffix());
         }
         *response.status_mut() = self.status;
-        if let Some(vary) = vary(&self.media, worth && self.may_compress) {
+        if let Some(vary) = vary(&self.media, is_worthwhile && self.may_compress) {
             set(response, VARY, vary);
         }
         if self.status == StatusCode::OK {
@@ -160,12 +161,12 @@ impl FileRequest {
                 response.headers_mut().insert(LAST_MODIFIED, date);
             }
             // RFC 9110 13.2.2: `If-None-Match` comes first, then `If-Modified-Since`, then `Range`.
-            let is_known = match (&self.none_match, &self.modified_since) {
+            let is_unchanged = match (&self.none_match, &self.modified_since) {
                 (Some(known), _) => validator.matches_if_none_match(known),
                 (None, Some(since)) => validator.matches_if_modified_since(since),
                 (None, None) => false,
             };
-            if is_known {
+            if is_unchanged {
                 *response.status_mut() = StatusCode::NOT_MODIFIED;
                 return Ok(served);
             }
@@ -187,13 +188,13 @@ impl FileRequest {
         }
         let mut file = file;
         let version = validator.is_settled().then(|| Version::of(meta));
-        let known = version.and_then(|version| {
+        let cached = version.and_then(|version| {
             self.analyses
                 .get(&version, &self.media, self.snippet.is_some())
         });
-        let is_known = known.is_some();
-        let content = match known {
-            Some(finding) => self.content_as_analysed(finding, &mut file, meta.len())?,
+        let is_cached = cached.is_some();
+        let content = match cached {
+            Some(analysis) => self.content_as_analysed(analysis, &mut file, meta.len())?,
             None => self.content(&mut file, meta.len(), coding.is_some())?,
         };
         set(response, CONTENT_TYPE, &content.content_type);
@@ -205,13 +206,13 @@ impl FileRequest {
             meanwhile();
             let now = file.metadata()?;
             if let Some(version) =
-                version.filter(|version| !is_known && Version::of(&now) == *version)
+                version.filter(|version| !is_cached && Version::of(&now) == *version)
             {
-                let finding = Analysis {
+                let analysis = Analysis {
                     content_type: content.content_type,
                     script: content.script,
                 };
-                self.analyses.insert(version, self.media.clone(), finding);
+                self.analyses.insert(version, self.media.clone(), analysis);
             }
             *after = Some(now);
             if let Some(coding) = coding {
@@ -223,7 +224,7 @@ impl FileRequest {
         Ok(served)
     }
 
-    /// RFC 9110 15.3.7 and 15.5.17. Always from the file as it is on disk.
+    /// 206 or 416 (RFC 9110 15.3.7 and 15.5.17). Always of the bytes on disk.
     fn part(
         &self,
         range: RangeHeader,
@@ -251,16 +252,16 @@ impl FileRequest {
         Ok(())
     }
 
-    /// The same as `content`, without looking at what is known. (A file that has changed since it was opened
-    /// is noticed afterwards, whatever is made of it here.)
+    /// The same as `content`, with a cached analysis. (If the file has changed since it was opened, the caller
+    /// finds out and discards the result.)
     fn content_as_analysed(
         &self,
-        known: Analysis,
+        analysis: Analysis,
         file: &mut File,
         len: u64,
     ) -> io::Result<Content> {
         let bytes = Bytes::from(read_whole(file, len)?);
-        let chunks = match (&self.snippet, known.script) {
+        let chunks = match (&self.snippet, analysis.script) {
             (Some(snippet), Some(place)) => match place.at {
                 Ok(at) => {
                     let at = at.min(bytes.len());
@@ -274,8 +275,8 @@ impl FileRequest {
         Ok(Content {
             chunks,
             rest_bytes: 0,
-            content_type: known.content_type,
-            script: known.script.filter(|_| self.snippet.is_some()),
+            content_type: analysis.content_type,
+            script: analysis.script.filter(|_| self.snippet.is_some()),
         })
     }
 
@@ -320,7 +321,7 @@ impl FileRequest {
             content_type: charset.content_type(),
             script: None,
         };
-        let mut at = Err("it is UTF-16, and the script is ASCII");
+        let mut at = Err("it is UTF-16, which the script cannot be added to");
         let mut read_bytes = first.len() as u64;
         if let Charset::Utf16(_) = charset {
             content.chunks.push(first);
@@ -341,8 +342,8 @@ impl FileRequest {
             };
         }
         content.script = Some(ScriptPlace { at, has_policy });
-        // If the file grew or shrank since it was opened: what is in memory counts as it is, and
-        // only what is still to be read has been promised by the length at opening.
+        // If the file grew or shrank since it was opened, the bytes in memory are sent as they are, and the
+        // length of the rest is calculated from the length at opening.
         if len > DOCUMENT_BYTES {
             content.rest_bytes = len.saturating_sub(read_bytes);
         }
@@ -358,8 +359,8 @@ impl FileRequest {
     }
 }
 
-/// Whether a document that begins with these bytes has a policy of its own. Found wrongly (in a comment,
-/// say), it does no harm; only the first 64 KiB are looked at, where the head is.
+/// Whether a document that begins with these bytes has a Content-Security-Policy of its own. A false positive
+/// (in a comment) does no harm. Only the first 64 KiB are searched, where the head is.
 fn has_policy(start: &[u8]) -> bool {
     const POLICY: &[u8] = b"content-security-policy";
     let start = &start[..start.len().min(64 << 10)];
@@ -368,8 +369,8 @@ fn has_policy(start: &[u8]) -> bool {
         .any(|name| name.eq_ignore_ascii_case(POLICY))
 }
 
-/// What else the answer depends on, for whoever caches it. In a frame of ours a page carries another
-/// script, and `Sec-Fetch-Site` says whose frame it is.
+/// The request headers that the response depends on. In a frame of ours a page has another script, which is
+/// decided by `Sec-Fetch-Site`.
 fn vary(media: &Media, encoding: bool) -> Option<&'static str> {
     match (media, encoding) {
         (Media::Html, true) => Some("Sec-Fetch-Dest, Sec-Fetch-Site, Accept, Accept-Encoding"),
@@ -379,8 +380,8 @@ fn vary(media: &Media, encoding: bool) -> Option<&'static str> {
     }
 }
 
-/// Reads `expected` bytes, or fewer if the file ends before: in one call, where the file has them, into
-/// memory that is not cleared first.
+/// Reads `expected` bytes, or fewer at the end of the file: with one system call if possible, into
+/// uninitialised memory.
 #[cfg(unix)]
 fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
     let expected = expected as usize;
@@ -392,7 +393,7 @@ fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
             Err(error) => return Err(error.into()),
         }
     }
-    // `with_capacity` promises no less; should it give more, then more has been read.
+    // `with_capacity` may allocate more, and then more may have been read.
     if let Some(surplus @ 1..) = bytes.len().checked_sub(expected) {
         file.seek(SeekFrom::Current(-(surplus as i64)))?;
         bytes.truncate(expected);
@@ -400,7 +401,7 @@ fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads `expected` bytes, or fewer if the file ends before.
+/// Reads `expected` bytes, or fewer at the end of the file.
 #[cfg(not(unix))]
 fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(expected as usize);
@@ -408,7 +409,7 @@ fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The first bytes of a file. Leaves it standing behind them.
+/// Reads the first bytes of a file.
 fn head(file: &mut File, bytes: usize, len: u64) -> io::Result<Vec<u8>> {
     match bytes {
         0 => Ok(Vec::new()),
@@ -416,15 +417,14 @@ fn head(file: &mut File, bytes: usize, len: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Sets a header to a value that is known to be fit for one. If it is not after all, the header is
-/// left out: a missing header is the smaller fault.
+/// Sets a header to a value that should be valid. If it is not, the header is omitted.
 pub(crate) fn set(response: &mut Response<Body>, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }
 }
 
-/// Sets the body together with its length, which an answer to HEAD keeps.
+/// Sets the body and `Content-Length`, which a response to HEAD keeps.
 pub(crate) fn set_body(response: &mut Response<Body>, body: Body) {
     response
         .headers_mut()
@@ -478,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_never_stands_still_is_served_and_both_states_are_told() {
+    fn a_file_that_changes_during_every_read_is_served_and_both_states_are_reported() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.txt");
         std::fs::write(&file, "one").unwrap();
@@ -491,8 +491,8 @@ mod tests {
         assert!(served.after.unwrap().len() > served.before.len());
     }
 
-    /// What is known of `a.txt` after it was served by this request.
-    fn known_after(request: FileRequest, meanwhile: impl FnMut()) -> Option<Analysis> {
+    /// What is cached for `a.txt` after this request.
+    fn cached_after(request: FileRequest, meanwhile: impl FnMut()) -> Option<Analysis> {
         let analyses = Arc::clone(&request.analyses);
         let served = request.respond_while(meanwhile).unwrap().unwrap();
         let version = Version::of(&served.before);
@@ -501,7 +501,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_of_a_version_that_stands_still_something_is_kept() {
+    fn only_settled_versions_are_cached() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.txt");
         std::fs::write(&file, "one").unwrap();
@@ -510,13 +510,13 @@ mod tests {
             clock,
             ..request(dir.path())
         };
-        assert!(known_after(request(old), || {}).is_some());
-        // Changed in the future, as far as this clock knows: younger than any tick.
-        assert!(known_after(request(|| SystemTime::UNIX_EPOCH), || {}).is_none());
+        assert!(cached_after(request(old), || {}).is_some());
+        // By this clock the file will change in the future: it is younger than a tick.
+        assert!(cached_after(request(|| SystemTime::UNIX_EPOCH), || {}).is_none());
         let grows = || {
             let mut file = File::options().append(true).open(&file).unwrap();
             file.write_all(b" more").unwrap();
         };
-        assert!(known_after(request(old), grows).is_none());
+        assert!(cached_after(request(old), grows).is_none());
     }
 }
