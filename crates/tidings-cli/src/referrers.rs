@@ -131,18 +131,18 @@ impl Graph {
             return;
         }
         let known = requester.as_ref().and_then(|path| self.files.get(path));
-        let by_page = known.is_some_and(|file| file.is_page);
-        let by_stranger = requester.is_some() && known.is_none();
+        let by_known_page = known.is_some_and(|file| file.is_page);
+        let by_unknown_page = requester.is_some() && known.is_none();
         let file = self.files.entry(path).or_default();
         match request.purpose {
             Purpose::Page => file.is_page = true,
             // The page observes it.
-            Purpose::Script if by_page => return,
+            Purpose::Script if by_known_page => return,
             Purpose::Script | Purpose::Other => {}
             Purpose::Worker => {
                 file.is_worker = true;
                 // The requester is a page whose URL was changed by a script.
-                file.anyone |= by_stranger;
+                file.anyone |= by_unknown_page;
             }
             // Other pages may connect to the running worker without a request.
             Purpose::SharedWorker => {

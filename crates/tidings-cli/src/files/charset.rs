@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn utf8_is_said_where_it_is_so() {
+    fn utf8_is_detected() {
         check(b"<p>hi", "text/html; charset=utf-8");
         check("<p>grüße".as_bytes(), "text/html; charset=utf-8");
         check(b"", "text/html; charset=utf-8");
@@ -287,14 +287,14 @@ mod tests {
     }
 
     #[test]
-    fn utf16_is_known_by_its_mark() {
+    fn utf16_is_detected_by_its_byte_order_mark() {
         check(b"\xff\xfe<\0p\0", "text/html; charset=utf-16le");
         check(b"\xfe\xff\0<\0p", "text/html; charset=utf-16be");
         check(b"<meta charset=utf-16le>", "text/html; charset=utf-8");
     }
 
     #[test]
-    fn a_declaration_is_repeated() {
+    fn a_declared_charset_is_detected() {
         check(
             b"<meta charset=iso-8859-1>",
             "text/html; charset=iso-8859-1",
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_declaration_is_none() {
+    fn similar_markup_is_not_a_declaration() {
         check(b"<!-- <meta charset=gbk> -->", "text/html; charset=utf-8");
         check(
             b"<meta content='text/html; charset=gbk'>",

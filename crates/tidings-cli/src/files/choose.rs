@@ -9,7 +9,7 @@ use std::io;
 
 use http::StatusCode;
 
-use super::lookup::{self, Found};
+use super::lookup::{self, Lookup};
 use super::media::Media;
 use super::navigation;
 use super::open::Root;
@@ -81,17 +81,17 @@ impl Files {
     ) -> io::Result<Choice> {
         let found = match target {
             Some(target) => (lookup::find(root, target)?, target),
-            None => (Found::NotFound, &RelPath::default()),
+            None => (Lookup::NotFound, &RelPath::default()),
         };
         match found {
-            (Found::File { path, len }, _) => {
+            (Lookup::File { path, len }, _) => {
                 return Ok(Choice::File {
                     path,
                     len,
                     status: StatusCode::OK,
                 });
             }
-            (Found::DirectoryWithIndex, target) => {
+            (Lookup::DirectoryWithIndex, target) => {
                 return Ok(Choice::Redirect(target.with_trailing_slash()));
             }
             _ => {}
@@ -99,7 +99,7 @@ impl Files {
         // A route of an app takes precedence over the listing of a directory with the same name.
         if navigation
             && let Some(spa) = &self.spa
-            && let Found::File { path, len } = lookup::find(root, spa)?
+            && let Lookup::File { path, len } = lookup::find(root, spa)?
         {
             return Ok(Choice::File {
                 path,
@@ -108,17 +108,17 @@ impl Files {
             });
         }
         match found {
-            (Found::Directory, target) if self.options.listing && target.has_trailing_slash() => {
+            (Lookup::Directory, target) if self.options.listing && target.has_trailing_slash() => {
                 return Ok(Choice::Listing(target.clone()));
             }
-            (Found::Directory, target) if self.options.listing => {
+            (Lookup::Directory, target) if self.options.listing => {
                 return Ok(Choice::Redirect(target.with_trailing_slash()));
             }
             _ => {}
         }
         if navigation
             && let Some(path) = RelPath::plain("404.html")
-            && let Found::File { path, len } = lookup::find(root, &path)?
+            && let Lookup::File { path, len } = lookup::find(root, &path)?
         {
             return Ok(Choice::File {
                 path,

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_by_itself_does_not_reload() {
+    fn documents_opened_by_themselves_do_not_reload() {
         let check = |name: &str, destination, expected: bool| {
             let media = Media::of(name.as_ref());
             let content_type = media.content_type(b"", true);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nosniff_refuses_is_named_with_its_type() {
+    fn files_that_nosniff_refuses_are_named_with_their_type() {
         let check = |content_type, destination, expected: Option<&str>| {
             let reason = why_refused(&headers(destination), content_type);
             assert_eq!(reason.as_deref(), expected, "{content_type} {destination}");

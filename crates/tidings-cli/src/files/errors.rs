@@ -94,7 +94,7 @@ pub(super) fn unreadable(
     };
     let content = format!(
         "<h1>Cannot be read</h1>\n<p><code>{}</code></p>\n\
-         <p class=\"dim\">The system says: {}. This page reloads when it can be read.</p>",
+         <p class=\"dim\">Error: {}. This page reloads when it can be read.</p>",
         escape(&shown),
         escape(&why),
     );

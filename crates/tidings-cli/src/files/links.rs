@@ -44,10 +44,10 @@ pub(super) fn first_unserved(
 ) -> Option<UnservedLink> {
     let root = fs::canonicalize(root).ok()?;
     let mut real = root.clone();
-    let mut asked = RelPath::default();
+    let mut requested = RelPath::default();
     for name in path.segments() {
         real.push(name);
-        asked = asked.child(name);
+        requested = requested.child(name);
         if !fs::symlink_metadata(&real).ok()?.is_symlink() {
             continue;
         }
@@ -66,7 +66,7 @@ pub(super) fn first_unserved(
             continue;
         };
         return Some(UnservedLink {
-            url_path: asked.decoded(),
+            url_path: requested.decoded(),
             reason,
         });
     }

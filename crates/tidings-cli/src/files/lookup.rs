@@ -16,7 +16,7 @@ const INDEXES: [&str; 2] = ["index.html", "index.htm"];
 
 /// What was found for a path.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum Lookup {
     File {
         path: RelPath,
         len: u64,
@@ -28,13 +28,13 @@ pub(crate) enum Found {
     NotFound,
 }
 
-pub(crate) fn find(root: &Root, path: &RelPath) -> io::Result<Found> {
+pub(crate) fn find(root: &Root, path: &RelPath) -> io::Result<Lookup> {
     let kind = root.probe(path)?;
     if let Some(Kind::File { len }) = kind {
         // `/a.html/` is not a directory, and relative links in it would be wrong.
         return Ok(match path.has_trailing_slash() {
-            true => Found::NotFound,
-            false => Found::File {
+            true => Lookup::NotFound,
+            false => Lookup::File {
                 path: path.clone(),
                 len,
             },
@@ -44,21 +44,21 @@ pub(crate) fn find(root: &Root, path: &RelPath) -> io::Result<Found> {
         && let Some(page) = path.with_html()
         && let Some(Kind::File { len }) = root.probe(&page)?
     {
-        return Ok(Found::File { path: page, len });
+        return Ok(Lookup::File { path: page, len });
     }
     if kind.is_none() {
-        return Ok(Found::NotFound);
+        return Ok(Lookup::NotFound);
     }
     for name in INDEXES {
         let index = path.child(OsStr::new(name));
         if let Some(Kind::File { len }) = root.probe(&index)? {
             return Ok(match path.has_trailing_slash() {
-                true => Found::File { path: index, len },
-                false => Found::DirectoryWithIndex,
+                true => Lookup::File { path: index, len },
+                false => Lookup::DirectoryWithIndex,
             });
         }
     }
-    Ok(Found::Directory)
+    Ok(Lookup::Directory)
 }
 
 /// All files that would be served for `path`, in the order of preference.

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn names_tell_the_type() {
+    fn the_type_follows_from_the_name() {
         check("a.css", "text/css; charset=utf-8");
         check("a.js", "text/javascript; charset=utf-8");
         check("A.MJS", "text/javascript; charset=utf-8");
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_charset_is_said_only_where_it_is_true() {
+    fn a_charset_is_sent_only_for_utf8() {
         for (name, essence) in [
             ("a.js", "text/javascript"),
             ("a.css", "text/css"),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_sheet_says_about_itself_is_not_overruled() {
+    fn the_charset_in_a_sheet_takes_precedence() {
         check_content("a.css", b"@charset \"shift_jis\"; a{}", "text/css");
         check_content(
             "a.css",
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_large_file_tells_only_if_it_is_not_ascii() {
+    fn ascii_at_the_beginning_of_a_large_file_is_not_enough() {
         let part = |content: &[u8]| Media::of(OsStr::new("a.js")).content_type(content, false);
         assert_eq!(part("grüße".as_bytes()), "text/javascript; charset=utf-8");
         assert_eq!(part(b"gr\xc3\xbc\xc3"), "text/javascript; charset=utf-8");
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_tells_nothing_is_looked_into() {
+    fn an_unknown_name_is_sniffed() {
         const TEXT: &str = "text/plain; charset=utf-8";
         check_content("LICENSE", b"MIT", TEXT);
         check_content("Makefile", b"", TEXT);
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_compressed_has_the_type_of_what_comes_out() {
+    fn a_file_stored_compressed_has_the_type_of_its_content() {
         for (name, essence, coding) in [
             ("a.svgz", "image/svg+xml", Some("gzip")),
             ("game.framework.js.gz", "text/javascript", Some("gzip")),

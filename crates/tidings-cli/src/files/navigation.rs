@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_destination_decides_where_it_is_sent() {
+    fn the_destination_decides_if_it_is_sent() {
         for destination in ["document", "iframe", "frame", "fencedframe"] {
             check(&[("sec-fetch-dest", destination)], true);
         }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_destination_text_html_must_be_asked_for() {
+    fn without_a_destination_text_html_must_be_accepted() {
         check(&[BROWSER], true);
         check(&[("accept", "Text/HTML")], true);
         check(&[("accept", "*/*")], false);

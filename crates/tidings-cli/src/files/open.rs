@@ -124,8 +124,8 @@ impl Root {
         let Some(root) = self.real()? else {
             return Ok(None);
         };
-        let asked = path.below(root);
-        let Some(meta) = not_found_as_none(fs::metadata(&asked))? else {
+        let full_path = path.below(root);
+        let Some(meta) = not_found_as_none(fs::metadata(&full_path))? else {
             return Ok(None);
         };
         let kind = match meta.file_type() {
@@ -133,7 +133,7 @@ impl Root {
             kind if kind.is_dir() => Kind::Directory,
             _ => return Ok(None),
         };
-        let real = not_found_as_none(fs::canonicalize(&asked))?;
+        let real = not_found_as_none(fs::canonicalize(&full_path))?;
         Ok(real.filter(|real| self.may_serve(real, root)).map(|_| kind))
     }
 
@@ -164,13 +164,13 @@ impl Root {
         let Some(root) = self.real()? else {
             return Ok(None);
         };
-        let asked = path.below(root);
+        let full_path = path.below(root);
         for _ in 0..ATTEMPTS {
-            match not_found_as_none(fs::metadata(&asked))? {
+            match not_found_as_none(fs::metadata(&full_path))? {
                 Some(meta) if meta.is_file() => {}
                 _ => return Ok(None),
             }
-            let Some(file) = not_found_as_none(open_regular(&asked))? else {
+            let Some(file) = not_found_as_none(open_regular(&full_path))? else {
                 return Ok(None);
             };
             let meta = file.metadata()?;
@@ -178,7 +178,7 @@ impl Root {
                 return Ok(None);
             }
             meanwhile();
-            let Some(real) = not_found_as_none(fs::canonicalize(&asked))? else {
+            let Some(real) = not_found_as_none(fs::canonicalize(&full_path))? else {
                 continue;
             };
             meanwhile();
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_checked_is_what_was_opened() {
+    fn the_check_is_of_the_opened_file() {
         let (_dir, root, lead) = root();
         let link = RelPath::plain("x.txt").unwrap();
         // Opened while it led outside, checked while it leads inside.
@@ -308,7 +308,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_directory_that_is_a_link_whenever_it_matters_leads_nowhere_else() {
+    fn a_directory_that_is_a_link_during_some_steps_never_serves_a_file_outside() {
         let (dir, root, _) = root();
         let path = |path: &str| dir.path().join(path);
         for e in ["root/d/e", "outside/e"] {
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_that_took_the_place_of_a_file_does_not_wait_for_a_writer() {
+    fn opening_a_fifo_does_not_wait_for_a_writer() {
         let (dir, _, _) = root();
         let pipe = dir.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_behind_the_end_is_unsatisfiable() {
+    fn a_range_after_the_end_is_unsatisfiable() {
         check("bytes=10-", 10, Some(None));
         check("bytes=10-20", 10, Some(None));
         check("bytes=-0", 10, Some(None));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_ignored() {
+    fn invalid_ranges_are_ignored() {
         for value in [
             "",
             "bytes",

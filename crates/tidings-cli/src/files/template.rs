@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_escapes_from_text() {
+    fn markup_in_text_is_escaped() {
         assert_eq!(
             escape("<a href='x' b=\"y\">&"),
             "&lt;a href=&#39;x&#39; b=&quot;y&quot;&gt;&amp;"

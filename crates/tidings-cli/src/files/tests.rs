@@ -3,9 +3,9 @@
 mod conditions;
 mod confinement;
 mod documents;
+mod generated_pages;
 #[cfg(unix)]
 mod links;
-mod our_pages;
 mod paths;
 mod wire;
 
@@ -20,7 +20,7 @@ use super::*;
 
 const SCRIPT: &str = "<script src=\"/s\"></script>";
 
-/// What a browser sends when somebody follows a link.
+/// The headers of a browser that follows a link.
 const NAVIGATION: [(&str, &str); 2] = [
     ("sec-fetch-dest", "document"),
     ("sec-fetch-mode", "navigate"),
@@ -31,12 +31,12 @@ struct Site {
     files: Files,
     pages: Recorder,
     peer: Option<IpAddr>,
-    /// Whether each request is answered a second time, by the portable way to a file, and the two answers
-    /// must be one. Not where files change all the time.
+    /// Whether each request is sent a second time, with the portable way to a file, and both responses
+    /// must be equal. Not for files that change all the time.
     asks_both_ways: bool,
 }
 
-/// Gives the same snippet, and writes nothing down.
+/// Gives the same snippet, and records nothing.
 struct Silent;
 
 impl Pages for Silent {
@@ -57,12 +57,12 @@ fn snippet() -> Snippet {
     }
 }
 
-/// Writes down what it is told. Each call of `script_for` first does what a test wants to happen then.
+/// Writes down what it is calls. Each call of `script_for` first does what a test wants to happen then.
 #[derive(Default)]
 struct Recorder {
-    told: Mutex<Vec<String>>,
-    missed: Mutex<Vec<String>>,
-    /// The whole paths of what was observed.
+    calls: Mutex<Vec<String>>,
+    missing: Mutex<Vec<String>>,
+    /// The paths of `served`.
     paths: Mutex<Vec<PathBuf>>,
     meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
@@ -72,7 +72,7 @@ impl Pages for Recorder {
         if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
             meanwhile();
         }
-        self.told.lock().unwrap().push(match page {
+        self.calls.lock().unwrap().push(match page {
             Page::File { url_path, framed } => {
                 format!("{} {url_path}", if *framed { "frame" } else { "file" })
             }
@@ -86,7 +86,7 @@ impl Pages for Recorder {
         assert!(meta.is_file());
         self.paths.lock().unwrap().push(path.to_owned());
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        self.told.lock().unwrap().push(format!("observed {name}"));
+        self.calls.lock().unwrap().push(format!("served {name}"));
     }
 
     fn not_found(&self, path: &Path) {
@@ -95,31 +95,31 @@ impl Pages for Recorder {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        self.missed.lock().unwrap().push(name);
+        self.missing.lock().unwrap().push(name);
     }
 
     fn not_injected(&self, url_path: &str, reason: &str) {
         assert!(!reason.is_empty());
-        self.told
+        self.calls
             .lock()
             .unwrap()
-            .push(format!("left alone {url_path}"));
+            .push(format!("not injected {url_path}"));
     }
 
     fn refused_by_browser(&self, url_path: &str, _reason: &str) {
-        let mut told = self.told.lock().unwrap();
-        told.push(format!("refused {url_path}"));
+        let mut calls = self.calls.lock().unwrap();
+        calls.push(format!("refused {url_path}"));
     }
 
     fn unserved_link(&self, link: &UnservedLink) {
-        let mut told = self.told.lock().unwrap();
-        told.push(format!("{:?} {}", link.reason, link.url_path));
+        let mut calls = self.calls.lock().unwrap();
+        calls.push(format!("{:?} {}", link.reason, link.url_path));
     }
 
     fn unreadable(&self, path: &Path, _error: &io::Error) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let mut told = self.told.lock().unwrap();
-        told.push(format!("unreadable {name}"));
+        let mut calls = self.calls.lock().unwrap();
+        calls.push(format!("unreadable {name}"));
     }
 }
 
@@ -166,7 +166,7 @@ impl Site {
             peer: "127.0.0.1".parse().ok(),
             asks_both_ways: true,
         };
-        // A file that a test has just written is not young.
+        // Files that a test has just written are settled.
         site.files.clock = || SystemTime::now() + Duration::from_secs(3600);
         for (path, content) in files {
             site.write(path, content);
@@ -241,9 +241,9 @@ impl Site {
         self.ask("GET", target, &NAVIGATION).await
     }
 
-    /// What was told since the last time.
-    fn told(&self) -> Vec<String> {
-        std::mem::take(&mut *self.pages.told.lock().unwrap())
+    /// The calls since the last time.
+    fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut *self.pages.calls.lock().unwrap())
     }
 
     async fn status(&self, target: &str, expected: u16) {

@@ -275,8 +275,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let meta = file.as_file().metadata().unwrap();
         let tag = Validator::of(&meta, SystemTime::now()).opaque;
-        let told = |number: u64| tag.split('-').any(|part| part == format!("{number:x}"));
-        assert!(!told(meta.ino()), "{tag}");
+        let contains = |number: u64| tag.split('-').any(|part| part == format!("{number:x}"));
+        assert!(!contains(meta.ino()), "{tag}");
     }
 
     #[test]

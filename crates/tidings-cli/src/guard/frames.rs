@@ -87,15 +87,21 @@ impl FrameHost {
     /// Whether the request is under the secret name. In case the name is disclosed, other origins are still
     /// refused.
     pub(crate) fn admits(&self, parts: &Parts) -> Result<bool, Refusal> {
-        let asked = authorities(parts)?;
+        let authorities = authorities(parts)?;
         // Most requests are for a shorter name, and need no parsing.
-        if asked.is_empty() || asked.iter().any(|asked| asked.len() < self.name.len()) {
+        let is_shorter = |text: &&str| text.len() < self.name.len();
+        if authorities.is_empty() || authorities.iter().any(is_shorter) {
             return Ok(false);
         }
-        let asked: Vec<_> = asked.into_iter().filter_map(Authority::parse).collect();
-        let is_name =
-            |asked: &Authority| matches!(&asked.host, HostName::Name(name) if *name == self.name);
-        let Some(ours) = asked.first().filter(|_| asked.iter().all(is_name)) else {
+        let authorities: Vec<_> = authorities
+            .into_iter()
+            .filter_map(Authority::parse)
+            .collect();
+        let is_secret = |authority: &Authority| matches!(&authority.host, HostName::Name(name) if *name == self.name);
+        let Some(ours) = authorities
+            .first()
+            .filter(|_| authorities.iter().all(is_secret))
+        else {
             return Ok(false);
         };
         // A link in the frame may open a new tab, whose origin is the secret name.
@@ -110,7 +116,7 @@ impl FrameHost {
 
     /// Adds the headers by which a sandboxed frame of ours may use a file and, for CORS requests (module scripts,
     /// fonts, `fetch`), read it.
-    pub(crate) fn open<B>(&self, mut response: Response<B>, asked: &HeaderMap) -> Response<B> {
+    pub(crate) fn open<B>(&self, mut response: Response<B>, request: &HeaderMap) -> Response<B> {
         self.used.store(true, Ordering::Relaxed);
         let mut set = |name, value| {
             let headers = response.headers_mut();
@@ -118,7 +124,7 @@ impl FrameHost {
         };
         set(CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin");
         set(REFERRER_POLICY, "same-origin");
-        if asked.get(ORIGIN).is_some_and(|origin| origin == "null") {
+        if request.get(ORIGIN).is_some_and(|origin| origin == "null") {
             set(ACCESS_CONTROL_ALLOW_ORIGIN, "null");
         }
         // In addition to the `Vary` of the response.
