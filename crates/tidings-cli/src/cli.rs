@@ -1,4 +1,4 @@
-//! The command line: what can be typed, and nothing of what it means.
+//! The command line: what can be typed, and its conversion into a [`Config`].
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::Config;
 use crate::files::{self, Compress};
-use crate::listen::Host;
+use crate::listen::{DEFAULT_PORT, Host, Ports};
 
 /// Where `--host` without a value listens: everywhere.
 const EVERYWHERE: &str = "0.0.0.0";
@@ -40,20 +41,20 @@ pub(crate) enum Command {
 pub(crate) struct ServeArgs {
     /// The folder to serve
     #[arg(default_value = ".", value_name = "DIR")]
-    pub(crate) dir: PathBuf,
+    dir: PathBuf,
 
     /// Listen on exactly this port; 0 takes any free one [default: 8080, or the next free one]
     #[arg(short, long, env = "TIDINGS_PORT", hide_env = true)]
-    pub(crate) port: Option<u16>,
+    port: Option<u16>,
 
     /// Fail if port 8080 is taken, instead of trying the next ones
     #[arg(long, env = "TIDINGS_STRICT_PORT", hide_env = true, value_parser = FalseyValueParser::new())]
-    pub(crate) strict_port: bool,
+    strict_port: bool,
 
     /// Listen on this address, or everywhere if none is given, so that other machines can connect
     /// [default: this machine only]
     #[arg(long, env = "TIDINGS_HOST", hide_env = true, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = EVERYWHERE)]
-    pub(crate) host: Option<Host>,
+    host: Option<Host>,
 
     /// Answer requests for this host name, too; repeatable [default: localhost and IP addresses]
     #[arg(
@@ -63,19 +64,19 @@ pub(crate) struct ServeArgs {
         value_name = "NAME",
         value_delimiter = ','
     )]
-    pub(crate) allow_host: Vec<String>,
+    allow_host: Vec<String>,
 
     /// Open the page in the browser; a path opens that page
     #[arg(short, long, env = "TIDINGS_OPEN", hide_env = true, value_name = "PATH", num_args = 0..=1, default_missing_value = "/", overrides_with = "no_open")]
-    pub(crate) open: Option<String>,
+    open: Option<String>,
 
     /// Do not open the browser, whatever TIDINGS_OPEN says
     #[arg(long, overrides_with = "open")]
-    pub(crate) no_open: bool,
+    no_open: bool,
 
     /// Single-page application: addresses without a file get this page
     #[arg(long, env = "TIDINGS_SPA", hide_env = true, value_name = "FILE", num_args = 0..=1, default_missing_value = "index.html", value_parser = file_below)]
-    pub(crate) spa: Option<String>,
+    spa: Option<String>,
 
     /// Watch this file or folder as well; a change there reloads every page; repeatable
     #[arg(
@@ -85,7 +86,7 @@ pub(crate) struct ServeArgs {
         hide_env = true,
         value_name = "PATH"
     )]
-    pub(crate) watch: Vec<PathBuf>,
+    watch: Vec<PathBuf>,
 
     /// Do not watch what matches, in the syntax of .gitignore; `!GLOB` watches it after all; repeatable
     #[arg(
@@ -95,19 +96,19 @@ pub(crate) struct ServeArgs {
         hide_env = true,
         value_name = "GLOB"
     )]
-    pub(crate) ignore: Vec<String>,
+    ignore: Vec<String>,
 
     /// Watch what .gitignore files name, too
     #[arg(long, env = "TIDINGS_NO_GITIGNORE", hide_env = true, value_parser = FalseyValueParser::new())]
-    pub(crate) no_gitignore: bool,
+    no_gitignore: bool,
 
     /// Serve what symbolic links lead to outside of the folder
     #[arg(long, env = "TIDINGS_FOLLOW_SYMLINKS", hide_env = true, value_parser = FalseyValueParser::new())]
-    pub(crate) follow_symlinks: bool,
+    follow_symlinks: bool,
 
     /// Do not list folders that have no index.html
     #[arg(long, env = "TIDINGS_NO_LISTING", hide_env = true, value_parser = FalseyValueParser::new())]
-    pub(crate) no_listing: bool,
+    no_listing: bool,
 
     /// When to compress: for other machines only (auto), always or never
     #[arg(
@@ -118,7 +119,7 @@ pub(crate) struct ServeArgs {
         default_value = "auto",
         hide_possible_values = true
     )]
-    pub(crate) compress: Compress,
+    compress: Compress,
 
     /// Print the address and errors, nothing else
     #[arg(short, long, env = "TIDINGS_QUIET", hide_env = true, value_parser = FalseyValueParser::new())]
@@ -129,16 +130,39 @@ pub(crate) struct ServeArgs {
     pub(crate) json: bool,
 }
 
+impl From<ServeArgs> for Config {
+    fn from(args: ServeArgs) -> Config {
+        Config {
+            ports: match (args.port, args.strict_port) {
+                (Some(port), _) => Ports::Exactly(port),
+                (None, true) => Ports::Exactly(DEFAULT_PORT),
+                (None, false) => Ports::Near(DEFAULT_PORT),
+            },
+            watch: args.watched(),
+            ignore: args.ignored(),
+            open: args.open.filter(|_| !args.no_open),
+            dir: args.dir,
+            host: args.host.unwrap_or(Host::Localhost),
+            allowed_hosts: args.allow_host,
+            spa: args.spa,
+            gitignore: !args.no_gitignore,
+            follow_symlinks: args.follow_symlinks,
+            listing: !args.no_listing,
+            compress: args.compress,
+        }
+    }
+}
+
 impl ServeArgs {
     /// The paths of `--watch`. One that is typed is taken as it is, whatever is in its name; the
     /// variable holds several as `PATH` does.
-    pub(crate) fn watched(&self) -> Vec<PathBuf> {
+    fn watched(&self) -> Vec<PathBuf> {
         watched(&self.watch, std::env::var_os("TIDINGS_WATCH").as_deref())
     }
 
     /// The patterns of `--ignore`: several in one go are separated by commas, but not by those in
     /// braces, as in `*.{tmp,log}`.
-    pub(crate) fn ignored(&self) -> Vec<String> {
+    fn ignored(&self) -> Vec<String> {
         let mut globs = Vec::new();
         for list in &self.ignore {
             let mut depth = 0_usize;

@@ -2,6 +2,8 @@
 //!
 //! Without `--host` both loopback addresses are bound, because `localhost` means either of them.
 
+mod direct;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -22,8 +24,8 @@ use tidings::http::SseBody;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::direct::{self, Handover, Placeholder, Watched};
-use crate::say::Hinted;
+use self::direct::{Handover, Placeholder, Watched};
+use crate::report::Hinted;
 
 /// The first port that is tried.
 pub(crate) const DEFAULT_PORT: u16 = 8080;
@@ -38,9 +40,11 @@ const BACKLOG: i32 = 1024;
 /// that left. Without it the system tries for a quarter of an hour.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
 
-/// What `--host` names: an address, or a name that stands for some.
+/// What `--host` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
+    /// Both loopback addresses.
+    Localhost,
     Address(IpAddr),
     Name(String),
 }
@@ -59,10 +63,22 @@ impl std::str::FromStr for Host {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
         match is_name {
+            true if text.eq_ignore_ascii_case("localhost") => Ok(Host::Localhost),
             true => Ok(Host::Name(text.to_owned())),
             false => {
                 Err("neither an IP address nor a host name; the port goes to --port".to_owned())
             }
+        }
+    }
+}
+
+impl Host {
+    /// Whether other machines cannot connect.
+    pub(crate) fn is_loopback(&self) -> bool {
+        match self {
+            Host::Localhost => true,
+            Host::Address(address) => address.is_loopback(),
+            Host::Name(_) => false,
         }
     }
 }
@@ -84,7 +100,7 @@ pub(crate) struct Listeners {
 }
 
 /// Binds what `--host` and `--port` ask for.
-pub(crate) fn bind(host: Option<&Host>, ports: Ports) -> anyhow::Result<Listeners> {
+pub(crate) fn bind(host: &Host, ports: Ports) -> anyhow::Result<Listeners> {
     let addresses = addresses(host)?;
     let (first, last) = match ports {
         Ports::Exactly(port) => (port, port),
@@ -135,17 +151,15 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-fn addresses(host: Option<&Host>) -> anyhow::Result<Vec<IpAddr>> {
-    let both = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+fn addresses(host: &Host) -> anyhow::Result<Vec<IpAddr>> {
     match host {
-        None => Ok(both),
-        Some(Host::Name(name)) if name.eq_ignore_ascii_case("localhost") => Ok(both),
-        Some(Host::Address(address)) if address.is_unspecified() => Ok(vec![
+        Host::Localhost => Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]),
+        Host::Address(address) if address.is_unspecified() => Ok(vec![
             Ipv4Addr::UNSPECIFIED.into(),
             Ipv6Addr::UNSPECIFIED.into(),
         ]),
-        Some(Host::Address(address)) => Ok(vec![*address]),
-        Some(Host::Name(name)) => {
+        Host::Address(address) => Ok(vec![*address]),
+        Host::Name(name) => {
             let unknown = |why: String| Hinted {
                 message: format!("cannot listen on {name:?}: {why}"),
                 hint: match std::path::Path::new(name).is_dir() {
@@ -355,10 +369,10 @@ mod tests {
 
     #[test]
     fn a_taken_port_gives_way_to_the_next_unless_it_was_asked_for() {
-        let taken = bind(None, Ports::Exactly(0)).unwrap();
-        let next = bind(None, Ports::Near(taken.port)).unwrap();
+        let taken = bind(&Host::Localhost, Ports::Exactly(0)).unwrap();
+        let next = bind(&Host::Localhost, Ports::Near(taken.port)).unwrap();
         assert!(next.port > taken.port);
-        let error = bind(None, Ports::Exactly(taken.port)).unwrap_err();
+        let error = bind(&Host::Localhost, Ports::Exactly(taken.port)).unwrap_err();
         let hinted = error.downcast_ref::<Hinted>().unwrap();
         assert_eq!(
             hinted.message,
@@ -377,7 +391,7 @@ mod tests {
             return;
         };
         let port = six.local_addr().unwrap().port();
-        let error = bind(None, Ports::Exactly(port)).unwrap_err();
+        let error = bind(&Host::Localhost, Ports::Exactly(port)).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("cannot listen on [::1]:{port}: the port is taken")
@@ -387,7 +401,7 @@ mod tests {
     #[test]
     fn an_address_of_another_machine_is_a_clear_error() {
         let host = "192.0.2.1".parse().unwrap();
-        let error = bind(Some(&host), Ports::Exactly(0)).unwrap_err();
+        let error = bind(&host, Ports::Exactly(0)).unwrap_err();
         assert_eq!(
             error.to_string(),
             "cannot listen on 192.0.2.1:0: not an address of this machine"

@@ -1,15 +1,14 @@
 //! The binary `tidings`: a hot-reloading development server for any folder.
 
 mod cli;
-mod direct;
+mod commands;
+mod config;
 mod files;
 mod guard;
 mod listen;
 mod pages;
 mod referrers;
 mod report;
-mod say;
-mod serve;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,7 +16,8 @@ use std::sync::Arc;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::say::Say;
+use crate::commands::serve;
+use crate::report::Say;
 
 fn main() -> ExitCode {
     // Usage errors end here, with exit code 2; `--help` and `--version` with 0.
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         None => cli.serve,
     };
     let say = Arc::new(Say::new(args.quiet, args.json));
-    match serve::run(&args, &say) {
+    match serve::run(&args.into(), &say) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say.error(&error);

@@ -12,7 +12,7 @@ use tidings::reload::{PageIs, Reloader, ScriptElement};
 use tidings::watch::Watcher;
 
 use crate::files::{LinkReason, Page, Pages, Snippet, UnservedLink};
-use crate::say::{Line, Paint, Say, printable};
+use crate::report::{Line, Paint, Say, printable};
 
 /// Where the stream is, for pages and for anyone else.
 pub(crate) const STREAM_PATH: &str = "/server-sent-events";
@@ -30,7 +30,8 @@ pub(crate) struct LivePages {
     /// The script's address: it changes with the script, so that it can be kept for ever.
     pub(crate) client: String,
     /// The same in a frame. Another address, so that the script for sandboxed ones is not taken from a
-    /// cache; behind the `#` is the name that only it may know (`guard/frames.rs`).
+    /// cache; behind the `#` is the name that only it may know (`guard/frames.rs`). Up to the `&` it is
+    /// the same, so that frames and pages share one stream.
     pub(crate) client_in_frame: String,
     // Held while a set is looked up.
     pub(crate) said: Mutex<HashSet<(String, String)>>,
@@ -49,7 +50,7 @@ impl LivePages {
             watcher,
             say,
             client: format!("{CLIENT_PATH}?{version}"),
-            client_in_frame: format!("{CLIENT_PATH}?{version}-frame#{frame_label}"),
+            client_in_frame: format!("{CLIENT_PATH}?{version}&frame#{frame_label}"),
             said: Mutex::default(),
         }
     }

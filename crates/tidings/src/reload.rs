@@ -359,7 +359,8 @@ const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ScriptElement<'a> {
-    /// The address of [`CLIENT_JS`]; it must need no escaping in an attribute.
+    /// The address of [`CLIENT_JS`]; it must need no escaping in an attribute. Pages share a stream if
+    /// theirs is the same up to the first `&` or `#`, so a version of the script belongs before that.
     pub client: &'a str,
     /// The address of the stream, likewise.
     pub stream: &'a str,

@@ -33,18 +33,11 @@ fn main() {
         let floor = begun.elapsed();
 
         let (send, notices) = channel();
-        let roots = vec![dir.path().to_owned()];
         let before = resident_kib();
         let begun = Instant::now();
-        let watcher = Watcher::start(
-            Options {
-                roots,
-                ..Options::default()
-            },
-            move |notice| {
-                let _ = send.send(notice);
-            },
-        )
+        let watcher = Watcher::start(Options::new([dir.path()]), move |notice| {
+            let _ = send.send(notice);
+        })
         .unwrap();
         let returned = begun.elapsed();
         let notice = notices.recv().unwrap();

@@ -127,7 +127,7 @@ fn a_stranger_gets_nothing_and_neither_do_its_frames() {
          <iframe sandbox='allow-scripts' src='{at}/frame.html'></iframe>
          <iframe src='{at}/frame.html'></iframe>
          <script src='{at}/@tidings/client.js'></script>
-         <script src='{at}/@tidings/client.js?x-frame#guess'></script>",
+         <script src='{at}/@tidings/client.js?x&frame#guess'></script>",
         uses.replace("parent.postMessage", "void "),
     );
     let mut theirs = Site::new(&[("index.html", &around(&own))]);

@@ -43,6 +43,19 @@ fn a_tab_opened_later_misses_nothing() {
 }
 
 #[test]
+fn a_page_and_its_frames_share_one_stream() {
+    let site = Site::serve(&[
+        ("index.html", &page("<iframe src=inner.html></iframe>")),
+        ("inner.html", &page("one")),
+    ]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    let one_waits =
+        "navigator.locks.query().then(l => l.held.length === 1 && l.pending.length === 1)";
+    tab.until(one_waits);
+}
+
+#[test]
 fn a_frame_reloads_alone() {
     let site = Site::serve(&[
         ("index.html", &page("<iframe src=inner></iframe>")),

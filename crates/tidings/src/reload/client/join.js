@@ -1,7 +1,8 @@
   // ---- listening, and giving it up -----------------------------------------------------------------
 
-  // Another version of this script, or another stream, has peers of its own.
-  const name = `tidings ${streamUrl.href} ${scriptUrl}`
+  // Another version of this script, or another stream, has peers of its own. The version is in the
+  // address up to the first `&` or `#`; a frame may load the same script with more after that.
+  const name = `tidings ${streamUrl.href} ${scriptUrl.split(/[&#]/)[0]}`
   let joined = null // {wake, stop}
   let fresh = true // not yet left and come back
   let kept = null // the worker of a page that may not be able to make another one
