@@ -1,18 +1,18 @@
-//! Who may ask: the checks before a request is looked at any further.
+//! Checks who may send requests, before anything else is done with them.
 //!
-//! A development server holds what is not published yet, and every web page that the developer
-//! visits can send it requests. Two things keep strangers out, and neither needs configuration
-//! for a browser on this machine:
+//! A development server serves unpublished files, and every web page that the developer visits can send
+//! requests to it. Two checks keep other sites out. Neither needs configuration for a browser on this
+//! machine:
 //!
-//! - **The host.** A page of `evil.example` becomes "same origin" with us when its name is made to
-//!   resolve to 127.0.0.1 (DNS rebinding). The browser still sends that name as `Host`, so only
-//!   names that cannot be rebound, or were allowed, are answered.
-//! - **The site.** Without rebinding a foreign page can still embed our scripts and open our event
-//!   stream. Browsers say so (`Sec-Fetch-Site`, `Origin`), and we send no CORS headers. Sandboxed frames
-//!   of our own pages look like strangers; how they are told from them is written in `frames.rs`.
+//! - **The host.** A page of `evil.example` becomes same-origin with us if its name resolves to 127.0.0.1
+//!   (DNS rebinding). The browser still sends that name as `Host`, so only names that cannot be rebound, or
+//!   are allowed explicitly, are accepted.
+//! - **The site.** Without rebinding, a page of another site can still embed our scripts and open our
+//!   event stream. Browsers send `Sec-Fetch-Site` and `Origin` with such requests, and we send no CORS
+//!   headers. Sandboxed frames of our own pages look like other sites; `frames.rs` tells them apart.
 //!
-//! What must stay true: a check is a function of the request's head and the allowed names alone; a
-//! refusal never echoes anything but a name that was validated.
+//! Invariants: a check depends on the head of the request and the allowed names only; a refusal repeats
+//! nothing of the request but a validated name.
 
 mod authority;
 pub(crate) mod frames;
@@ -29,7 +29,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// The host names under which we may be asked.
+/// The host names that requests are accepted for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Guard {
     allowed: Vec<Allowed>,
@@ -42,7 +42,7 @@ enum Allowed {
     Domain(String),
 }
 
-/// A request that is not answered.
+/// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
@@ -50,9 +50,9 @@ pub(crate) struct Refusal {
 }
 
 impl Guard {
-    /// `names`: of `--host`, of `--allow-host`, and the machine's own when it is exposed. A leading
-    /// dot (`.example.com`) means the domain with all its subdomains. Ports are ignored, and so is
-    /// what cannot be a host name.
+    /// `names` are those of `--host` and `--allow-host`, and the machine's own if it listens on the network. A
+    /// leading dot (`.example.com`) allows the domain with all its subdomains. Ports and invalid names are
+    /// ignored.
     pub(crate) fn new<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Guard {
         let allowed = names.into_iter().filter_map(|name| {
             let name = name.as_ref().trim();
@@ -63,7 +63,7 @@ impl Guard {
             match Authority::parse(name)?.host {
                 HostName::Name(name) if domain => Some(Allowed::Domain(name)),
                 HostName::Name(name) => Some(Allowed::Exactly(name)),
-                // Addresses are allowed anyway.
+                // Addresses are always allowed.
                 HostName::Address(_) => None,
             }
         });
@@ -72,22 +72,22 @@ impl Guard {
         }
     }
 
-    /// The host check. For every request, whatever it asks for, before anything else.
+    /// The host check, which comes first for every request.
     pub(crate) fn check(&self, parts: &Parts) -> Result<(), Refusal> {
         if parts.method == Method::CONNECT {
             return Err(Refusal::bad_request("this is not a proxy"));
         }
         if !matches!(parts.uri.scheme_str(), None | Some("http" | "https")) {
-            return Err(Refusal::bad_request("only http is spoken here"));
+            return Err(Refusal::bad_request("only http is supported"));
         }
-        // RFC 9112 3.2.2: in absolute-form the target's authority is the host. It must pass, and
-        // the header as well: whoever reads either of them later may rely on it.
+        // RFC 9112 3.2.2: in absolute-form the authority of the target is the host. It is checked, and the
+        // header as well, so that later code may use either.
         for authority in authorities(parts)? {
             let Some(authority) = Authority::parse(authority) else {
-                return Err(Refusal::bad_request("the Host is malformed"));
+                return Err(Refusal::bad_request("the Host header is malformed"));
             };
             match authority.host {
-                // An address was not looked up, so that nobody can have changed what it means.
+                // An address is not resolved, so it cannot be rebound.
                 HostName::Address(_) => {}
                 HostName::Name(name) if self.allows(&name) => {}
                 HostName::Name(name) => return Err(Refusal::unknown_host(&name)),
@@ -97,7 +97,7 @@ impl Guard {
     }
 
     fn allows(&self, name: &str) -> bool {
-        // RFC 6761 6.3: `localhost` and what is below it never leave this machine.
+        // RFC 6761 6.3: `localhost` and its subdomains always resolve to this machine.
         is_below(name, "localhost")
             || self.allowed.iter().any(|allowed| match allowed {
                 Allowed::Exactly(allowed) => name == allowed,
@@ -106,14 +106,14 @@ impl Guard {
     }
 }
 
-/// For the event stream, its script and everything that acts: only pages that we served may ask.
+/// For the event stream, its script and everything with an effect: only pages of our own origin.
 pub(crate) fn same_origin_only(parts: &Parts) -> Result<(), Refusal> {
     let mut sites = parts.headers.get_all(SEC_FETCH_SITE).iter();
     if !sites.all(|site| site == "same-origin" || site == "none") {
-        return Err(Refusal::foreign());
+        return Err(Refusal::cross_site());
     }
-    // Older browsers, and plain http in the local network: a request that can read or change
-    // something across origins carries an `Origin`. That of an opaque one is `null`.
+    // Older browsers, and plain http in the local network: cross-origin requests whose response can be
+    // read, or that have effects, have an `Origin`. That of an opaque one is `null`.
     let ours = authorities(parts)?
         .first()
         .copied()
@@ -124,13 +124,13 @@ pub(crate) fn same_origin_only(parts: &Parts) -> Result<(), Refusal> {
             _ => false,
         };
         if !same {
-            return Err(Refusal::foreign());
+            return Err(Refusal::cross_site());
         }
     }
     Ok(())
 }
 
-/// For files: other sites may link to our pages, but not embed what we serve.
+/// For files: other sites may link to our pages, but not embed our files.
 pub(crate) fn no_foreign_embedding(parts: &Parts) -> Result<(), Refusal> {
     let is = |name: HeaderName, value: &str| {
         parts
@@ -145,21 +145,21 @@ pub(crate) fn no_foreign_embedding(parts: &Parts) -> Result<(), Refusal> {
     let plugin = is(SEC_FETCH_DEST, "object") || is(SEC_FETCH_DEST, "embed");
     match is(SEC_FETCH_MODE, "navigate") && !plugin {
         true => Ok(()),
-        false => Err(Refusal::foreign()),
+        false => Err(Refusal::cross_site()),
     }
 }
 
-/// All that says which host is meant, what counts first.
+/// The authorities of the target and the `Host` header, in the order of precedence.
 fn authorities(parts: &Parts) -> Result<Vec<&str>, Refusal> {
     let target = parts.uri.authority().map(|authority| authority.as_str());
     let header = host_header(&parts.headers)?;
-    // RFC 9112 3.2: required in HTTP/1.1, whatever the form of the target. Before, there was none;
-    // later, the target has it.
+    // RFC 9112 3.2: required in HTTP/1.1, whatever the form of the target. HTTP/1.0 has none; in HTTP/2 it is
+    // in the target.
     if header.is_none()
         && (parts.version == Version::HTTP_11
             || target.is_none() && parts.version > Version::HTTP_11)
     {
-        return Err(Refusal::bad_request("there is no Host"));
+        return Err(Refusal::bad_request("the Host header is missing"));
     }
     Ok(target.into_iter().chain(header).collect())
 }
@@ -170,9 +170,9 @@ fn host_header(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
         (None, _) => Ok(None),
         (Some(host), None) => match host.to_str() {
             Ok(host) => Ok(Some(host)),
-            Err(_) => Err(Refusal::bad_request("the Host is malformed")),
+            Err(_) => Err(Refusal::bad_request("the Host header is malformed")),
         },
-        (Some(_), Some(_)) => Err(Refusal::bad_request("there is more than one Host")),
+        (Some(_), Some(_)) => Err(Refusal::bad_request("there is more than one Host header")),
     }
 }
 
@@ -195,16 +195,16 @@ impl Refusal {
         Refusal {
             status: StatusCode::FORBIDDEN,
             text: format!(
-                "tidings does not answer to the name {name}, because any website could use it to read your files.\n\
-                 If it is yours, start tidings with\n\n    --allow-host {name}\n"
+                "tidings refuses requests for the host name {name}: any website could use it to read your files.\n\
+                 If the name is yours, start tidings with\n\n    --allow-host {name}\n"
             ),
         }
     }
 
-    fn foreign() -> Refusal {
+    fn cross_site() -> Refusal {
         Refusal {
             status: StatusCode::FORBIDDEN,
-            text: "this is not for other sites\n".to_owned(),
+            text: "other sites may not request this\n".to_owned(),
         }
     }
 }

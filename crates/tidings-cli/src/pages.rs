@@ -59,7 +59,7 @@ impl LivePages {
 }
 
 impl Pages for LivePages {
-    fn snippet(&self, page: &Page<'_>) -> Snippet {
+    fn script_for(&self, page: &Page<'_>) -> Snippet {
         let state = self.reloader.page_state();
         let framed = matches!(page, Page::File { framed: true, .. });
         let client = match framed {
@@ -85,23 +85,23 @@ impl Pages for LivePages {
         }
     }
 
-    fn observed(&self, path: &Path, meta: &Metadata) {
+    fn served(&self, path: &Path, meta: &Metadata) {
         if let Some(watcher) = self.watcher.get() {
             watcher.observed(path, meta);
         }
     }
 
-    fn missed(&self, path: &Path) {
+    fn not_found(&self, path: &Path) {
         if let Some(watcher) = self.watcher.get() {
             watcher.missed(path);
         }
     }
 
-    fn left_alone(&self, url_path: &str, reason: &str) {
-        self.report("left-alone", url_path, "does not reload", reason);
+    fn not_injected(&self, url_path: &str, reason: &str) {
+        self.report("not-injected", url_path, "does not reload", reason);
     }
 
-    fn refused(&self, url_path: &str, reason: &str) {
+    fn refused_by_browser(&self, url_path: &str, reason: &str) {
         self.report("refused", url_path, "is refused by the browser", reason);
     }
 

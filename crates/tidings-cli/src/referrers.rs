@@ -1,19 +1,19 @@
-//! Who asked for what: the users of a file that a page cannot see by itself.
+//! Records which resource requested which file, to find users of a file that a page cannot observe.
 //!
-//! A page sees what it and the frames of its origin load. It does not see what a worker imports or
-//! fetches, nor what a sandboxed frame loads. The server saw those requests: each carries the address
-//! of who made it (`Referer`) and what for (`Sec-Fetch-Dest`). This is the graph of them, so that a
-//! changed file is published together with the workers and the pages that use it.
+//! A page can observe what it and the frames of its origin load, but not what a worker imports or fetches,
+//! nor what a sandboxed frame loads. The server gets those requests, each with the URL of the requester
+//! (`Referer`) and its purpose (`Sec-Fetch-Dest`). This module keeps the graph of them, so that a change is
+//! published together with the workers and pages that use the file.
 //!
-//! What must stay true:
+//! Invariants:
 //!
-//! - A request is recorded before its file is opened, so a change after that finds it.
-//! - A request like one before costs a hash and a read lock, and no allocation.
-//! - What the page sees by itself is not recorded: it knows better whether that is still in use.
-//! - Where something is not known or was too much to be kept, every page is concerned. A page may
-//!   reload once too often, but it never stays stale.
+//! - A request is recorded before its file is opened, so that no later change misses it.
+//! - A repeated request costs a hash and a read lock, and no allocation.
+//! - What a page can observe itself is not recorded: the page knows whether it is still in use.
+//! - If something is unknown or exceeds a limit, the change is published for every page. A page may reload
+//!   unnecessarily, but never stays stale.
 
-mod asked;
+mod request;
 #[cfg(test)]
 mod tests;
 
@@ -25,70 +25,70 @@ use http::request::Parts;
 use percent_encoding::percent_decode_str;
 use tidings::reload::{ANYONE, OPAQUE_ORIGIN};
 
-use asked::{Asked, Purpose, Requester};
+use request::{Purpose, Requester, ResourceRequest};
 
-/// Requests that are remembered. A large site with workers has some hundred different ones.
+/// The limit of recorded requests. A large site with workers has a few hundred different ones.
 const MAX_REQUESTS: usize = 16_384;
-/// The length of all remembered paths together.
+/// The limit of the length of all recorded paths together.
 const MAX_PATH_BYTES: usize = 4 << 20;
-/// Users that are told one by one; of more, it is said that anyone may be one.
+/// The limit of users that are listed; beyond it, any page is taken for a user.
 const MAX_USERS: usize = 32;
-/// How many files are looked through for the users of one.
+/// The limit of files that are visited to find the users of one.
 const MAX_VISITED: usize = 4096;
 
 #[derive(Debug, Default)]
 pub(crate) struct Referrers {
     hasher: RandomState,
-    // Written once for each request that is unlike all before; nothing else is done under it.
+    // Held to look up or insert one request, or to find the users of one file.
     graph: RwLock<Graph>,
 }
 
 #[derive(Debug, Default)]
 struct Graph {
-    /// The hashes of all requests that have been seen.
+    /// The hashes of all recorded requests.
     seen: HashSet<u64>,
-    /// What was asked for, by its decoded path.
+    /// The requested files by their decoded paths.
     files: HashMap<String, File>,
     path_bytes: usize,
-    /// There were more requests than are kept.
+    /// A limit was exceeded, and nothing is recorded any more.
     full: bool,
 }
 
 #[derive(Debug, Default)]
 struct File {
-    /// It was shown as a page, which carries the script.
+    /// It was loaded as a page, which contains the script.
     is_page: bool,
-    /// A worker was started from it, or imported it.
+    /// A worker was started from it.
     is_worker: bool,
-    /// Decoded paths of those who asked for it.
+    /// The decoded paths of the resources that requested it.
     requesters: BTreeSet<String>,
-    /// Somebody who did not say who he is.
+    /// It was requested without a referrer.
     anyone: bool,
-    /// Somebody of an opaque origin.
+    /// It was requested from an opaque origin.
     opaque: bool,
 }
 
 impl File {
-    fn is_asked_for_by_nobody(&self) -> bool {
+    fn has_no_requesters(&self) -> bool {
         self.requesters.is_empty() && !self.anyone && !self.opaque
     }
 }
 
 impl Referrers {
-    /// Remembers a request that will be answered.
+    /// Records a request.
     pub(crate) fn record(&self, parts: &Parts) {
-        let Some(asked) = Asked::of(parts) else {
+        let Some(request) = ResourceRequest::of(parts) else {
             return;
         };
-        let hash = self.hasher.hash_one(asked);
+        let hash = self.hasher.hash_one(request);
         if self.read().seen.contains(&hash) {
             return;
         }
-        self.write().insert(hash, asked);
+        self.write().insert(hash, request);
     }
 
-    /// The users of a changed file that a page may not know of. `path` is decoded; of a directory
-    /// that was removed, `below` is set, and the users of all that was in it are meant.
+    /// The users of a changed file that a page cannot observe. `path` is decoded. With `below`, the users of
+    /// all files in this removed directory.
     pub(crate) fn users_of(&self, path: &str, below: bool) -> Vec<String> {
         let graph = self.read();
         let mut visit = addresses_of(path);
@@ -112,15 +112,15 @@ impl Referrers {
 }
 
 impl Graph {
-    fn insert(&mut self, hash: u64, asked: Asked<'_>) {
+    fn insert(&mut self, hash: u64, request: ResourceRequest<'_>) {
         if self.full {
             return;
         }
         self.seen.insert(hash);
-        let path = decoded(asked.path);
-        let requester = match asked.requester {
+        let path = decoded(request.path);
+        let requester = match request.requester {
             Requester::Path(path) => Some(decoded(path)),
-            Requester::Anyone | Requester::Opaque | Requester::Nobody => None,
+            Requester::Unknown | Requester::Opaque | Requester::Untracked => None,
         };
         self.path_bytes += path.len() + requester.as_ref().map_or(0, String::len);
         if self.seen.len() > MAX_REQUESTS || self.path_bytes > MAX_PATH_BYTES {
@@ -131,30 +131,30 @@ impl Graph {
             return;
         }
         let known = requester.as_ref().and_then(|path| self.files.get(path));
-        let by_page = known.is_some_and(|file| file.is_page);
-        let by_stranger = requester.is_some() && known.is_none();
+        let by_known_page = known.is_some_and(|file| file.is_page);
+        let by_unknown_page = requester.is_some() && known.is_none();
         let file = self.files.entry(path).or_default();
-        match asked.purpose {
+        match request.purpose {
             Purpose::Page => file.is_page = true,
-            // The page sees it.
-            Purpose::Script if by_page => return,
+            // The page observes it.
+            Purpose::Script if by_known_page => return,
             Purpose::Script | Purpose::Other => {}
             Purpose::Worker => {
                 file.is_worker = true;
-                // A page whose address a script has changed since.
-                file.anyone |= by_stranger;
+                // The requester is a page whose URL was changed by a script.
+                file.anyone |= by_unknown_page;
             }
-            // Other pages may use the one that is running, and ask for nothing.
+            // Other pages may connect to the running worker without a request.
             Purpose::SharedWorker => {
                 file.is_worker = true;
                 file.anyone = true;
             }
         }
-        match asked.requester {
+        match request.requester {
             Requester::Path(_) => file.requesters.extend(requester),
-            Requester::Anyone => file.anyone = true,
+            Requester::Unknown => file.anyone = true,
             Requester::Opaque => file.opaque = true,
-            Requester::Nobody => {}
+            Requester::Untracked => {}
         }
     }
 
@@ -177,11 +177,11 @@ impl Graph {
                     continue;
                 }
                 let by = self.files.get(requester);
-                // What is between, a module that imports another, is no user of its own.
-                if by.is_none_or(|by| by.is_page || by.is_worker || by.is_asked_for_by_nobody()) {
+                // A module that imports another is not a user itself.
+                if by.is_none_or(|by| by.is_page || by.is_worker || by.has_no_requesters()) {
                     users.insert(requester.clone());
                 }
-                // A page listens for itself: who shows it in a frame is not concerned.
+                // A page listens itself: the page that has it in a frame is not a user.
                 if by.is_some_and(|by| !by.is_page) {
                     visit.push(requester.clone());
                 }
@@ -194,7 +194,7 @@ impl Graph {
     }
 }
 
-/// Under which addresses a file may have been asked for.
+/// The paths under which a file may have been requested.
 fn addresses_of(path: &str) -> Vec<String> {
     let mut addresses = vec![path.to_owned()];
     for end in [".html", ".htm"] {

@@ -1,22 +1,22 @@
-//! A directory that is kept open, and what lies beneath it by the kernel's own word.
+//! Resolves paths beneath a directory that is kept open, by the kernel.
 //!
 //! One `openat2(2)` with `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS` resolves a path
 //! so that it cannot leave the directory: not by a link, not by `..`, not by `/proc/self/fd`. Then the
-//! path that was asked for *is* the real one, and nothing is left to be checked but the names in it.
+//! requested path *is* the canonical one, and only the names in it need to be checked.
 //!
-//! It holds against whoever changes the tree meanwhile. A check of a path, however late, is about what
-//! lies there at that moment; here the walk itself refuses. A directory that becomes a link in the middle
-//! of the walk is met as one or the other: the walk goes through the directory that was there, or ends.
+//! This is safe against concurrent changes of the tree. A separate check of a path is only true of the
+//! moment in which it is made; here the resolution itself refuses. If a directory is replaced by a link
+//! meanwhile, the resolution goes through the old directory, or fails.
 //!
-//! What must stay true: a link anywhere in the path, and a system that has no `openat2` (before Linux
-//! 5.6, or forbidden by a sandbox), are [`Resolved::Undecided`]: `open.rs` has another way for these.
+//! Invariant: a link anywhere in the path, and a system without `openat2` (before Linux 5.6, or
+//! forbidden by a sandbox), are [`Resolved::Undecided`]: then `open.rs` uses its portable way.
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{Beneath, metadata_without_links};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use others::{Beneath, metadata_without_links};
 
-/// What became of a path.
+/// The result of resolving a path.
 #[derive(Debug)]
 #[cfg_attr(
     not(target_os = "linux"),
@@ -24,9 +24,9 @@ pub(crate) use others::{Beneath, metadata_without_links};
 )]
 pub(crate) enum Resolved<T> {
     Found(T),
-    /// There is nothing, whichever way one looks.
+    /// There is no such file, with or without following links.
     Missing,
-    /// There is a link in the path, or the system cannot tell.
+    /// There is a link in the path, or the kernel cannot resolve it this way.
     Undecided,
 }
 
@@ -49,7 +49,7 @@ mod linux {
         .union(ResolveFlags::NO_SYMLINKS)
         .union(ResolveFlags::NO_MAGICLINKS);
 
-    /// The directory. While it is open, no other can get its inode number.
+    /// The open directory. While it is open, no other can get its inode number.
     #[derive(Debug)]
     pub(crate) struct Beneath {
         directory: OwnedFd,
@@ -60,13 +60,13 @@ mod linux {
     struct Identity {
         device: (u32, u32),
         inode: u64,
-        /// What is mounted below it may differ from one mount to the next.
+        /// Two mounts of the same directory may have different mounts beneath them.
         mount: u64,
     }
 
     impl Beneath {
-        /// The directory that is at `path` now: `kept`, if that is still the one.
-        pub(crate) fn now(
+        /// The directory that is at `path` now: `kept`, if that is still the same.
+        pub(crate) fn current(
             path: &Path,
             kept: Option<Arc<Beneath>>,
         ) -> io::Result<Resolved<Arc<Beneath>>> {
@@ -96,7 +96,7 @@ mod linux {
         pub(crate) fn kind(&self, path: &RelPath) -> io::Result<Resolved<Option<Kind>>> {
             let stat = match path.segments() {
                 [] => return Ok(Resolved::Found(Some(Kind::Directory))),
-                // One name, which is neither `.` nor `..`: nothing is walked through.
+                // A single name, neither `.` nor `..`: there is no directory to go through.
                 [name] => fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW),
                 _ => self.open_with(path, OFlags::PATH).and_then(fs::fstat),
             };
@@ -111,9 +111,9 @@ mod linux {
             resolved(kind)
         }
 
-        /// Opens what was a regular file when `kind` told so. It may be something else by now.
+        /// Opens what was a regular file when `kind` was called. It may be something else by now.
         pub(crate) fn open(&self, path: &RelPath) -> io::Result<Resolved<File>> {
-            // Should a FIFO have taken the file's place: see `open_regular` in `open.rs`.
+            // In case a FIFO has replaced the file: see `open_regular` in `open.rs`.
             let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
             resolved(self.open_with(path, flags).map(File::from))
         }
@@ -125,10 +125,10 @@ mod linux {
         }
     }
 
-    /// What is at an absolute path that has no link in it. Each name is looked up in the directory that the
-    /// one before it was found to be, so that none can become a link to somewhere else meanwhile.
+    /// The metadata of an absolute path without following links. Each name is looked up in the directory
+    /// that was opened before it, so that none of them can be replaced by a link meanwhile.
     pub(crate) fn metadata_without_links(path: &Path) -> io::Result<Metadata> {
-        // With these flags a link is opened itself: nothing can be looked up in it, and no file is one.
+        // With these flags a link itself is opened, in which no name can be looked up.
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut found = fs::open("/", flags, Mode::empty())?;
         for component in path.components() {
@@ -163,13 +163,13 @@ mod linux {
         })
     }
 
-    /// `None`: not decided. `Some(None)`: there is nothing.
+    /// `None`: undecided. `Some(None)`: there is no such file.
     fn decided<T>(result: rustix::io::Result<T>) -> io::Result<Option<Option<T>>> {
         match result {
             Ok(value) => Ok(Some(Some(value))),
-            // Met before any link was, so a walk that follows links would end here as well.
+            // Returned before any link was found, so it is the same when links are followed.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::NXIO) => Ok(Some(None)),
-            // A link; a way out; no such system call; not allowed by a sandbox; raced with a rename.
+            // A link; a path that leads out; no such system call; forbidden by a sandbox; a concurrent rename.
             Err(
                 Errno::LOOP
                 | Errno::XDEV
@@ -196,17 +196,17 @@ mod others {
     use crate::files::open::Kind;
     use crate::files::resolve::RelPath;
 
-    /// What is at an absolute path that had no link in it a moment ago.
+    /// The metadata of an absolute path, of which only the last name is not followed.
     pub(crate) fn metadata_without_links(path: &Path) -> io::Result<Metadata> {
         std::fs::symlink_metadata(path)
     }
 
-    /// There is none: these systems have no such call.
+    /// Never exists: these systems have no such call.
     #[derive(Debug)]
     pub(crate) struct Beneath(Infallible);
 
     impl Beneath {
-        pub(crate) fn now(
+        pub(crate) fn current(
             _path: &Path,
             _kept: Option<Arc<Beneath>>,
         ) -> io::Result<Resolved<Arc<Beneath>>> {

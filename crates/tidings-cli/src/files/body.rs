@@ -1,8 +1,8 @@
-//! The body of a response: bytes that are here, then bytes that are still in a file.
+//! The body of a response: bytes in memory, then bytes that are still in a file.
 //!
-//! What must stay true: a body delivers exactly as many bytes as it promised, or fails. When the
-//! file was cut short meanwhile the connection is aborted, so that nobody takes half for whole.
-//! A body reads only when it is polled, and at most one chunk ahead; dropping it closes the file.
+//! Invariant: a body delivers exactly as many bytes as it promised, or fails. If the file is truncated
+//! meanwhile the connection is aborted, so that the client notices that the response is incomplete. A
+//! body reads only when it is polled, and at most one chunk ahead; dropping it closes the file.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -14,17 +14,17 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Small enough that a slow client holds little, large enough that one hop to a blocking thread
-/// costs less than what it reads.
+/// Small enough that a slow client holds little memory, large enough that the hop to a blocking thread
+/// costs less than the read.
 const CHUNK_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Body {
-    here: VecDeque<Bytes>,
+    in_memory: VecDeque<Bytes>,
     rest: Option<Rest>,
 }
 
-/// What is still in the file.
+/// The bytes that are still in the file.
 #[derive(Debug)]
 struct Rest {
     /// Promised and not yet delivered.
@@ -52,7 +52,7 @@ impl Body {
 
     pub(crate) fn chunks(chunks: impl IntoIterator<Item = Bytes>) -> Body {
         Body {
-            here: chunks
+            in_memory: chunks
                 .into_iter()
                 .filter(|chunk| !chunk.is_empty())
                 .collect(),
@@ -60,7 +60,7 @@ impl Body {
         }
     }
 
-    /// These bytes, then `rest_bytes` more of the file from where it stands.
+    /// These bytes, then `rest_bytes` more of the file from its current offset.
     pub(crate) fn then_file(mut self, file: File, rest_bytes: u64) -> Body {
         self.rest = (rest_bytes > 0).then_some(Rest {
             left_bytes: rest_bytes,
@@ -69,14 +69,14 @@ impl Body {
         self
     }
 
-    /// What is in memory.
-    pub(crate) fn here(&self) -> Vec<&[u8]> {
-        self.here.iter().map(|chunk| &**chunk).collect()
+    /// The chunks that are in memory.
+    pub(crate) fn in_memory(&self) -> Vec<&[u8]> {
+        self.in_memory.iter().map(|chunk| &**chunk).collect()
     }
 
     pub(crate) fn len_bytes(&self) -> u64 {
-        let here: u64 = self.here.iter().map(|chunk| chunk.len() as u64).sum();
-        here + self.rest.as_ref().map_or(0, |rest| rest.left_bytes)
+        let in_memory: u64 = self.in_memory.iter().map(|chunk| chunk.len() as u64).sum();
+        in_memory + self.rest.as_ref().map_or(0, |rest| rest.left_bytes)
     }
 }
 
@@ -93,7 +93,7 @@ impl Rest {
         let (file, chunk) = result.map_err(io::Error::other)??;
         self.left_bytes -= chunk.len() as u64;
         if self.left_bytes > 0 {
-            // While the client takes this chunk the next one is read.
+            // The next chunk is read while the client receives this one.
             self.state = State::Idle(file);
             self.start();
         }
@@ -111,7 +111,7 @@ impl Rest {
             if chunk.len() as u64 == wanted {
                 Ok((file, chunk.into()))
             } else {
-                let text = "the file was cut short while it was sent";
+                let text = "the file was truncated while it was sent";
                 Err(io::Error::new(io::ErrorKind::UnexpectedEof, text))
             }
         }));
@@ -127,7 +127,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let body = self.get_mut();
-        if let Some(chunk) = body.here.pop_front() {
+        if let Some(chunk) = body.in_memory.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(chunk))));
         }
         let Some(rest) = &mut body.rest else {
@@ -141,7 +141,7 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.here.is_empty() && self.rest.is_none()
+        self.in_memory.is_empty() && self.rest.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,30 +1,30 @@
-//! The encoding of a text, and above all of an HTML document, where it is known.
+//! Detects the encoding of text, and of HTML documents in particular.
 //!
-//! What the header says, the browser believes first. So a charset is said where it is true, and
-//! otherwise nothing: then the page's own declaration, `@charset` or the browser's guess decide.
+//! The charset in the header takes precedence in browsers. So it is sent only where it is certain; otherwise
+//! the page's own declaration, `@charset` or the browser's detection decide.
 //!
-//! A browser looks for `<meta charset>` in the first 1024 bytes of what it gets. The injected
-//! script may push it out of them, so what the prescan would have found in the document as it is
-//! on disk must go into the `Content-Type`, which the browser believes first.
+//! A browser looks for `<meta charset>` in the first 1024 bytes of a response. The injected script may move
+//! it behind them, so what the prescan would have found in the document on disk must be sent in the
+//! `Content-Type`.
 
-/// What the prescan looks at (WHATWG HTML 13.2.3.2).
+/// How many bytes the prescan reads (WHATWG HTML 13.2.3.2).
 const PRESCAN_BYTES: usize = 1024;
 /// How much of a large file is checked for being UTF-8.
-pub(crate) const LOOK_BYTES: usize = 64 * 1024;
+pub(crate) const INSPECT_BYTES: usize = 64 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Charset {
     Utf8,
-    /// By its byte order mark. Nothing in ASCII can be put into such a document.
+    /// By its byte order mark. The script is ASCII and cannot be injected.
     Utf16(&'static str),
     /// Declared in the document.
     Declared(String),
-    /// Neither UTF-8 nor declared: the browser may guess, as it would without us.
+    /// Neither UTF-8 nor declared: the browser detects it.
     Unknown,
 }
 
 impl Charset {
-    /// Decides by the beginning of a document, or by all of it if that is the `whole`.
+    /// Detects the charset by the first bytes of a document, which may be the `whole`.
     pub(crate) fn of(first: &[u8], whole: bool) -> Charset {
         // WHATWG Encoding 6, "BOM sniff": a byte order mark outranks everything.
         if first.starts_with(b"\xef\xbb\xbf") {
@@ -60,13 +60,13 @@ impl Charset {
 
 /// Whether a text is UTF-8, judged by its first bytes.
 ///
-/// Of a `whole` text this is certain. Where more follows, ASCII tells nothing, because the byte that is
-/// not UTF-8 may be the next one; but what has looked like UTF-8 where it is not ASCII stays so.
-/// ISO-2022-JP consists of ASCII bytes only, and is told by its escape sequences.
+/// This is certain for a `whole` text. If more follows, ASCII alone is not enough, because the next byte may
+/// be in any encoding; bytes that are UTF-8 and not ASCII are. ISO-2022-JP consists of ASCII bytes only, and
+/// is recognised by its escape sequences.
 pub(crate) fn is_utf8(first: &[u8], whole: bool) -> bool {
     let valid = match std::str::from_utf8(first) {
         Ok(_) => true,
-        // The end of what was looked at may cut a character off, the end of the text may not.
+        // The inspected part may end within a character, the text may not.
         Err(error) => !whole && error.error_len().is_none(),
     };
     valid && (whole || !first.is_ascii()) && !first.contains(&0x1b)
@@ -145,8 +145,8 @@ fn meta(bytes: &[u8], at: &mut usize) -> Option<String> {
     }
 }
 
-/// A label that may stand in a header. UTF-16 cannot be meant, because then this could not have
-/// been read as ASCII; the standard says UTF-8 instead, and windows-1252 for x-user-defined.
+/// A label that is valid in a header. UTF-16 cannot be true, because then this could not have been read as
+/// ASCII; the standard takes UTF-8 instead, and windows-1252 for x-user-defined.
 fn label(charset: &[u8]) -> Option<String> {
     let label = std::str::from_utf8(charset.trim_ascii()).ok()?;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_:.-".contains(&byte);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn utf8_is_said_where_it_is_so() {
+    fn utf8_is_detected() {
         check(b"<p>hi", "text/html; charset=utf-8");
         check("<p>grüße".as_bytes(), "text/html; charset=utf-8");
         check(b"", "text/html; charset=utf-8");
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_late_byte_that_is_not_utf8_is_noticed() {
-        let late = [b"x".repeat(2 * LOOK_BYTES), b"\xe9".into()].concat();
+        let late = [b"x".repeat(2 * INSPECT_BYTES), b"\xe9".into()].concat();
         check(&late, "text/html");
         check(b"iso-2022-jp: \x1b$BF|K\\\x1b(B", "text/html");
         let part = |first: &[u8]| Charset::of(first, false);
@@ -287,14 +287,14 @@ mod tests {
     }
 
     #[test]
-    fn utf16_is_known_by_its_mark() {
+    fn utf16_is_detected_by_its_byte_order_mark() {
         check(b"\xff\xfe<\0p\0", "text/html; charset=utf-16le");
         check(b"\xfe\xff\0<\0p", "text/html; charset=utf-16be");
         check(b"<meta charset=utf-16le>", "text/html; charset=utf-8");
     }
 
     #[test]
-    fn a_declaration_is_repeated() {
+    fn a_declared_charset_is_detected() {
         check(
             b"<meta charset=iso-8859-1>",
             "text/html; charset=iso-8859-1",
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_declaration_is_none() {
+    fn similar_markup_is_not_a_declaration() {
         check(b"<!-- <meta charset=gbk> -->", "text/html; charset=utf-8");
         check(
             b"<meta content='text/html; charset=gbk'>",

@@ -1,22 +1,22 @@
-//! What answers a request: a file, a listing, a redirect, or nothing.
+//! Chooses the response to a request: a file, a listing, a redirect, or a 404.
 //!
-//! The snippet says up to which moment a page knows of changes. So it is taken before the decision
-//! that counts: a file that appears, vanishes or takes another's place after the snippet is either
-//! in the page already, or a change that the page will hear of. What must stay true: between the
-//! snippet and the answer nothing is remembered from before the snippet.
+//! The snippet contains the cursor from which the page listens. So it is taken before the final choice: if
+//! a file is created, removed or replaced after the snippet was taken, either the response already has it,
+//! or the page is notified. Invariant: the final choice uses nothing that was read before the snippet was
+//! taken.
 
 use std::io;
 
 use http::StatusCode;
 
-use super::lookup::{self, Found};
+use super::lookup::{self, Lookup};
 use super::media::Media;
 use super::navigation;
 use super::open::Root;
 use super::resolve::RelPath;
-use super::{ATTEMPTS, Asked, Files, Page, Pages, Snippet};
+use super::{ATTEMPTS, Files, Page, Pages, RequestInfo, Snippet};
 
-/// What answers a request.
+/// The chosen response.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Choice {
     File {
@@ -25,27 +25,27 @@ pub(super) enum Choice {
         status: StatusCode,
     },
     Listing(RelPath),
-    /// To the same path with the slash that it lacks.
+    /// To the same path with a trailing slash.
     Redirect(RelPath),
-    Missing,
+    NotFound,
 }
 
 impl Files {
-    /// Decides what answers, and takes the snippet for it, if it is a page.
+    /// Chooses the response, and takes the snippet for it if it is a page.
     ///
-    /// The first look only tells which page to take the snippet for. The one that counts comes
-    /// after the snippet, because what happens between the two would be known to nobody.
+    /// The first choice only decides for which page the snippet is taken. It is repeated afterwards, because
+    /// the page would not be notified of a change between the two.
     pub(super) fn choose_with_snippet(
         &self,
         target: Option<&RelPath>,
-        asked: Asked<'_>,
+        request: RequestInfo<'_>,
         pages: &dyn Pages,
     ) -> io::Result<(Option<Root>, Choice, Option<Snippet>)> {
-        let (mut root, mut choice) = self.choose(target, asked.navigation)?;
-        if !asked.navigation {
+        let (mut root, mut choice) = self.choose(target, request.navigation)?;
+        if !request.navigation {
             return Ok((root, choice, None));
         }
-        let mut snippet = choice.snippet(asked, pages);
+        let mut snippet = choice.script_for(request, pages);
         for _ in 0..ATTEMPTS {
             let (root_now, choice_now) = self.choose(target, true)?;
             let settled = choice_now.is_same_page(&choice);
@@ -53,7 +53,7 @@ impl Files {
             if settled {
                 break;
             }
-            snippet = choice.snippet(asked, pages);
+            snippet = choice.script_for(request, pages);
         }
         Ok((root, choice, snippet))
     }
@@ -65,9 +65,9 @@ impl Files {
     ) -> io::Result<(Option<Root>, Choice)> {
         let root = self
             .root
-            .now(&self.options.root, self.options.follow_symlinks)?;
+            .current(&self.options.root, self.options.follow_symlinks)?;
         let Some(root) = root else {
-            return Ok((None, Choice::Missing));
+            return Ok((None, Choice::NotFound));
         };
         let choice = self.choose_below(&root, target, navigation)?;
         Ok((Some(root), choice))
@@ -81,23 +81,25 @@ impl Files {
     ) -> io::Result<Choice> {
         let found = match target {
             Some(target) => (lookup::find(root, target)?, target),
-            None => (Found::Nothing, &RelPath::default()),
+            None => (Lookup::NotFound, &RelPath::default()),
         };
         match found {
-            (Found::File { path, len }, _) => {
+            (Lookup::File { path, len }, _) => {
                 return Ok(Choice::File {
                     path,
                     len,
                     status: StatusCode::OK,
                 });
             }
-            (Found::Section, target) => return Ok(Choice::Redirect(target.with_slash())),
+            (Lookup::DirectoryWithIndex, target) => {
+                return Ok(Choice::Redirect(target.with_trailing_slash()));
+            }
             _ => {}
         }
-        // An app's route comes before the listing of a directory that happens to have its name.
+        // A route of an app takes precedence over the listing of a directory with the same name.
         if navigation
             && let Some(spa) = &self.spa
-            && let Found::File { path, len } = lookup::find(root, spa)?
+            && let Lookup::File { path, len } = lookup::find(root, spa)?
         {
             return Ok(Choice::File {
                 path,
@@ -106,17 +108,17 @@ impl Files {
             });
         }
         match found {
-            (Found::Directory, target) if self.options.listing && target.has_slash() => {
+            (Lookup::Directory, target) if self.options.listing && target.has_trailing_slash() => {
                 return Ok(Choice::Listing(target.clone()));
             }
-            (Found::Directory, target) if self.options.listing => {
-                return Ok(Choice::Redirect(target.with_slash()));
+            (Lookup::Directory, target) if self.options.listing => {
+                return Ok(Choice::Redirect(target.with_trailing_slash()));
             }
             _ => {}
         }
         if navigation
             && let Some(path) = RelPath::plain("404.html")
-            && let Found::File { path, len } = lookup::find(root, &path)?
+            && let Lookup::File { path, len } = lookup::find(root, &path)?
         {
             return Ok(Choice::File {
                 path,
@@ -124,12 +126,12 @@ impl Files {
                 status: StatusCode::NOT_FOUND,
             });
         }
-        Ok(Choice::Missing)
+        Ok(Choice::NotFound)
     }
 }
 
 impl Choice {
-    /// The same answer, though a file may have grown.
+    /// Whether this is the same response, regardless of the length of a file.
     fn is_same_page(&self, other: &Choice) -> bool {
         match (self, other) {
             (
@@ -144,25 +146,25 @@ impl Choice {
         }
     }
 
-    fn snippet(&self, asked: Asked<'_>, pages: &dyn Pages) -> Option<Snippet> {
+    fn script_for(&self, request: RequestInfo<'_>, pages: &dyn Pages) -> Option<Snippet> {
         match self {
             Choice::File { path, status, .. } => {
                 if Media::of(path.name()?) != Media::Html {
                     return None;
                 }
                 let url_path = &path.decoded();
-                Some(pages.snippet(&match *status {
+                Some(pages.script_for(&match *status {
                     StatusCode::OK => Page::File {
                         url_path,
-                        framed: navigation::is_framed_by_us(asked.headers),
+                        framed: navigation::is_framed_by_us(request.headers),
                     },
                     _ => Page::NotFound,
                 }))
             }
-            Choice::Listing(path) => Some(pages.snippet(&Page::Listing {
+            Choice::Listing(path) => Some(pages.script_for(&Page::Listing {
                 url_path: &path.decoded(),
             })),
-            Choice::Missing => Some(pages.snippet(&Page::NotFound)),
+            Choice::NotFound => Some(pages.script_for(&Page::NotFound)),
             Choice::Redirect(_) => None,
         }
     }

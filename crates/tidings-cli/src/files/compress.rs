@@ -1,7 +1,7 @@
-//! Compression on the fly, for phones and other machines in the network.
+//! Compresses responses to other machines in the network.
 //!
-//! On loopback it only costs time. Only whole answers in memory are compressed, never streams and
-//! never parts.
+//! On loopback compression only costs time. Only responses that are wholly in memory are compressed, never
+//! streams and never ranges.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -30,14 +30,14 @@ impl Compress {
     }
 }
 
-/// Below this the headers cost as much as compression gains.
-const LEAST_BYTES: u64 = 1024;
-/// Above this the browser waits longer for the compressor than for the network.
-const MOST_BYTES: u64 = 8 * 1024 * 1024;
+/// Below this compression saves less than the headers cost.
+const MIN_BYTES: u64 = 1024;
+/// Above this compression takes longer than sending the plain bytes.
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Whether something of this length is worth compressing.
-pub(crate) fn is_worth(len: u64) -> bool {
-    (LEAST_BYTES..=MOST_BYTES).contains(&len)
+/// Whether a file of this length is worth compressing.
+pub(crate) fn is_worthwhile(len: u64) -> bool {
+    (MIN_BYTES..=MAX_BYTES).contains(&len)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +47,13 @@ pub(crate) enum Coding {
 }
 
 impl Coding {
-    /// The best of what the client takes (RFC 9110 12.5.3), by its weights and then by ours.
+    /// The best coding that the client accepts (RFC 9110 12.5.3), by its weights and then by our preference.
     pub(crate) fn accepted(headers: &HeaderMap) -> Option<Coding> {
         let mut brotli = None;
         let mut gzip = None;
         let mut any = None;
         for value in headers.get_all(ACCEPT_ENCODING) {
-            // A value that is no text asks for nothing.
+            // A value that is not text is ignored.
             for item in value.to_str().unwrap_or("").split(',') {
                 let mut parts = item.split(';');
                 let coding = parts.next().unwrap_or("").trim().to_ascii_lowercase();
@@ -84,14 +84,14 @@ impl Coding {
     }
 
     /// For the `ETag`.
-    pub(crate) fn mark(self) -> &'static str {
+    pub(crate) fn etag_suffix(self) -> &'static str {
         match self {
             Coding::Brotli => "br",
             Coding::Gzip => "gz",
         }
     }
 
-    /// Compresses. Takes about 10 ms for a megabyte: not for a thread that others wait for.
+    /// Compresses. Takes about 10 ms for a megabyte: not for an async thread.
     pub(crate) fn encode(self, chunks: &[&[u8]]) -> io::Result<Vec<u8>> {
         match self {
             Coding::Gzip => {
@@ -113,7 +113,7 @@ impl Coding {
     }
 }
 
-/// `q=0.5` as thousandths. What cannot be read refuses the coding: the plain bytes are always right.
+/// `q=0.5` in thousandths. An invalid weight counts as 0, because uncompressed is always acceptable.
 fn weight(parameter: &str) -> Option<u16> {
     let (name, value) = parameter.split_once('=')?;
     if !name.trim().eq_ignore_ascii_case("q") {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_leaves_this_machine_alone() {
+    fn auto_compresses_for_other_machines_only() {
         let applies = |peer: &str| Compress::Auto.applies_to(peer.parse().ok());
         assert!(
             !applies("127.0.0.1")

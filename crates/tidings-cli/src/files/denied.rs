@@ -1,14 +1,14 @@
-//! Which file or directory it is that may not be read.
+//! Finds the file or directory that cannot be read, for the warning.
 //!
-//! The system does not say: of `/a/b/page` it may be `page.html`, or the right to enter `a`. This looks
-//! afterwards, for the warning only; nothing is decided by it.
+//! The error of the system does not name it: for `/a/b/page` it may be `page.html`, or the directory `a`.
+//! This is searched for afterwards, and used for the message only.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The culprit among the files that would have answered, the best first. `None` if all of them can be
-/// looked at, or none is there.
-pub(super) fn culprit(candidates: &[PathBuf]) -> Option<PathBuf> {
+/// The first path that cannot be read among the candidates for a request, or a directory above it. `None`
+/// if there is none.
+pub(super) fn find(candidates: &[PathBuf]) -> Option<PathBuf> {
     candidates
         .iter()
         .find_map(|candidate| match candidate.metadata() {
@@ -16,7 +16,7 @@ pub(super) fn culprit(candidates: &[PathBuf]) -> Option<PathBuf> {
                 Ok(_) => None,
                 Err(_) => Some(candidate.clone()),
             },
-            // Everything before it could be read. It is not opened to see: it may have become a pipe.
+            // All candidates before it could be read. It is not opened: it may be a FIFO by now.
             Ok(_) => Some(candidate.clone()),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let reachable = |path: &&Path| path.symlink_metadata().is_ok();

@@ -1,9 +1,9 @@
-//! Which symbolic link keeps a path from being served, and why.
+//! Finds the symbolic link because of which a path is not served.
 //!
-//! This looks afterwards, for the 404 page and the terminal only; nothing is decided by it.
+//! This is searched for after a 404, and used for the page and the terminal only.
 //!
-//! What must stay true: the reason does not depend on what exists outside of the folder, so that it cannot be
-//! used to find out. A link that leads outside does so whether or not there is anything at its end.
+//! Invariant: the reason does not depend on what exists outside the folder, so that it discloses nothing
+//! about it. A link that leads outside does so whether or not its target exists.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 
 use super::resolve::{self, RelPath};
 
-/// As many links in one path as Linux follows.
+/// The limit of Linux for the links in one path.
 const MAX_LINKS: usize = 40;
 
-/// A link that is not served, nor anything behind it.
+/// A link that is not served, nor anything below it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UnservedLink {
-    /// The link itself, as asked for: `/assets`.
+    /// The requested path up to the link: `/assets`.
     pub(crate) url_path: String,
     pub(crate) reason: LinkReason,
 }
@@ -26,17 +26,17 @@ pub(crate) struct UnservedLink {
 /// Why a link is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LinkReason {
-    /// It leads out of the folder, and `--follow-symlinks` is not given.
+    /// It leads out of the folder, and `--follow-symlinks` is not set.
     Outside,
-    /// What it leads to does not exist.
+    /// Its target does not exist.
     Dangling,
-    /// It leads to itself, perhaps by way of others.
+    /// It leads to itself, directly or through other links.
     Loop,
-    /// It leads to a hidden or private file. For the terminal only: to clients such a file is missing.
+    /// It leads to a private file. For the terminal only: clients get the same response as for a missing file.
     Private,
 }
 
-/// The first link on the way to `path` that is not served.
+/// The first link in `path` that is not served.
 pub(super) fn first_unserved(
     root: &Path,
     path: &RelPath,
@@ -44,10 +44,10 @@ pub(super) fn first_unserved(
 ) -> Option<UnservedLink> {
     let root = fs::canonicalize(root).ok()?;
     let mut real = root.clone();
-    let mut asked = RelPath::default();
+    let mut requested = RelPath::default();
     for name in path.segments() {
         real.push(name);
-        asked = asked.child(name);
+        requested = requested.child(name);
         if !fs::symlink_metadata(&real).ok()?.is_symlink() {
             continue;
         }
@@ -66,15 +66,15 @@ pub(super) fn first_unserved(
             continue;
         };
         return Some(UnservedLink {
-            url_path: asked.decoded(),
+            url_path: requested.decoded(),
             reason,
         });
     }
     None
 }
 
-/// Where a link ends, and whether it was given up because it leads to itself. Where nothing exists, the
-/// rest of the path is taken literally: that is where the file would be.
+/// The final target of a link, and whether it leads to itself. Below a name that does not exist, the rest
+/// of the path is appended as it is: that is where the file would be.
 fn follow(link: &Path) -> (PathBuf, bool) {
     if let Ok(real) = fs::canonicalize(link) {
         return (real, false);
@@ -94,7 +94,7 @@ fn follow(link: &Path) -> (PathBuf, bool) {
             at.pop();
             continue;
         }
-        // The root, too: it replaces what was there.
+        // Also `/`, which replaces the path.
         at.push(name);
         if let Ok(target) = fs::read_link(&at) {
             links += 1;

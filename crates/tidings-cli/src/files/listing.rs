@@ -1,7 +1,6 @@
-//! The page for a directory that has no index.
+//! The listing of a directory that has no index file.
 //!
-//! It lists what would be served and nothing else: no hidden names, no keys, no links that lead
-//! out of the root, no devices.
+//! It lists only what is served: no hidden names, no keys, no links that lead out of the root, no devices.
 
 use std::cmp::Ordering;
 use std::ffi::OsString;
@@ -11,10 +10,10 @@ use std::time::SystemTime;
 
 use super::open::{Kind, Root};
 use super::resolve::{self, RelPath};
-use super::shell::{self, escape};
+use super::template::{self, escape};
 
-/// A page with more rows helps nobody and stalls the browser.
-const MOST_ROWS: usize = 5000;
+/// More rows would make the browser slow.
+const MAX_ROWS: usize = 5000;
 
 #[derive(Debug)]
 struct Entry {
@@ -36,7 +35,7 @@ pub(crate) fn page(root: &Root, path: &RelPath, snippet: &str) -> io::Result<Opt
             .then_with(|| natural(&a.shown, &b.shown))
             .then_with(|| a.name.cmp(&b.name))
     });
-    Ok(Some(shell::page(
+    Ok(Some(template::page(
         &path.decoded(),
         snippet,
         &content(path, &entries),
@@ -49,13 +48,13 @@ fn entries(root: &Root, path: &RelPath) -> io::Result<Option<Vec<Entry>>> {
     };
     let mut entries = Vec::new();
     for entry in directory.read_dir()? {
-        // An entry that vanished meanwhile, or cannot be looked at, is left out.
+        // Entries that were removed meanwhile, or cannot be examined, are omitted.
         let Ok(entry) = entry else { continue };
         let name = entry.file_name();
         let Ok(Some(kind)) = root.probe(&path.child(&name)) else {
             continue;
         };
-        // What cannot be asked for (a backslash in the name) is no link worth showing.
+        // Names that no URL can have (with a backslash) are omitted.
         if resolve::parse_target(&format!("/{}", resolve::percent_encode(&name))).is_err() {
             continue;
         }
@@ -80,7 +79,7 @@ fn content(path: &RelPath, entries: &[Entry]) -> String {
         return html;
     }
     html.push_str("<table>\n<tr><th>Name<th class=\"n\">Size<th class=\"n t\">Modified (UTC)\n");
-    for entry in &entries[..entries.len().min(MOST_ROWS)] {
+    for entry in &entries[..entries.len().min(MAX_ROWS)] {
         let href = resolve::percent_encode(&entry.name);
         let shown = escape(&entry.shown);
         let (slash, size) = match entry.kind {
@@ -94,7 +93,7 @@ fn content(path: &RelPath, entries: &[Entry]) -> String {
         );
     }
     html.push_str("</table>");
-    if let Some(more @ 1..) = entries.len().checked_sub(MOST_ROWS) {
+    if let Some(more @ 1..) = entries.len().checked_sub(MAX_ROWS) {
         let _ = write!(html, "\n<p class=\"dim\">and {more} more</p>");
     }
     html
@@ -132,7 +131,7 @@ fn utc(time: SystemTime) -> String {
         return String::new();
     };
     let minutes = since.as_secs() / 60;
-    // Days to a civil date, after Howard Hinnant: years begin in March, eras have 400 of them.
+    // Howard Hinnant's `civil_from_days`: years begin in March, an era is 400 years.
     let days = minutes / 1440 + 719_468;
     let day_of_era = days % 146_097;
     let year_of_era =
@@ -153,7 +152,7 @@ fn utc(time: SystemTime) -> String {
     )
 }
 
-/// The order people expect: without case, and `page2` before `page10`.
+/// Natural order: without case, and `page2` before `page10`.
 fn natural(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a, b);
     loop {

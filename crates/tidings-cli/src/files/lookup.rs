@@ -1,9 +1,9 @@
-//! Which file answers a path: the file itself, the index of a directory, or `a.html` for `/a`.
+//! Finds the file for a path: the file itself, the index of a directory, or `a.html` for `/a`.
 //!
 //! The order for `/a`, without a trailing slash:
 //! 1. the file `a`;
-//! 2. the file `a.html`, also when there is a directory `a`: the page about a section lies beside
-//!    its folder as often as in it, and the folder's own index still has its own URL, `/a/`;
+//! 2. the file `a.html`, even if there is a directory `a`: sites have the page about a section beside its
+//!    folder as often as in it, and the index of the folder still has its own URL, `/a/`;
 //! 3. the directory `a`, by a redirect to `/a/`, so that relative links in its index work.
 
 use std::ffi::OsStr;
@@ -14,56 +14,56 @@ use super::resolve::RelPath;
 
 const INDEXES: [&str; 2] = ["index.html", "index.htm"];
 
-/// What answers a path.
+/// What was found for a path.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum Lookup {
     File {
         path: RelPath,
         len: u64,
     },
-    /// A directory that has an index, asked for without its slash.
-    Section,
-    /// A directory without an index, asked for with or without its slash.
+    /// A directory with an index, requested without the trailing slash.
+    DirectoryWithIndex,
+    /// A directory without an index, requested with or without the trailing slash.
     Directory,
-    Nothing,
+    NotFound,
 }
 
-pub(crate) fn find(root: &Root, path: &RelPath) -> io::Result<Found> {
+pub(crate) fn find(root: &Root, path: &RelPath) -> io::Result<Lookup> {
     let kind = root.probe(path)?;
     if let Some(Kind::File { len }) = kind {
-        // `/a.html/` is no directory, and its relative links would be wrong.
-        return Ok(match path.has_slash() {
-            true => Found::Nothing,
-            false => Found::File {
+        // `/a.html/` is not a directory, and relative links in it would be wrong.
+        return Ok(match path.has_trailing_slash() {
+            true => Lookup::NotFound,
+            false => Lookup::File {
                 path: path.clone(),
                 len,
             },
         });
     }
-    if !path.has_slash()
+    if !path.has_trailing_slash()
         && let Some(page) = path.with_html()
         && let Some(Kind::File { len }) = root.probe(&page)?
     {
-        return Ok(Found::File { path: page, len });
+        return Ok(Lookup::File { path: page, len });
     }
     if kind.is_none() {
-        return Ok(Found::Nothing);
+        return Ok(Lookup::NotFound);
     }
     for name in INDEXES {
         let index = path.child(OsStr::new(name));
         if let Some(Kind::File { len }) = root.probe(&index)? {
-            return Ok(match path.has_slash() {
-                true => Found::File { path: index, len },
-                false => Found::Section,
+            return Ok(match path.has_trailing_slash() {
+                true => Lookup::File { path: index, len },
+                false => Lookup::DirectoryWithIndex,
             });
         }
     }
-    Ok(Found::Directory)
+    Ok(Lookup::Directory)
 }
 
-/// All paths whose files would answer `path`, the best first.
+/// All files that would be served for `path`, in the order of preference.
 pub(crate) fn candidates(path: &RelPath) -> Vec<RelPath> {
-    match path.has_slash() {
+    match path.has_trailing_slash() {
         true => INDEXES
             .iter()
             .map(|name| path.child(OsStr::new(name)))

@@ -1,8 +1,7 @@
-//! `Content-Type` by a file's name, and by its first bytes where the name says nothing.
+//! `Content-Type` by the name of a file, or by its first bytes if the name is not enough.
 //!
-//! `nosniff` is sent with everything, so what stands here is what the browser believes. A charset
-//! in the header overrules what the page or the file itself declares, so it is only said where
-//! `charset.rs` finds that it is true.
+//! `nosniff` is sent with everything, so browsers use exactly this type. A charset in the header takes
+//! precedence over what the file itself declares, so it is only sent where `charset.rs` is certain.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -10,19 +9,19 @@ use std::path::Path;
 
 use super::charset;
 
-/// What a name tells.
+/// The media type by the name of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Media {
     Html,
-    /// HTML written as XML: a document, but nothing can be put into it by the rules of HTML.
+    /// HTML in XML syntax: a document that an injector for HTML would break.
     Xhtml,
     Known {
         /// The value of `Content-Type`, without a charset.
         essence: &'static str,
-        /// Whether it is text: worth compressing, and in some charset.
+        /// Whether it is text: compressible, and with a charset.
         text: bool,
     },
-    /// Text if it looks like text, else this.
+    /// Text if its bytes look like text, else `binary`.
     Unknown {
         binary: &'static str,
     },
@@ -30,15 +29,15 @@ pub(crate) enum Media {
 
 const PLAIN: &str = "text/plain";
 const BINARY: &str = "application/octet-stream";
-/// How much of a file is looked at where its name says nothing.
+/// How many bytes are sniffed if the name is not enough.
 const SNIFF_BYTES: usize = 1445;
-/// Up to this size text is read as a whole, to know whether all of it is UTF-8.
+/// Text up to this size is read as a whole, to check that all of it is UTF-8.
 const TEXT_BYTES: usize = 8 * 1024 * 1024;
 
 impl Media {
     pub(crate) fn of(name: &OsStr) -> Media {
         let stored = stored_coding(name);
-        // What is stored compressed has the type of what comes out; `.svgz` is known as it is.
+        // A file that is stored compressed has the type of its content; `.svgz` is in the table.
         let path = Path::new(name);
         let svgz = path
             .extension()
@@ -49,7 +48,7 @@ impl Media {
         };
         let extension = Path::new(name).extension().unwrap_or_default();
         let extension = extension.to_string_lossy().to_ascii_lowercase();
-        // Where `mime_guess` is missing, outdated or thinks of another world than the web.
+        // Types that `mime_guess` lacks, or that are outdated or unusual on the web in it.
         let essence = match &*extension {
             "html" | "htm" => return Media::Html,
             "xhtml" | "xht" => return Media::Xhtml,
@@ -72,7 +71,7 @@ impl Media {
             "glb" => "model/gltf-binary",
             "gltf" => "model/gltf+json",
             "vtt" => "text/vtt",
-            // TypeScript far more often than an MPEG transport stream: the bytes tell.
+            // TypeScript more often than an MPEG transport stream: the bytes decide.
             "ts" => {
                 return Media::Unknown {
                     binary: "video/mp2t",
@@ -100,22 +99,22 @@ impl Media {
         }
     }
 
-    /// How much of the file `content_type` wants to see.
-    pub(crate) fn look_bytes(&self, len: u64) -> usize {
+    /// How many bytes of the file `content_type` needs.
+    pub(crate) fn bytes_to_inspect(&self, len: u64) -> usize {
         match self {
-            Media::Html | Media::Known { text: true, .. } if !self.says_its_charset_itself() => {
+            Media::Html | Media::Known { text: true, .. } if !self.declares_its_own_charset() => {
                 match len <= TEXT_BYTES as u64 {
                     true => TEXT_BYTES,
-                    false => charset::LOOK_BYTES,
+                    false => charset::INSPECT_BYTES,
                 }
             }
-            Media::Unknown { .. } => charset::LOOK_BYTES,
+            Media::Unknown { .. } => charset::INSPECT_BYTES,
             _ => 0,
         }
     }
 
-    /// The value of `Content-Type`, except for HTML, whose charset is decided elsewhere. `first` are
-    /// the first bytes of the file, all of them if it is `whole`.
+    /// The value of `Content-Type`, except for HTML, whose charset `charset.rs` detects. `first` are the
+    /// first bytes of the file, or all of them if it is `whole`.
     pub(crate) fn content_type(&self, first: &[u8], whole: bool) -> Cow<'static, str> {
         let essence = match self {
             Media::Html => "text/html",
@@ -124,8 +123,8 @@ impl Media {
             Media::Unknown { .. } if looks_like_text(first) => PLAIN,
             Media::Unknown { binary } => binary,
         };
-        // CSS Syntax 3.2: the header would overrule `@charset`.
-        let declared = self.says_its_charset_itself()
+        // CSS Syntax 3.2: the header takes precedence over `@charset`.
+        let declared = self.declares_its_own_charset()
             || essence == "text/css" && declares_another_charset(first);
         let binary = matches!(self, Media::Known { text: false, .. }) || !is_text(essence);
         match !binary && !declared && charset::is_utf8(first, whole) {
@@ -134,8 +133,8 @@ impl Media {
         }
     }
 
-    /// XML says its encoding in its first line, and the header would overrule it (RFC 7303 3.2).
-    fn says_its_charset_itself(&self) -> bool {
+    /// XML declares its encoding in its first line; the header would take precedence (RFC 7303 3.2).
+    fn declares_its_own_charset(&self) -> bool {
         match self {
             Media::Xhtml => true,
             Media::Known { essence, .. } => essence.ends_with("xml"),
@@ -144,18 +143,16 @@ impl Media {
     }
 }
 
-/// The coding in which a file is stored, where browsers cannot use it without being told
-/// (`Content-Encoding`).
+/// The `Content-Encoding` of files that are stored compressed and that browsers cannot use without it.
 ///
-/// - `.svgz` is an SVG image that is compressed with gzip: no browser shows it otherwise.
-/// - `.js.gz`, `.wasm.br` and their like are asked for under these names by the builds of game
+/// - `.svgz` is an SVG image that is compressed with gzip.
+/// - `.js.gz`, `.wasm.br` and the like are requested under these names by the builds of game
 ///   engines (Unity's `Build/game.framework.js.br`, `game.data.gz`, `game.wasm.br`,
-///   `game.symbols.json.gz`; Emscripten's `game.mem.gz`), which leave it to the browser to decompress
-///   them.
+///   `game.symbols.json.gz`; Emscripten's `game.mem.gz`), which rely on the browser to
+///   decompress them.
 ///
-/// Everything else stays what it is: an archive (`.tar.gz`) is downloaded as such, data
-/// (`.json.gz`, `.csv.gz`) is decompressed by the script that fetches it, and so is Unity's
-/// `.unityweb`, with which a loader comes that does it.
+/// All other files are sent as they are: an archive (`.tar.gz`) is downloaded, data (`.json.gz`,
+/// `.csv.gz`) is decompressed by the script that fetches it, and Unity's `.unityweb` by its own loader.
 pub(crate) fn stored_coding(name: &OsStr) -> Option<&'static str> {
     const INNER: [&str; 6] = [".js", ".mjs", ".wasm", ".data", ".mem", ".symbols.json"];
     let name = name.to_string_lossy().to_ascii_lowercase();
@@ -180,8 +177,7 @@ fn is_text(essence: &str) -> bool {
         )
 }
 
-/// WHATWG MIME Sniffing 7.2: a byte order mark, or no "binary data byte", of which text in other
-/// encodings has none.
+/// WHATWG MIME Sniffing 7.2: a byte order mark, or no "binary data byte".
 fn looks_like_text(first: &[u8]) -> bool {
     if first.starts_with(b"\xff\xfe") || first.starts_with(b"\xfe\xff") {
         return true;
@@ -190,7 +186,7 @@ fn looks_like_text(first: &[u8]) -> bool {
     !first.iter().take(SNIFF_BYTES).any(binary)
 }
 
-/// Whether a sheet begins with an `@charset` that is not UTF-8 (CSS Syntax 3.2: exactly so written).
+/// Whether a sheet begins with an `@charset` that is not UTF-8 (CSS Syntax 3.2: in exactly this form).
 fn declares_another_charset(sheet: &[u8]) -> bool {
     let Some(rest) = sheet.strip_prefix(b"@charset \"") else {
         return false;
@@ -218,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn names_tell_the_type() {
+    fn the_type_follows_from_the_name() {
         check("a.css", "text/css; charset=utf-8");
         check("a.js", "text/javascript; charset=utf-8");
         check("A.MJS", "text/javascript; charset=utf-8");
@@ -241,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_charset_is_said_only_where_it_is_true() {
+    fn a_charset_is_sent_only_for_utf8() {
         for (name, essence) in [
             ("a.js", "text/javascript"),
             ("a.css", "text/css"),
@@ -264,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_sheet_says_about_itself_is_not_overruled() {
+    fn the_charset_in_a_sheet_takes_precedence() {
         check_content("a.css", b"@charset \"shift_jis\"; a{}", "text/css");
         check_content(
             "a.css",
@@ -279,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_large_file_tells_only_if_it_is_not_ascii() {
+    fn ascii_at_the_beginning_of_a_large_file_is_not_enough() {
         let part = |content: &[u8]| Media::of(OsStr::new("a.js")).content_type(content, false);
         assert_eq!(part("grüße".as_bytes()), "text/javascript; charset=utf-8");
         assert_eq!(part(b"gr\xc3\xbc\xc3"), "text/javascript; charset=utf-8");
@@ -288,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_tells_nothing_is_looked_into() {
+    fn an_unknown_name_is_sniffed() {
         const TEXT: &str = "text/plain; charset=utf-8";
         check_content("LICENSE", b"MIT", TEXT);
         check_content("Makefile", b"", TEXT);
@@ -299,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_compressed_has_the_type_of_what_comes_out() {
+    fn a_file_stored_compressed_has_the_type_of_its_content() {
         for (name, essence, coding) in [
             ("a.svgz", "image/svg+xml", Some("gzip")),
             ("game.framework.js.gz", "text/javascript", Some("gzip")),

@@ -1,55 +1,53 @@
-//! Whether a request is for a page that will be shown, and not for a piece of one.
+//! Tells navigations from other requests.
 //!
-//! Only such an answer may carry the script: a fragment that htmx or Turbo fetches, a template
-//! that a script reads or a file that `curl` downloads must arrive as it is on disk.
+//! The script is injected into the responses to navigations only: a fragment that htmx or Turbo fetches, a
+//! template that a script reads or a file that `curl` downloads must be sent as it is on disk.
 
 use std::net::IpAddr;
 
 use http::Method;
 use http::header::{ACCEPT, HeaderMap};
 
-/// What libraries send with the requests they make for fragments. They matter only to browsers
-/// and origins without fetch metadata.
-const FRAGMENT_MARKS: [&str; 4] = ["x-requested-with", "hx-request", "turbo-frame", "x-pjax"];
+/// Headers of libraries that fetch fragments. They matter only without fetch metadata.
+const FRAGMENT_HEADERS: [&str; 4] = ["x-requested-with", "hx-request", "turbo-frame", "x-pjax"];
 
 pub(crate) fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
-    // Fetch Metadata 2.1: the destination says what the answer is for. Sent by every current
-    // browser, but only to trustworthy origins: https, and http on loopback.
+    // Fetch Metadata 2.1: the destination is what the response is for. Every current browser sends it,
+    // but only to trustworthy origins: https, and http on loopback.
     if let Some(destination) = headers.get("sec-fetch-dest")
-        // Whoever asks with HEAD for `text/html` wants to know what a navigation would get, as our own
-        // script does before it reloads. That is to be the same wherever the page came from.
+        // HEAD for `text/html` asks what a navigation would get: our own script does so before it
+        // reloads. The response must not depend on whether the origin is trustworthy.
         && !(method == Method::HEAD && accepts_html(headers))
     {
         return match destination.as_bytes() {
             b"document" | b"iframe" | b"frame" | b"fencedframe" => true,
-            // A service worker that passes a navigation on keeps its mode and loses its destination.
-            // No script can ask for that mode by itself (Fetch 5.4, step "If mode is navigate").
+            // A navigation that a service worker passes on keeps its mode and loses its destination.
+            // Scripts cannot set that mode (Fetch 5.4, step "If mode is navigate").
             b"empty" => headers
                 .get("sec-fetch-mode")
                 .is_some_and(|mode| mode == "navigate"),
             _ => false,
         };
     }
-    if FRAGMENT_MARKS
+    if FRAGMENT_HEADERS
         .iter()
         .any(|mark| headers.contains_key(*mark))
     {
         return false;
     }
-    // Plain http to a machine in the local network: all there is to go by is what is accepted.
-    // `fetch()` and `curl` say `*/*`.
+    // Plain http to a machine in the local network: there is only `Accept`. `fetch()` and `curl` send `*/*`.
     accepts_html(headers)
 }
 
-/// Whether this is a document that another page of ours has put into a frame.
+/// Whether this document is loaded into a frame of another page of ours.
 pub(crate) fn is_framed_by_us(headers: &HeaderMap) -> bool {
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|found| found == value);
     is("sec-fetch-site", "same-origin")
         && (is("sec-fetch-dest", "iframe") || is("sec-fetch-dest", "frame"))
 }
 
-/// Whether somebody on this machine has asked for this, by a page of ours or by the address, so that the answer
-/// may say more than to strangers.
+/// Whether the request comes from this machine, and from a page of ours or the address bar. Only then error
+/// pages name links.
 pub(crate) fn is_by_local_user(peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
     let mut sites = headers.get_all("sec-fetch-site").iter();
     peer.is_some_and(|peer| peer.to_canonical().is_loopback())
@@ -100,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_destination_decides_where_it_is_sent() {
+    fn the_destination_decides_if_it_is_sent() {
         for destination in ["document", "iframe", "frame", "fencedframe"] {
             check(&[("sec-fetch-dest", destination)], true);
         }
@@ -112,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_destination_text_html_must_be_asked_for() {
+    fn without_a_destination_text_html_must_be_accepted() {
         check(&[BROWSER], true);
         check(&[("accept", "Text/HTML")], true);
         check(&[("accept", "*/*")], false);
@@ -136,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_fragment_is_no_navigation() {
-        for mark in FRAGMENT_MARKS {
+        for mark in FRAGMENT_HEADERS {
             check(&[BROWSER, (mark, "true")], false);
         }
     }

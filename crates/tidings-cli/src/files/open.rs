@@ -1,19 +1,19 @@
-//! Looking at and opening what lies below the root, and nothing else.
+//! Examines and opens files below the root, and no others.
 //!
-//! There are two ways to a file. The first asks the kernel to resolve a path beneath the root without
-//! following a link (`beneath.rs`); it is used wherever there is no link. The second is for paths with
-//! links in them, and for systems without such a call: the file is opened, and *then* checked, on what
-//! was opened: its canonical path must be one that may be served (`resolve::may_be_served`) and must
-//! lead, without any link, to the same inode. A check before opening would be about whatever lay there at
-//! that time; and a canonical path is true only of the moment in which each of its parts was looked at.
+//! There are two ways to a file. The first has the kernel resolve a path beneath the root without following
+//! links (`beneath.rs`); it is used wherever the path has no link. The second is for paths with links, and for
+//! systems without such a call: the file is opened, and *then* the opened file is checked: its canonical
+//! path must be one that may be served (`resolve::may_be_served`) and must lead, without any link, to the
+//! same inode. A check before opening could be about another file; and a canonical path may be outdated
+//! as soon as it is known.
 //!
-//! Both hold against whoever renames files, switches links or puts a link in a directory's place between
-//! any two of our steps; `tests/confinement.rs` asks everything both ways. What must stay true:
+//! Both are safe against concurrent renames, switched links and directories that are replaced by links;
+//! `tests/confinement.rs` sends all requests both ways. Invariants:
 //!
-//! - nothing but regular files is ever opened: a FIFO would hang, a device may act;
+//! - only regular files are opened: a FIFO would block, opening a device may have effects;
 //! - containment is decided by path components (`public-secret` is not in `public`);
-//! - the root may vanish, come back or be a switched symlink between any two requests. So each request
-//!   looks where it is: the directory that is kept open counts only while it is the one at that path.
+//! - the root may be removed, created again or be a switched symlink between any two requests. So each
+//!   request looks it up: the directory that is kept open is used only while it is the one at that path.
 
 use std::cell::OnceCell;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -34,20 +34,20 @@ const ATTEMPTS: usize = 8;
 
 /// The root's directory, kept open from one request to the next.
 #[derive(Debug, Default)]
-pub(crate) struct KeptRoot {
-    // Held to take it out and to put it in.
+pub(crate) struct RootHandle {
+    // Held for one read or write of the field.
     directory: Mutex<Option<Arc<Beneath>>>,
-    /// Replaced in tests: everything is to go the second way.
+    /// Set in tests: use the second way only.
     pub(crate) by_walk: bool,
 }
 
 /// The root, as it is during one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Root {
-    /// Where the first way begins; `None` where there is only the second.
+    /// For the first way; `None` if there is only the second.
     beneath: Option<Arc<Beneath>>,
-    given: PathBuf,
-    /// The canonical path, once the second way has needed it.
+    path: PathBuf,
+    /// The canonical path, resolved when the second way needs it.
     real: OnceCell<PathBuf>,
     follow_symlinks: bool,
 }
@@ -66,9 +66,9 @@ pub(crate) struct Opened {
     pub(crate) meta: Metadata,
 }
 
-impl KeptRoot {
-    /// Looks where the root is now. `None` if it is not there.
-    pub(crate) fn now(&self, given: &Path, follow_symlinks: bool) -> io::Result<Option<Root>> {
+impl RootHandle {
+    /// The root as it is now. `None` if it does not exist.
+    pub(crate) fn current(&self, path: &Path, follow_symlinks: bool) -> io::Result<Option<Root>> {
         let kept = || {
             self.directory
                 .lock()
@@ -77,11 +77,11 @@ impl KeptRoot {
         let was = kept().clone();
         let found = match self.by_walk {
             true => Resolved::Undecided,
-            false => Beneath::now(given, was.clone())?,
+            false => Beneath::current(path, was.clone())?,
         };
         let root = |beneath, real| Root {
             beneath,
-            given: given.to_owned(),
+            path: path.to_owned(),
             real,
             follow_symlinks,
         };
@@ -97,7 +97,7 @@ impl KeptRoot {
                 Ok(None)
             }
             Resolved::Undecided => {
-                let real = there(fs::canonicalize(given))?;
+                let real = not_found_as_none(fs::canonicalize(path))?;
                 Ok(real.map(|real| root(None, real.into())))
             }
         }
@@ -124,8 +124,8 @@ impl Root {
         let Some(root) = self.real()? else {
             return Ok(None);
         };
-        let asked = path.below(root);
-        let Some(meta) = there(fs::metadata(&asked))? else {
+        let full_path = path.below(root);
+        let Some(meta) = not_found_as_none(fs::metadata(&full_path))? else {
             return Ok(None);
         };
         let kind = match meta.file_type() {
@@ -133,8 +133,8 @@ impl Root {
             kind if kind.is_dir() => Kind::Directory,
             _ => return Ok(None),
         };
-        let real = there(fs::canonicalize(&asked))?;
-        Ok(real.filter(|real| self.admits(real, root)).map(|_| kind))
+        let real = not_found_as_none(fs::canonicalize(&full_path))?;
+        Ok(real.filter(|real| self.may_serve(real, root)).map(|_| kind))
     }
 
     /// Opens a file that was probed, if it may be served.
@@ -155,7 +155,7 @@ impl Root {
         }
     }
 
-    /// `meanwhile` is what others do between any two of these steps: nothing, except in tests.
+    /// `meanwhile` is called between the steps, for tests of concurrent changes.
     fn open_by_walk(
         &self,
         path: &RelPath,
@@ -164,13 +164,13 @@ impl Root {
         let Some(root) = self.real()? else {
             return Ok(None);
         };
-        let asked = path.below(root);
+        let full_path = path.below(root);
         for _ in 0..ATTEMPTS {
-            match there(fs::metadata(&asked))? {
+            match not_found_as_none(fs::metadata(&full_path))? {
                 Some(meta) if meta.is_file() => {}
                 _ => return Ok(None),
             }
-            let Some(file) = there(open_regular(&asked))? else {
+            let Some(file) = not_found_as_none(open_regular(&full_path))? else {
                 return Ok(None);
             };
             let meta = file.metadata()?;
@@ -178,19 +178,19 @@ impl Root {
                 return Ok(None);
             }
             meanwhile();
-            let Some(real) = there(fs::canonicalize(&asked))? else {
+            let Some(real) = not_found_as_none(fs::canonicalize(&full_path))? else {
                 continue;
             };
             meanwhile();
-            let Some(at_path) = there(beneath::metadata_without_links(&real))? else {
+            let Some(at_path) = not_found_as_none(beneath::metadata_without_links(&real))? else {
                 continue;
             };
-            // Editors save by renaming a new file over the old one: then this is not the file
-            // whose path we know, and we look again.
+            // Editors save by renaming a new file over the old one: then the opened file is not the one
+            // at this path any more, and is opened again.
             if !same_file(&meta, &at_path) {
                 continue;
             }
-            return Ok(self.admits(&real, root).then_some(Opened { file, meta }));
+            return Ok(self.may_serve(&real, root).then_some(Opened { file, meta }));
         }
         Err(io::Error::other("the file is being replaced too quickly"))
     }
@@ -198,12 +198,12 @@ impl Root {
     /// The canonical path of a directory, if it may be listed.
     pub(crate) fn directory(&self, path: &RelPath) -> io::Result<Option<PathBuf>> {
         match self.probe(path)? {
-            Some(Kind::Directory) => there(fs::canonicalize(path.below(&self.given))),
+            Some(Kind::Directory) => not_found_as_none(fs::canonicalize(path.below(&self.path))),
             _ => Ok(None),
         }
     }
 
-    fn admits(&self, real: &Path, root: &Path) -> bool {
+    fn may_serve(&self, real: &Path, root: &Path) -> bool {
         resolve::may_be_served(real, root, self.follow_symlinks)
     }
 
@@ -211,13 +211,13 @@ impl Root {
         if let Some(real) = self.real.get() {
             return Ok(Some(real));
         }
-        let real = there(fs::canonicalize(&self.given))?;
+        let real = not_found_as_none(fs::canonicalize(&self.path))?;
         Ok(real.map(|real| &**self.real.get_or_init(|| real)))
     }
 }
 
-/// The answers of the file system that mean "there is no such file" become `None`.
-fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+/// Maps the errors that mean "there is no such file" to `None`.
+fn not_found_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     use io::ErrorKind as Kind;
     match result {
         Ok(value) => Ok(Some(value)),
@@ -225,7 +225,7 @@ fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
             Kind::NotFound | Kind::NotADirectory | Kind::InvalidFilename | Kind::InvalidInput => {
                 Ok(None)
             }
-            // A symlink that leads to itself. (`ErrorKind::FilesystemLoop` is not stable.)
+            // A symlink that leads to itself (`ErrorKind::FilesystemLoop` is unstable), or a socket.
             #[cfg(unix)]
             _ if matches!(
                 Errno::from_io_error(&error),
@@ -242,8 +242,8 @@ fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
-    // Should a FIFO have taken the file's place since we looked: opening one without O_NONBLOCK
-    // waits for a writer. Regular files do not care.
+    // In case a FIFO has replaced the file meanwhile: opening one without O_NONBLOCK waits for a writer.
+    // It has no effect on regular files.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(
         &mut options,
@@ -258,7 +258,7 @@ fn same_file(a: &Metadata, b: &Metadata) -> bool {
     a.dev() == b.dev() && a.ino() == b.ino()
 }
 
-/// Without inodes: what tells files apart nearly as well.
+/// Without inodes: a heuristic.
 #[cfg(not(unix))]
 fn same_file(a: &Metadata, b: &Metadata) -> bool {
     let facts = |meta: &Metadata| (meta.len(), meta.created().ok(), meta.file_type());
@@ -278,8 +278,8 @@ mod tests {
         fs::create_dir(path.join("root")).unwrap();
         fs::write(path.join("root/a.txt"), "inside").unwrap();
         fs::write(path.join("secret.txt"), "secret").unwrap();
-        let root = KeptRoot::default()
-            .now(&path.join("root"), false)
+        let root = RootHandle::default()
+            .current(&path.join("root"), false)
             .unwrap()
             .unwrap();
         let lead = move |target: &str| {
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_checked_is_what_was_opened() {
+    fn the_check_is_of_the_opened_file() {
         let (_dir, root, lead) = root();
         let link = RelPath::plain("x.txt").unwrap();
         // Opened while it led outside, checked while it leads inside.
@@ -308,7 +308,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_directory_that_is_a_link_whenever_it_matters_leads_nowhere_else() {
+    fn a_directory_that_is_a_link_during_some_steps_never_serves_a_file_outside() {
         let (dir, root, _) = root();
         let path = |path: &str| dir.path().join(path);
         for e in ["root/d/e", "outside/e"] {
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_that_took_the_place_of_a_file_does_not_wait_for_a_writer() {
+    fn opening_a_fifo_does_not_wait_for_a_writer() {
         let (dir, _, _) = root();
         let pipe = dir.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();

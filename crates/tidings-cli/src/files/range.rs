@@ -1,20 +1,20 @@
-//! `Range`: which bytes of a file are wanted (RFC 9110 14).
+//! The `Range` header (RFC 9110 14).
 //!
-//! Only single ranges are answered as such. A server may ignore a `Range` (14.2), and that is what
-//! happens to several ranges at once, to other units and to what cannot be read.
+//! Only single byte ranges are supported. A server may ignore a `Range` (14.2): multiple ranges, other units
+//! and invalid values are ignored.
 
-/// A single range as asked for, before the length is known.
+/// A single range, before the length of the file is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum RangeHeader {
     /// `a-b`, `a-`: the last position is inclusive.
     From { first: u64, last: Option<u64> },
     /// `-n`
     Last { length: u64 },
 }
 
-impl Asked {
-    /// Reads the header's value. `None`: answer as if there were no such header.
-    pub(crate) fn parse(value: &[u8]) -> Option<Asked> {
+impl RangeHeader {
+    /// Parses the value of the header. `None`: the header is to be ignored.
+    pub(crate) fn parse(value: &[u8]) -> Option<RangeHeader> {
         let value = std::str::from_utf8(value).ok()?;
         let (unit, set) = value.split_once('=')?;
         if !unit.trim().eq_ignore_ascii_case("bytes") || set.contains(',') {
@@ -22,7 +22,7 @@ impl Asked {
         }
         let (first, last) = set.trim_matches([' ', '\t']).split_once('-')?;
         if first.is_empty() {
-            return Some(Asked::Last {
+            return Some(RangeHeader::Last {
                 length: number(last)?,
             });
         }
@@ -34,24 +34,24 @@ impl Asked {
         // 14.1.1: a last position before the first makes the range invalid, not unsatisfiable.
         match last {
             Some(last) if last < first => None,
-            last => Some(Asked::From { first, last }),
+            last => Some(RangeHeader::From { first, last }),
         }
     }
 
-    /// The bytes of a file of this length, as start and length. `None`: there are none, 416.
+    /// The range within a file of this length, as start and length. `None`: unsatisfiable, 416.
     pub(crate) fn within(self, len: u64) -> Option<(u64, u64)> {
         let (start, end) = match self {
-            Asked::From { first, last } => {
+            RangeHeader::From { first, last } => {
                 let end = last.map_or(len, |last| last.saturating_add(1).min(len));
                 (first, end)
             }
-            Asked::Last { length } => (len.saturating_sub(length), len),
+            RangeHeader::Last { length } => (len.saturating_sub(length), len),
         };
         (start < end).then(|| (start, end - start))
     }
 }
 
-/// Digits and nothing else: `u64::from_str` would take a sign. Too large is as good as the largest.
+/// Digits only: `u64::from_str` would accept a sign. Larger numbers are clamped.
 fn number(digits: &str) -> Option<u64> {
     let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     all_digits.then(|| digits.parse().unwrap_or(u64::MAX))
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     fn check(value: &str, len: u64, expected: Option<Option<(u64, u64)>>) {
-        let range = Asked::parse(value.as_bytes()).map(|range| range.within(len));
+        let range = RangeHeader::parse(value.as_bytes()).map(|range| range.within(len));
         assert_eq!(range, expected, "{value} of {len}");
     }
 
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_behind_the_end_is_unsatisfiable() {
+    fn a_range_after_the_end_is_unsatisfiable() {
         check("bytes=10-", 10, Some(None));
         check("bytes=10-20", 10, Some(None));
         check("bytes=-0", 10, Some(None));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_ignored() {
+    fn invalid_ranges_are_ignored() {
         for value in [
             "",
             "bytes",

@@ -1,13 +1,13 @@
-//! What a request target asks for: a path below the root, or nothing.
+//! Parses request targets into paths below the root, and decides which files may be served.
 //!
-//! Every route to a file goes through `parse_target`, and there is no second one: nearly every
-//! published hole in a development server was a second way to write a path. What must stay true:
+//! `parse_target` is the only way from a target to a path: nearly every published vulnerability of this kind
+//! in a development server was a second way to write a path. Invariants:
 //!
 //! - a target is percent-decoded exactly once, segment by segment, after it was split;
-//! - a segment that came out can be joined to a directory and names one entry *in* it: it is not
-//!   empty, not `.` or `..`, and holds no separator, no NUL and no control character;
-//! - what is private (`is_private`) is refused by the name that was asked for here, and by the
-//!   name that was really opened in `open.rs`.
+//! - a decoded segment can be joined to a directory and names one entry *in* it: it is not empty, not
+//!   `.` or `..`, and has no separator, no NUL and no control character;
+//! - private files (`is_private`) are refused both by the requested path, here, and by the path of the
+//!   opened file, in `open.rs`.
 //!
 //! This file is pure and imports nothing of this crate, so that a fuzz target can include it.
 
@@ -16,8 +16,8 @@ use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
-/// What stays as it is in a segment of a URL that we write: RFC 3986's unreserved characters and
-/// those delimiters that mean nothing in a path, in HTML or to a shell.
+/// What is encoded in a segment of a URL that we write: all but the unreserved characters of RFC 3986 and the
+/// delimiters without a meaning in paths, in HTML and to shells.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -29,26 +29,26 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'=')
     .remove(b'@');
 
-/// A path below the root, as asked for: names only, none of them special.
+/// A requested path, relative to the root: plain names only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RelPath {
     segments: Vec<OsString>,
-    /// The target ended in `/`: only a directory can be meant.
-    slash: bool,
-    /// The target had empty segments (`/a//b`), which this path no longer has.
-    untidy: bool,
+    /// The target ended in `/`, so it is for a directory.
+    trailing_slash: bool,
+    /// The target had empty segments (`/a//b`), which were dropped.
+    has_empty_segments: bool,
 }
 
-/// Why a target names nothing.
+/// Why a target is not a path of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadTarget {
-    /// Not a path at all: the client is broken, 400.
+    /// Not a valid path: 400.
     Malformed(&'static str),
-    /// A path that no file of ours can have: 404, like any other that does not exist.
+    /// A path that no served file can have: 404, like any other missing file.
     Refused(&'static str),
 }
 
-/// Reads the path of a request target (without the query).
+/// Parses the path of a request target (without the query).
 pub(crate) fn parse_target(path: &str) -> Result<RelPath, BadTarget> {
     let Some(path) = path.strip_prefix('/') else {
         return Err(BadTarget::Malformed("the path does not begin with a slash"));
@@ -59,15 +59,15 @@ pub(crate) fn parse_target(path: &str) -> Result<RelPath, BadTarget> {
     while let Some(raw) = raw_segments.next() {
         if raw.is_empty() {
             match raw_segments.peek() {
-                Some(_) => parsed.untidy = true,
-                None => parsed.slash = true,
+                Some(_) => parsed.has_empty_segments = true,
+                None => parsed.trailing_slash = true,
             }
             continue;
         }
         let name = decode(raw)?;
         match check_name(&name).and_then(|()| os_name(name)) {
             Ok(name) => parsed.segments.push(name),
-            // Not returned yet: a malformed sequence further on makes it a 400.
+            // Not returned yet: if a later segment is malformed, it is a 400.
             Err(why) => refused = refused.or(Some(why)),
         }
     }
@@ -90,7 +90,7 @@ fn decode(raw: &str) -> Result<Vec<u8>, BadTarget> {
                     _ => return Err(BadTarget::Malformed("`%` without two hex digits")),
                 }
             }
-            b'#' | b'?' => return Err(BadTarget::Malformed("not only a path")),
+            b'#' | b'?' => return Err(BadTarget::Malformed("`?` or `#` in the path")),
             byte => byte,
         });
     }
@@ -105,14 +105,14 @@ fn check_name(name: &[u8]) -> Result<(), &'static str> {
         match byte {
             b'/' | b'\\' => return Err("a separator inside a name"),
             0..=0x1f | 0x7f => return Err("a control character"),
-            // NTFS: `::$DATA` names the same file again, `C:` another place altogether.
+            // NTFS: `a::$DATA` is another name of the file `a`, and `C:` is another drive.
             b':' | b'*' | b'?' | b'"' | b'<' | b'>' | b'|' if cfg!(windows) => {
                 return Err("a character that names cannot have");
             }
             _ => {}
         }
     }
-    // Windows drops these, so that `secret.pem.` opens `secret.pem`.
+    // Windows ignores these, so that `secret.pem.` opens `secret.pem`.
     if cfg!(windows) && (name.ends_with(b".") || name.ends_with(b" ")) {
         return Err("a name that ends in a dot or a space");
     }
@@ -122,7 +122,7 @@ fn check_name(name: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Windows: `con`, `nul.txt` and their like are devices in every directory.
+/// Windows: `con`, `nul.txt` and the like are devices in every directory.
 fn is_device(name: &[u8]) -> bool {
     let stem = name.split(|&byte| byte == b'.').next().unwrap_or(name);
     let stem = stem.trim_ascii_end().to_ascii_lowercase();
@@ -147,8 +147,8 @@ fn os_name(name: Vec<u8>) -> Result<OsString, &'static str> {
 }
 
 impl RelPath {
-    /// A file named on the command line or by ourselves: plain names, nothing to decode. `None` if
-    /// it cannot be below the root.
+    /// A path from the command line or from this program, which is not percent-encoded. `None` if it is not
+    /// below the root.
     pub(crate) fn plain(path: &str) -> Option<RelPath> {
         let mut segments = Vec::new();
         let meaningless = |name: &&str| name.is_empty() || *name == ".";
@@ -170,12 +170,12 @@ impl RelPath {
         self.segments.last().map(OsString::as_os_str)
     }
 
-    pub(crate) fn has_slash(&self) -> bool {
-        self.slash
+    pub(crate) fn has_trailing_slash(&self) -> bool {
+        self.trailing_slash
     }
 
-    pub(crate) fn is_untidy(&self) -> bool {
-        self.untidy
+    pub(crate) fn has_empty_segments(&self) -> bool {
+        self.has_empty_segments
     }
 
     pub(crate) fn below(&self, root: &Path) -> PathBuf {
@@ -201,21 +201,21 @@ impl RelPath {
         Some(page)
     }
 
-    /// The same path, as that of a directory.
-    pub(crate) fn with_slash(&self) -> RelPath {
+    /// The same path with a trailing slash.
+    pub(crate) fn with_trailing_slash(&self) -> RelPath {
         RelPath {
-            slash: true,
+            trailing_slash: true,
             ..self.clone()
         }
     }
 
-    /// As a URL path, percent-encoded. It begins with exactly one slash, so that it can never
-    /// mean another host, as `//evil.example/` would.
+    /// The percent-encoded URL path. It begins with exactly one slash, so that it never means another host, as
+    /// `//evil.example/` would.
     pub(crate) fn to_url(&self) -> String {
         self.written(percent_encode)
     }
 
-    /// As a URL path for people and for matching: decoded, and lossy where it is not UTF-8.
+    /// The decoded URL path, for display and for matching. Lossy where it is not UTF-8.
     pub(crate) fn decoded(&self) -> String {
         self.written(|name| name.to_string_lossy().into_owned())
     }
@@ -228,13 +228,13 @@ impl RelPath {
             }
             url.push_str(&name_of(name));
         }
-        if self.slash && !self.segments.is_empty() {
+        if self.trailing_slash && !self.segments.is_empty() {
             url.push('/');
         }
         url
     }
 
-    /// Whether the path, as asked for, is one that is never served.
+    /// Whether a name in the requested path is private.
     pub(crate) fn is_private(&self) -> bool {
         self.segments.iter().any(|name| is_private(name))
     }
@@ -245,14 +245,14 @@ pub(crate) fn percent_encode(name: &OsStr) -> String {
     percent_encoding::percent_encode(name.as_encoded_bytes(), SEGMENT).to_string()
 }
 
-/// Whether a name is one that is never served: hidden, or key material. Without regard to case,
-/// because some file systems have none.
+/// Whether files with this name are never served: hidden files and key material. Case-insensitive, as some file
+/// systems are.
 pub(crate) fn is_private(name: &OsStr) -> bool {
     const EXTENSIONS: [&str; 7] = ["pem", "key", "p12", "pfx", "jks", "keystore", "env"];
     const KEYS: [&str; 4] = ["id_rsa", "id_ed25519", "id_ecdsa", "id_dsa"];
     let name = name.as_encoded_bytes();
     if name.starts_with(b".") {
-        // RFC 8615: the one hidden directory that is meant for the world.
+        // RFC 8615: the one hidden directory that is meant to be served.
         return !name.eq_ignore_ascii_case(b".well-known");
     }
     let extension = name.iter().rposition(|&byte| byte == b'.');
@@ -267,15 +267,14 @@ pub(crate) fn is_private(name: &OsStr) -> bool {
         || KEYS.iter().any(|key| begins_with(key))
 }
 
-/// Whether what really is at `real` may be served from a root that really is at `root`: the one rule of
-/// containment. Both paths are canonical. Whoever asks must know that `real` is where the file is, and not
-/// only where it was when somebody looked.
+/// Whether the file at `real` may be served from `root`: the only rule of containment. Both paths are canonical.
+/// The caller must make sure that `real` is the path of the file that is opened.
 pub(crate) fn may_be_served(real: &Path, root: &Path, follow_symlinks: bool) -> bool {
     match real.strip_prefix(root) {
         Ok(relative) => !is_private_real(relative),
         Err(_) if follow_symlinks => {
-            // The user's own directories may be hidden ones, those that a link leads into
-            // may not: only what root and target have in common is beyond suspicion.
+            // The root itself may lie in a hidden directory. So names that the root and the target have in
+            // common are not checked, and all others in the target are.
             let common = real.components().zip(root.components());
             let common = common.take_while(|(a, b)| a == b).count();
             !is_private_real(&real.components().skip(common).collect::<PathBuf>())
@@ -286,8 +285,8 @@ pub(crate) fn may_be_served(real: &Path, root: &Path, follow_symlinks: bool) -> 
 
 /// `is_private` for a path with its symlinks resolved, relative to the root.
 ///
-/// pnpm, bun and deno keep packages in `node_modules/.pnpm` and the like and link to them by
-/// plain names: such a store, directly in a `node_modules`, is no secret once a link led there.
+/// pnpm, bun and deno keep packages in `node_modules/.pnpm` and the like, and link to them by plain
+/// names: such a directory in a `node_modules` is not private if a link leads there.
 pub(crate) fn is_private_real(real: &Path) -> bool {
     let mut parent = OsStr::new("");
     let mut components = real.components().peekable();

@@ -3,9 +3,9 @@
 mod conditions;
 mod confinement;
 mod documents;
+mod generated_pages;
 #[cfg(unix)]
 mod links;
-mod our_pages;
 mod paths;
 mod wire;
 
@@ -20,7 +20,7 @@ use super::*;
 
 const SCRIPT: &str = "<script src=\"/s\"></script>";
 
-/// What a browser sends when somebody follows a link.
+/// The headers of a browser that follows a link.
 const NAVIGATION: [(&str, &str); 2] = [
     ("sec-fetch-dest", "document"),
     ("sec-fetch-mode", "navigate"),
@@ -31,22 +31,22 @@ struct Site {
     files: Files,
     pages: Recorder,
     peer: Option<IpAddr>,
-    /// Whether each request is answered a second time, by the portable way to a file, and the two answers
-    /// must be one. Not where files change all the time.
-    is_asked_both_ways: bool,
+    /// Whether each request is sent a second time, with the portable way to a file, and both responses
+    /// must be equal. Not for files that change all the time.
+    asks_both_ways: bool,
 }
 
-/// Gives the same snippet, and writes nothing down.
+/// Gives the same snippet, and records nothing.
 struct Silent;
 
 impl Pages for Silent {
-    fn snippet(&self, _page: &Page<'_>) -> Snippet {
+    fn script_for(&self, _page: &Page<'_>) -> Snippet {
         snippet()
     }
 
-    fn observed(&self, _path: &Path, _meta: &Metadata) {}
+    fn served(&self, _path: &Path, _meta: &Metadata) {}
 
-    fn left_alone(&self, _url_path: &str, _reason: &str) {}
+    fn not_injected(&self, _url_path: &str, _reason: &str) {}
 }
 
 fn snippet() -> Snippet {
@@ -57,22 +57,22 @@ fn snippet() -> Snippet {
     }
 }
 
-/// Writes down what it is told. Each call of `snippet` first does what a test wants to happen then.
+/// Writes down what it is calls. Each call of `script_for` first does what a test wants to happen then.
 #[derive(Default)]
 struct Recorder {
-    told: Mutex<Vec<String>>,
-    missed: Mutex<Vec<String>>,
-    /// The whole paths of what was observed.
+    calls: Mutex<Vec<String>>,
+    missing: Mutex<Vec<String>>,
+    /// The paths of `served`.
     paths: Mutex<Vec<PathBuf>>,
     meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Pages for Recorder {
-    fn snippet(&self, page: &Page<'_>) -> Snippet {
+    fn script_for(&self, page: &Page<'_>) -> Snippet {
         if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
             meanwhile();
         }
-        self.told.lock().unwrap().push(match page {
+        self.calls.lock().unwrap().push(match page {
             Page::File { url_path, framed } => {
                 format!("{} {url_path}", if *framed { "frame" } else { "file" })
             }
@@ -82,44 +82,44 @@ impl Pages for Recorder {
         snippet()
     }
 
-    fn observed(&self, path: &Path, meta: &Metadata) {
+    fn served(&self, path: &Path, meta: &Metadata) {
         assert!(meta.is_file());
         self.paths.lock().unwrap().push(path.to_owned());
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        self.told.lock().unwrap().push(format!("observed {name}"));
+        self.calls.lock().unwrap().push(format!("served {name}"));
     }
 
-    fn missed(&self, path: &Path) {
+    fn not_found(&self, path: &Path) {
         let name = path
             .file_name()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        self.missed.lock().unwrap().push(name);
+        self.missing.lock().unwrap().push(name);
     }
 
-    fn left_alone(&self, url_path: &str, reason: &str) {
+    fn not_injected(&self, url_path: &str, reason: &str) {
         assert!(!reason.is_empty());
-        self.told
+        self.calls
             .lock()
             .unwrap()
-            .push(format!("left alone {url_path}"));
+            .push(format!("not injected {url_path}"));
     }
 
-    fn refused(&self, url_path: &str, _reason: &str) {
-        let mut told = self.told.lock().unwrap();
-        told.push(format!("refused {url_path}"));
+    fn refused_by_browser(&self, url_path: &str, _reason: &str) {
+        let mut calls = self.calls.lock().unwrap();
+        calls.push(format!("refused {url_path}"));
     }
 
     fn unserved_link(&self, link: &UnservedLink) {
-        let mut told = self.told.lock().unwrap();
-        told.push(format!("{:?} {}", link.reason, link.url_path));
+        let mut calls = self.calls.lock().unwrap();
+        calls.push(format!("{:?} {}", link.reason, link.url_path));
     }
 
     fn unreadable(&self, path: &Path, _error: &io::Error) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let mut told = self.told.lock().unwrap();
-        told.push(format!("unreadable {name}"));
+        let mut calls = self.calls.lock().unwrap();
+        calls.push(format!("unreadable {name}"));
     }
 }
 
@@ -164,9 +164,9 @@ impl Site {
             files: Files::new(options),
             pages: Recorder::default(),
             peer: "127.0.0.1".parse().ok(),
-            is_asked_both_ways: true,
+            asks_both_ways: true,
         };
-        // A file that a test has just written is not young.
+        // Files that a test has just written are settled.
         site.files.clock = || SystemTime::now() + Duration::from_secs(3600);
         for (path, content) in files {
             site.write(path, content);
@@ -191,7 +191,7 @@ impl Site {
         }
         let request = request.body(()).unwrap();
         let answer = self.answer(&self.files, &request, &self.pages).await;
-        if self.is_asked_both_ways {
+        if self.asks_both_ways {
             let mut by_walk = Files::new(self.files.options.clone());
             by_walk.clock = self.files.clock;
             by_walk.root.by_walk = true;
@@ -241,9 +241,9 @@ impl Site {
         self.ask("GET", target, &NAVIGATION).await
     }
 
-    /// What was told since the last time.
-    fn told(&self) -> Vec<String> {
-        std::mem::take(&mut *self.pages.told.lock().unwrap())
+    /// The calls since the last time.
+    fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut *self.pages.calls.lock().unwrap())
     }
 
     async fn status(&self, target: &str, expected: u16) {

@@ -1,18 +1,18 @@
 //! `ETag` and `Last-Modified`, and the conditions that refer to them (RFC 9110 8.8 and 13.1).
 //!
-//! A tag is made of what the file system knows of a file's state, so that a 304 needs no reading.
-//! What must stay true: two states of a file that a browser can have seen never share a tag.
+//! An `ETag` is made from the metadata of a file, so that a 304 needs no reading. Invariant: two states of
+//! a file that a browser can have seen never have the same `ETag`.
 //!
-//! Modification times alone cannot promise that: a file that is written twice within one tick of
-//! the file system's clock keeps its time, and with a server that answers milliseconds after a save
-//! somebody will have seen the first state. So while a file is that young its tag is marked as
-//! unsettled: it is never confirmed by a 304, and the settled tag that follows is another one.
+//! Modification times are not enough for that: a file that is written twice within one tick of the file
+//! system's clock keeps its time, and a browser may get the first state within milliseconds after the
+//! save. So the `ETag` of such a young file is marked as unsettled: it never leads to a 304, and the settled
+//! one that follows is different.
 //!
-//! `Last-Modified` has a resolution of one second, so it is only sent when that second is over: what
-//! is saved later has another date then (8.8.2.1 and 8.8.2.2). It is the later one of modification and
-//! inode change, because anybody can set the former back (`cp -p`, `tar`, `git`), and it must be
-//! repeated exactly to be confirmed. It is never confirmed for what has a part besides the file
-//! ([`Validator::with`]): the file's date says nothing about the script that was put into a page.
+//! `Last-Modified` has a resolution of one second, so it is only sent when that second is over: a later save
+//! has another date then (8.8.2.1 and 8.8.2.2). It is the later one of modification and inode change,
+//! because programs set the former back (`cp -p`, `tar`, `git`), and only exactly this date leads to a 304. It
+//! never does for a response with a part besides the file ([`Validator::with_suffix`]): the date of the file
+//! does not cover the script that was injected into a page.
 
 use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -22,22 +22,22 @@ use http::HeaderValue;
 
 /// Longer than a tick of any kernel's clock (10 ms at 100 Hz).
 const TICK: Duration = Duration::from_millis(20);
-/// For file systems that keep whole seconds (HFS+, some network ones) or even ones (FAT).
+/// For file systems with a resolution of one second (HFS+, some network ones) or two (FAT).
 const COARSE_TICK: Duration = Duration::from_secs(3);
 
-/// The tag of one state of a file.
+/// The validators of one state of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Validator {
     opaque: String,
     settled: bool,
-    /// In whole seconds; `None` while it could be that of two states.
+    /// In whole seconds; `None` while a later state could have the same.
     last_modified: Option<SystemTime>,
-    /// Whether the file alone decides about what is sent.
+    /// Whether the response depends on the file alone.
     plain: bool,
 }
 
 impl Validator {
-    /// `now` must not be earlier than when `meta` was taken, or a young file could look settled.
+    /// `now` must be the time at which `meta` was read, or later.
     pub(crate) fn of(meta: &Metadata, now: SystemTime) -> Validator {
         let modified = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         let state = State::of(meta);
@@ -46,15 +46,15 @@ impl Validator {
             0 => COARSE_TICK,
             _ => TICK,
         };
-        // Anyone may set a modification time into the future: that does not make a file young.
+        // A modification time may be set to the future: that does not make the file young.
         let modified_since = since(modified).unwrap_or_else(|early| early.duration());
         let changed_since = state.changed.map(|time| since(time).unwrap_or_default());
         let settled = modified_since >= tick && changed_since.is_none_or(|age| age >= TICK);
         let mut opaque = format!("{:x}-{:x}", nanoseconds(modified), meta.len());
         if let Some(changed) = state.changed {
-            // Tools that pin modification times (reproducible builds, `cp -p`) cannot pin this.
-            // The numbers of inodes are nobody's business, so only a hash is shown, with the same
-            // key for ever: a tag outlives the process.
+            // Tools that set modification times (reproducible builds, `cp -p`) cannot set the time of the
+            // inode change. Inode numbers must not be disclosed, so a hash is used, with a fixed key: an `ETag`
+            // remains valid over a restart.
             let mut hasher = DefaultHasher::new();
             (state.inode, nanoseconds(changed), nanoseconds(modified)).hash(&mut hasher);
             opaque.push_str(&format!("-{:016x}", hasher.finish()));
@@ -75,17 +75,17 @@ impl Validator {
         }
     }
 
-    /// For a representation that is made from the file: injected, compressed.
-    pub(crate) fn with(mut self, part: &str) -> Validator {
+    /// For a representation that is derived from the file: injected, compressed.
+    pub(crate) fn with_suffix(mut self, part: &str) -> Validator {
         self.plain = false;
         self.opaque.push('-');
-        // RFC 9110 8.8.3: no quotes, no spaces, no controls.
+        // RFC 9110 8.8.3: no quotes, no spaces, no control characters.
         let allowed = |char: &char| char.is_ascii_graphic() && *char != '"';
         self.opaque.extend(part.chars().filter(allowed));
         self
     }
 
-    /// Whether the file is older than a tick: no other version can have this tag.
+    /// Whether the file is older than a tick, so that no other version can have this `ETag`.
     pub(crate) fn is_settled(&self) -> bool {
         self.settled
     }
@@ -95,8 +95,8 @@ impl Validator {
             .unwrap_or(HeaderValue::from_static("\"\""))
     }
 
-    /// `If-None-Match`: whether the client has this state already. Weak comparison (13.1.2).
-    pub(crate) fn is_known(&self, if_none_match: &[u8]) -> bool {
+    /// `If-None-Match`: whether the client already has this state. Weak comparison (13.1.2).
+    pub(crate) fn matches_if_none_match(&self, if_none_match: &[u8]) -> bool {
         self.settled
             && (if_none_match.trim_ascii() == b"*"
                 || tags(if_none_match).any(|tag| tag == self.opaque.as_bytes()))
@@ -108,16 +108,16 @@ impl Validator {
         HeaderValue::try_from(date).ok()
     }
 
-    /// `If-Modified-Since`, which counts only where there is no `If-None-Match` (13.1.3).
-    pub(crate) fn is_unmodified(&self, since: &[u8]) -> bool {
+    /// `If-Modified-Since`, which is ignored if there is an `If-None-Match` (13.1.3).
+    pub(crate) fn matches_if_modified_since(&self, since: &[u8]) -> bool {
         let since = std::str::from_utf8(since).ok();
         let since = since.and_then(|since| httpdate::parse_http_date(since.trim()).ok());
         self.plain && since.is_some() && since == self.last_modified
     }
 
-    /// `If-Range`: whether the client's part is a part of this state. Strong comparison (13.1.5),
-    /// so neither a weak tag nor a date will do.
-    pub(crate) fn is_same(&self, if_range: &[u8]) -> bool {
+    /// `If-Range`: whether the client has a part of this state. Strong comparison (13.1.5), so weak tags and
+    /// dates never match.
+    pub(crate) fn matches_if_range(&self, if_range: &[u8]) -> bool {
         let if_range = if_range.trim_ascii();
         self.settled
             && if_range
@@ -154,7 +154,7 @@ impl State {
     }
 }
 
-/// Without the fraction of a second. `None` before the epoch, where no date of HTTP begins.
+/// The time without the fraction of a second. `None` before the epoch.
 fn whole_seconds(time: SystemTime) -> Option<SystemTime> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     // RFC 9110 5.6.7: years have four digits.
@@ -162,7 +162,7 @@ fn whole_seconds(time: SystemTime) -> Option<SystemTime> {
     in_range.then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs()))
 }
 
-/// Since the epoch; times before it are as good as any other number.
+/// Nanoseconds since the epoch. Times before it are mapped to distinct numbers.
 fn nanoseconds(time: SystemTime) -> u128 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => after.as_nanos(),
@@ -170,7 +170,7 @@ fn nanoseconds(time: SystemTime) -> u128 {
     }
 }
 
-/// The opaque parts of a list of entity tags. A comma may stand inside the quotes.
+/// The opaque parts of a list of entity tags. There may be commas within the quotes.
 fn tags(mut list: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let start = list.iter().position(|&byte| byte == b'"')? + 1;
@@ -203,16 +203,22 @@ mod tests {
             "*",
             " * ",
         ] {
-            assert!(validator().is_known(value.as_bytes()), "{value}");
+            assert!(
+                validator().matches_if_none_match(value.as_bytes()),
+                "{value}"
+            );
         }
         for value in ["", "\"a-b\"", "a-b,c", "\"x\",\"y\"", "\"a-b,c", "\"\""] {
-            assert!(!validator().is_known(value.as_bytes()), "{value}");
+            assert!(
+                !validator().matches_if_none_match(value.as_bytes()),
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn range_compares_strongly() {
-        assert!(validator().is_same(b"\"a-b,c\""));
+        assert!(validator().matches_if_range(b"\"a-b,c\""));
         for value in [
             "W/\"a-b,c\"",
             "Sat, 01 Jan 2000 00:00:00 GMT",
@@ -220,27 +226,27 @@ mod tests {
             "a-b,c",
             "\"",
         ] {
-            assert!(!validator().is_same(value.as_bytes()), "{value}");
+            assert!(!validator().matches_if_range(value.as_bytes()), "{value}");
         }
     }
 
     #[test]
-    fn a_file_that_may_change_within_its_tick_is_never_confirmed() {
+    fn a_file_that_may_change_within_a_tick_never_leads_to_a_304() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let meta = file.as_file().metadata().unwrap();
         let modified = meta.modified().unwrap();
         let young = Validator::of(&meta, modified + Duration::from_millis(1));
         let settled = Validator::of(&meta, modified + Duration::from_secs(10));
-        assert!(!young.is_known(young.to_header().as_bytes()));
-        assert!(!young.is_same(young.to_header().as_bytes()));
+        assert!(!young.matches_if_none_match(young.to_header().as_bytes()));
+        assert!(!young.matches_if_range(young.to_header().as_bytes()));
         let early = Validator::of(&meta, modified - Duration::from_millis(30));
-        assert!(!early.is_known(early.to_header().as_bytes()) || cfg!(not(unix)));
-        assert!(settled.is_known(settled.to_header().as_bytes()));
-        assert!(!settled.is_known(young.to_header().as_bytes()));
+        assert!(!early.matches_if_none_match(early.to_header().as_bytes()) || cfg!(not(unix)));
+        assert!(settled.matches_if_none_match(settled.to_header().as_bytes()));
+        assert!(!settled.matches_if_none_match(young.to_header().as_bytes()));
     }
 
     #[test]
-    fn a_date_is_said_when_its_second_is_over_and_must_be_repeated_exactly() {
+    fn a_date_is_sent_when_its_second_is_over_and_must_match_exactly() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let meta = file.as_file().metadata().unwrap();
         let second = whole_seconds(meta.modified().unwrap()).unwrap();
@@ -249,29 +255,35 @@ mod tests {
         let settled = at(5000);
         let date = settled.last_modified().unwrap();
         assert_eq!(date, httpdate::fmt_http_date(second).as_str());
-        assert!(settled.is_unmodified(date.as_bytes()));
+        assert!(settled.matches_if_modified_since(date.as_bytes()));
         let later = httpdate::fmt_http_date(second + Duration::from_secs(1));
         for other in [later.as_str(), "", "yesterday"] {
-            assert!(!settled.is_unmodified(other.as_bytes()), "{other}");
+            assert!(
+                !settled.matches_if_modified_since(other.as_bytes()),
+                "{other}"
+            );
         }
-        let page = settled.with("stamp");
+        let page = settled.with_suffix("stamp");
         assert_eq!(page.last_modified().unwrap(), date);
-        assert!(!page.is_unmodified(date.as_bytes()));
+        assert!(!page.matches_if_modified_since(date.as_bytes()));
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_tag_does_not_tell_the_inode() {
+    fn an_etag_does_not_disclose_the_inode() {
         use std::os::unix::fs::MetadataExt;
         let file = tempfile::NamedTempFile::new().unwrap();
         let meta = file.as_file().metadata().unwrap();
         let tag = Validator::of(&meta, SystemTime::now()).opaque;
-        let told = |number: u64| tag.split('-').any(|part| part == format!("{number:x}"));
-        assert!(!told(meta.ino()), "{tag}");
+        let contains = |number: u64| tag.split('-').any(|part| part == format!("{number:x}"));
+        assert!(!contains(meta.ino()), "{tag}");
     }
 
     #[test]
-    fn a_part_cannot_break_out_of_the_quotes() {
-        assert_eq!(validator().with("x\"\r\ny z").to_header(), "\"a-b,c-xyz\"");
+    fn a_suffix_cannot_contain_quotes() {
+        assert_eq!(
+            validator().with_suffix("x\"\r\ny z").to_header(),
+            "\"a-b,c-xyz\""
+        );
     }
 }

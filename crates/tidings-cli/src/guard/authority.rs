@@ -1,21 +1,21 @@
-//! `host[:port]` as it stands in `Host`, in a target and in an `Origin`.
+//! Parses `host[:port]` in a `Host` header, a target and an `Origin`.
 //!
-//! Stricter than RFC 3986: no user information, no percent-encoding, only characters that host
-//! names really have. What does not parse cannot be allowed, and can be printed without escaping.
+//! Stricter than RFC 3986: no user information, no percent-encoding, only the characters of real host names.
+//! A parsed name can be printed without escaping.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Authority {
     pub(super) host: HostName,
-    /// `None`: the default of whatever scheme is meant.
+    /// `None`: the default port of the scheme.
     port: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum HostName {
     Address(IpAddr),
-    /// In lower case, without the final dot.
+    /// In lower case, without a final dot.
     Name(String),
 }
 
@@ -47,8 +47,8 @@ impl Authority {
         Some(Authority { host, port })
     }
 
-    /// Whether an `Origin` is the one that we serve under this authority. Either scheme will do,
-    /// because something in front of us may speak TLS; the port must be the same one.
+    /// Whether this `Origin` has the same host and port. The scheme may differ, because a proxy in front of us
+    /// may terminate TLS.
     pub(super) fn is_origin(&self, origin: &str) -> bool {
         let (rest, default) = match (
             origin.strip_prefix("http://"),

@@ -1,38 +1,37 @@
-//! Sandboxed frames of our own pages, told from those of strangers.
+//! Tells sandboxed frames of our own pages from other sites.
 //!
-//! A document in `<iframe sandbox>` without `allow-same-origin` has an opaque origin. What it loads from
-//! us comes as from a stranger, and nothing in the request says otherwise:
+//! A document in `<iframe sandbox>` without `allow-same-origin` has an opaque origin. Its requests look like
+//! those of another site:
 //!
 //! - `Sec-Fetch-Site` is `cross-site`, because an opaque origin is the same site as nothing (HTML,
-//!   "schemelessly same site"); `Origin`, where it is sent, is `null` (Fetch 3.2), as it is for the
-//!   sandboxed frame of a stranger;
+//!   "schemelessly same site"); `Origin`, where it is sent, is `null` (Fetch 3.2), as for a
+//!   sandboxed frame of another site;
 //! - there is no `Referer`, because a document with an opaque origin has no referrer, whatever its
 //!   policy (Referrer Policy 8.3, step "if document's origin is an opaque origin"; so does Chromium);
-//! - there are no cookies that a stranger's request would not carry as well.
+//! - there are no cookies that requests of another site would not have as well.
 //!
-//! So what is ours is told by a secret: a host name that nobody can guess. A document that one of our
-//! pages has put into a frame (the browser says so: `Sec-Fetch-Dest: iframe`, `Sec-Fetch-Site:
-//! same-origin`) is told the name, in the address of its script. If that script finds that it runs in an
-//! opaque origin, it opens the same document under this name, and all that the document loads is then
-//! asked for under it, whether the address is relative or begins with a slash. The name is below
-//! `localhost`, which never leaves this machine (RFC 6761 6.3; Chromium and Firefox see to that
-//! themselves, Safari does not).
+//! So they are identified by a secret: a host name that cannot be guessed. A document that is loaded into a
+//! frame of one of our pages (`Sec-Fetch-Dest: iframe`, `Sec-Fetch-Site: same-origin`) gets the name in the
+//! URL of its script. If that script runs in an opaque origin, it navigates to the same document under this
+//! name, and then all URLs in the document, relative or beginning with a slash, are requested under it. The
+//! name is a subdomain of `localhost`, which always resolves to this machine (RFC 6761 6.3; built into
+//! Chromium and Firefox, but not into Safari).
 //!
-//! What must stay true:
+//! Invariants:
 //!
-//! - Only a document that our own page has framed learns the name: a stranger who frames it asks with
-//!   `cross-site`, another port of this machine with `same-site`, and a redirect over a foreign site
-//!   leaves `cross-site` as well (Fetch Metadata 2.3).
-//! - Under the name there are files and nothing that acts: no stream, no word back.
-//! - `Access-Control-Allow-Origin: null` is said under the name only. A stranger's frame is `null`, too,
-//!   so anywhere else it would hand every file to everybody.
-//! - The name is not told to others: a sheet or script that came from under it refers nobody else to it
-//!   (`Referrer-Policy: same-origin`).
+//! - Only documents in frames of our own pages get the name: if another site frames one, the request is
+//!   `cross-site`, from another port of this machine it is `same-site`, and after a redirect through another
+//!   site it is `cross-site` as well (Fetch Metadata 2.3).
+//! - Under the name there are only files: neither the stream nor requests with an effect.
+//! - `Access-Control-Allow-Origin: null` is sent under the name only. Sandboxed frames of other sites are
+//!   `null`, too, so otherwise they could read every file.
+//! - The name is not disclosed: sheets and scripts that are loaded from it send no `Referer` to other
+//!   origins (`Referrer-Policy: same-origin`).
 //!
-//! What stays refused: frames without scripts (`sandbox=""`), which cannot move; `srcdoc`, `data:` and
-//! `blob:` documents, which have no address of ours; Safari's. The terminal says so. On plain http in
-//! the network browsers do not say what is foreign, so there all but what needs CORS is loaded. Whoever sandboxes
-//! code that must not read the folder keeps it from doing so with a policy, as in production.
+//! These are still refused, with a note in the terminal: frames without scripts (`sandbox=""`), which cannot
+//! navigate; `srcdoc`, `data:` and `blob:` documents, which have no URL of ours; and Safari. On plain http
+//! in the network browsers send no `Sec-Fetch-Site`, so all but CORS requests are accepted there. To keep
+//! sandboxed code from reading the folder, use a Content-Security-Policy, as in production.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,15 +49,15 @@ use super::{Refusal, SEC_FETCH_DEST, SEC_FETCH_MODE, SEC_FETCH_SITE, authorities
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
 
-/// The script that opens a sandboxed document under the secret name, which is the fragment of its own
-/// address. It holds nothing secret, so that it can be had by everybody.
+/// The script that opens a sandboxed document under the secret name, which is the fragment of the script's
+/// URL. The script itself contains no secret and is served to all.
 pub(crate) const FRAME_JS: &str = include_str!("frame.js");
 
-/// The secret name. Another one in every process.
+/// The secret host name, random for each process.
 #[derive(Debug)]
 pub(crate) struct FrameHost {
     name: String,
-    /// Something was asked for under it: browsers know the way.
+    /// Whether there has been a request under the name.
     used: AtomicBool,
 }
 
@@ -66,7 +65,7 @@ const LOCALHOST: &str = ".localhost";
 
 impl Default for FrameHost {
     fn default() -> FrameHost {
-        // The keys come from the system, and what is hashed with them tells nothing of them.
+        // The keys are random from the system, and cannot be derived from the hashes.
         let half = || RandomState::new().hash_one(0);
         FrameHost {
             name: format!("frame-{:016x}{:016x}{LOCALHOST}", half(), half()),
@@ -85,33 +84,39 @@ impl FrameHost {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Whether this was asked for under the secret name. Should the name ever become known: who says to
-    /// be another origin is refused all the same.
+    /// Whether the request is under the secret name. In case the name is disclosed, other origins are still
+    /// refused.
     pub(crate) fn admits(&self, parts: &Parts) -> Result<bool, Refusal> {
-        let asked = authorities(parts)?;
-        // Most requests are for a shorter name, and need no closer look.
-        if asked.is_empty() || asked.iter().any(|asked| asked.len() < self.name.len()) {
+        let authorities = authorities(parts)?;
+        // Most requests are for a shorter name, and need no parsing.
+        let is_shorter = |text: &&str| text.len() < self.name.len();
+        if authorities.is_empty() || authorities.iter().any(is_shorter) {
             return Ok(false);
         }
-        let asked: Vec<_> = asked.into_iter().filter_map(Authority::parse).collect();
-        let is_name =
-            |asked: &Authority| matches!(&asked.host, HostName::Name(name) if *name == self.name);
-        let Some(ours) = asked.first().filter(|_| asked.iter().all(is_name)) else {
+        let authorities: Vec<_> = authorities
+            .into_iter()
+            .filter_map(Authority::parse)
+            .collect();
+        let is_secret = |authority: &Authority| matches!(&authority.host, HostName::Name(name) if *name == self.name);
+        let Some(ours) = authorities
+            .first()
+            .filter(|_| authorities.iter().all(is_secret))
+        else {
             return Ok(false);
         };
-        // A link in the frame may open a tab of its own, which has an origin: this one.
+        // A link in the frame may open a new tab, whose origin is the secret name.
         let may_ask = |origin: &HeaderValue| {
             origin == "null" || origin.to_str().is_ok_and(|origin| ours.is_origin(origin))
         };
         match parts.headers.get_all(ORIGIN).iter().all(may_ask) {
             true => Ok(true),
-            false => Err(Refusal::foreign()),
+            false => Err(Refusal::cross_site()),
         }
     }
 
-    /// Opens a file to a sandboxed frame of ours: to be used, and where it says that it has no origin
-    /// (module scripts, fonts, `fetch`), to be read.
-    pub(crate) fn open<B>(&self, mut response: Response<B>, asked: &HeaderMap) -> Response<B> {
+    /// Adds the headers by which a sandboxed frame of ours may use a file and, for CORS requests (module scripts,
+    /// fonts, `fetch`), read it.
+    pub(crate) fn open<B>(&self, mut response: Response<B>, request: &HeaderMap) -> Response<B> {
         self.used.store(true, Ordering::Relaxed);
         let mut set = |name, value| {
             let headers = response.headers_mut();
@@ -119,17 +124,17 @@ impl FrameHost {
         };
         set(CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin");
         set(REFERRER_POLICY, "same-origin");
-        if asked.get(ORIGIN).is_some_and(|origin| origin == "null") {
+        if request.get(ORIGIN).is_some_and(|origin| origin == "null") {
             set(ACCESS_CONTROL_ALLOW_ORIGIN, "null");
         }
-        // Beside what it varies by anyway.
+        // In addition to the `Vary` of the response.
         let origin = HeaderValue::from_static("Origin");
         response.headers_mut().append(VARY, origin);
         response
     }
 }
 
-/// Whether a page asks that has no origin: a sandboxed frame's requests carry `Origin: null` or none.
+/// Whether the request may be from an opaque origin: its `Origin` is `null` or missing.
 fn is_opaque(headers: &HeaderMap) -> bool {
     headers
         .get_all(ORIGIN)
@@ -137,7 +142,7 @@ fn is_opaque(headers: &HeaderMap) -> bool {
         .all(|origin| origin == "null")
 }
 
-/// Whether this asks for a script as a sandboxed document does, or a stranger's.
+/// Whether this is a request for a script by a sandboxed document or another site.
 pub(crate) fn is_foreign_script(parts: &Parts) -> bool {
     let is =
         |name: HeaderName, value: &str| parts.headers.get(name).is_some_and(|found| found == value);
@@ -147,8 +152,8 @@ pub(crate) fn is_foreign_script(parts: &Parts) -> bool {
         && is(SEC_FETCH_DEST, "script")
 }
 
-/// Whether a request that was refused as foreign may have come from a sandboxed frame of ours: it does
-/// not say where it comes from.
+/// Whether a request that was refused as cross-site may be from a sandboxed frame of ours: its origin is
+/// unknown.
 pub(crate) fn may_be_sandboxed(headers: &HeaderMap) -> bool {
     !headers.contains_key(REFERER) && is_opaque(headers)
 }

@@ -30,7 +30,7 @@ fn host(host: &str, expected: Option<u16>) {
 }
 
 #[test]
-fn names_that_cannot_be_rebound_are_answered() {
+fn names_that_cannot_be_rebound_are_accepted() {
     for name in [
         "localhost",
         "LOCALHOST:8000",
@@ -52,7 +52,7 @@ fn names_that_cannot_be_rebound_are_answered() {
 }
 
 #[test]
-fn allowed_names_are_answered_and_nothing_like_them() {
+fn allowed_names_are_accepted_and_similar_ones_are_not() {
     for name in [
         "dev.example",
         "DEV.example:99",
@@ -123,7 +123,7 @@ fn status(target: &str, version: Version, headers: &[(&'static str, &str)]) -> O
 }
 
 #[test]
-fn there_is_exactly_one_host() {
+fn exactly_one_host_is_required() {
     let ours = ("host", "localhost");
     assert_eq!(status("/", Version::HTTP_11, &[]), Some(400));
     assert_eq!(
@@ -145,7 +145,7 @@ fn there_is_exactly_one_host() {
 }
 
 #[test]
-fn the_authority_of_an_absolute_target_must_pass_as_well() {
+fn the_authority_of_an_absolute_target_is_checked_as_well() {
     let status = |target, host| status(target, Version::HTTP_11, &[("host", host)]);
     assert_eq!(status("http://localhost:8000/a", "localhost:8000"), None);
     assert_eq!(status("http://evil.example/a", "localhost"), Some(403));
@@ -231,7 +231,7 @@ fn the_event_stream_is_for_our_own_pages() {
 }
 
 #[test]
-fn default_ports_are_the_same_origin_written_out_or_not() {
+fn default_ports_may_be_omitted_in_an_origin() {
     let check = |host: &str, origin: &str, expected: bool| {
         let parts = parts("/", &[("host", host), ("origin", origin)]);
         assert_eq!(
@@ -280,7 +280,7 @@ fn other_sites_may_link_but_not_embed() {
 }
 
 #[test]
-fn only_the_whole_name_of_frames_is_theirs() {
+fn only_the_exact_secret_name_is_admitted() {
     let frames = frames::FrameHost::default();
     let label = frames.label().to_owned();
     let check = |target: &str, host: &str, expected: bool| {

@@ -44,7 +44,7 @@ fn what_a_worker_imports_is_used_by_the_worker_and_by_its_page() {
 }
 
 #[test]
-fn what_a_page_sees_by_itself_is_left_to_it() {
+fn requests_that_a_page_observes_are_not_recorded() {
     let referrers = Referrers::default();
     browse(&referrers, "/", "document", None);
     browse(&referrers, "/a.js", "script", Some("/"));
@@ -58,7 +58,7 @@ fn what_a_page_sees_by_itself_is_left_to_it() {
 }
 
 #[test]
-fn a_page_in_a_frame_answers_for_its_workers_itself() {
+fn a_page_in_a_frame_is_the_user_and_not_the_page_around_it() {
     let referrers = Referrers::default();
     browse(&referrers, "/", "document", None);
     browse(&referrers, "/frame.html", "iframe", Some("/"));
@@ -67,7 +67,7 @@ fn a_page_in_a_frame_answers_for_its_workers_itself() {
 }
 
 #[test]
-fn a_shared_worker_concerns_every_page() {
+fn a_shared_worker_may_be_used_by_every_page() {
     let referrers = Referrers::default();
     browse(&referrers, "/", "document", None);
     browse(&referrers, "/s.js", "sharedworker", Some("/"));
@@ -79,7 +79,7 @@ fn a_shared_worker_concerns_every_page() {
 }
 
 #[test]
-fn who_does_not_say_who_he_is_may_be_anyone() {
+fn a_request_without_a_referrer_may_be_from_any_page() {
     let referrers = Referrers::default();
     // A worker made of a blob, or a page with `Referrer-Policy: no-referrer`.
     browse(&referrers, "/lib.js", "script", None);
@@ -118,7 +118,7 @@ fn a_sandboxed_frame_is_an_opaque_origin_and_so_is_what_its_sheets_name() {
 }
 
 #[test]
-fn a_link_from_another_site_is_no_use() {
+fn a_link_from_another_site_is_not_a_user() {
     let referrers = Referrers::default();
     let link = [
         ("sec-fetch-dest", "document"),
@@ -142,7 +142,7 @@ fn a_link_from_another_site_is_no_use() {
 }
 
 #[test]
-fn without_fetch_metadata_the_referrer_and_what_is_accepted_must_do() {
+fn without_fetch_metadata_referer_and_accept_decide() {
     let referrers = Referrers::default();
     let agent = ("user-agent", "Mozilla/5.0");
     let from = |path: &str| format!("http://{HOST}{path}");
@@ -175,7 +175,7 @@ fn without_fetch_metadata_the_referrer_and_what_is_accepted_must_do() {
 }
 
 #[test]
-fn a_clean_address_is_the_same_file() {
+fn a_clean_url_is_the_same_file() {
     let referrers = Referrers::default();
     let inner = [
         ("sec-fetch-dest", "iframe"),
@@ -188,7 +188,7 @@ fn a_clean_address_is_the_same_file() {
 }
 
 #[test]
-fn a_removed_folder_stands_for_what_was_in_it() {
+fn a_removed_folder_has_the_users_of_its_files() {
     let referrers = Referrers::default();
     browse(&referrers, "/", "document", None);
     browse(&referrers, "/w/w.js", "worker", Some("/"));
@@ -198,7 +198,7 @@ fn a_removed_folder_stands_for_what_was_in_it() {
 }
 
 #[test]
-fn more_than_is_kept_concerns_every_page() {
+fn beyond_the_limit_every_page_is_a_user() {
     let referrers = Referrers::default();
     for n in 0..=MAX_REQUESTS {
         browse(&referrers, &format!("/{n}.json"), "empty", Some("/w.js"));
@@ -214,7 +214,7 @@ fn more_than_is_kept_concerns_every_page() {
 }
 
 #[test]
-fn modules_that_import_each_other_come_to_an_end() {
+fn import_cycles_terminate() {
     let referrers = Referrers::default();
     browse(&referrers, "/", "document", None);
     browse(&referrers, "/w.js", "worker", Some("/"));

@@ -1,10 +1,10 @@
-//! Tags, parts and codings of files that are sent as they are.
+//! Conditional requests, ranges and compression of files that are sent unchanged.
 
 use super::*;
 use std::io::Read;
 
 #[tokio::test]
-async fn a_known_state_is_not_sent_again() {
+async fn an_unchanged_file_gets_a_304() {
     let site = Site::new(&[("a.css", "a{}")]);
     let first = site.get("/a.css").await;
     let tag = first.header("etag");
@@ -63,7 +63,7 @@ fn inode_change(site: &Site) -> (i64, i64) {
 }
 
 #[tokio::test]
-async fn a_date_confirms_a_file_where_there_is_no_tag() {
+async fn if_modified_since_counts_without_if_none_match() {
     let site = Site::new(&[("a.css", "a{}"), ("b.css", "b{}")]);
     let first = site.get("/a.css").await;
     let date = first.header("last-modified");
@@ -86,30 +86,30 @@ async fn a_date_confirms_a_file_where_there_is_no_tag() {
             "{unknown}"
         );
     }
-    // RFC 9110 13.1.3: where there is a tag, only the tag counts.
+    // RFC 9110 13.1.3: if there is an entity tag, the date is ignored.
     let both = [("if-modified-since", date), ("if-none-match", "\"x\"")];
     assert_eq!(site.get_with("/a.css", &both).await.status, 200);
-    // RFC 9110 13.1.5: a date is no strong validator for a part, so the whole is always right.
+    // RFC 9110 13.1.5: a date is not a strong validator, so the whole file is sent.
     let part = [("range", "bytes=0-0"), ("if-range", date)];
     assert_eq!(site.get_with("/a.css", &part).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_date_is_only_said_when_its_second_is_over() {
+async fn last_modified_is_only_sent_when_its_second_is_over() {
     let mut site = Site::new(&[("a.css", "a{}")]);
     site.files.clock = SystemTime::now;
-    let mut said_young = false;
+    let mut sent_young = false;
     for _ in 0..50 {
         site.write("a.css", "a{}");
         let written = SystemTime::now();
         let answer = site.get("/a.css").await;
         let young = written.elapsed().unwrap() < Duration::from_secs(1);
-        said_young |= young && !answer.header("last-modified").is_empty();
+        sent_young |= young && !answer.header("last-modified").is_empty();
     }
-    assert!(!said_young);
+    assert!(!sent_young);
 }
 
-/// Tools set modification times back: what they have written is new all the same.
+/// Tools set modification times back, but what they write is new.
 #[tokio::test]
 async fn a_file_that_is_older_than_the_one_it_replaces_is_sent() {
     let site = Site::new(&[("a.css", "new{}")]);
@@ -128,7 +128,7 @@ async fn a_file_that_is_older_than_the_one_it_replaces_is_sent() {
 }
 
 #[tokio::test]
-async fn what_is_stored_compressed_is_sent_as_what_comes_out() {
+async fn a_file_stored_compressed_has_a_content_encoding() {
     let site = Site::with(
         &[("a.tar.gz", "archive"), ("data.json.gz", "data")],
         |options| {
@@ -160,7 +160,7 @@ async fn what_is_stored_compressed_is_sent_as_what_comes_out() {
 }
 
 #[tokio::test]
-async fn what_is_not_utf8_is_not_said_to_be() {
+async fn a_charset_is_only_sent_for_utf8() {
     let site = Site::new(&[]);
     let ascii = b"/* so it goes */ ".repeat(20_000);
     let sjis = b"\x93\xfa\x96\x7b".to_vec();
@@ -189,10 +189,10 @@ async fn what_is_not_utf8_is_not_said_to_be() {
 }
 
 #[tokio::test]
-async fn a_young_file_is_never_confirmed() {
+async fn a_young_file_never_gets_a_304() {
     let mut site = Site::new(&[("a.css", "a{}")]);
     site.files.clock = SystemTime::now;
-    site.is_asked_both_ways = false;
+    site.asks_both_ways = false;
     let mut confirmed_young = false;
     for _ in 0..50 {
         site.write("a.css", "a{}");
@@ -204,7 +204,7 @@ async fn a_young_file_is_never_confirmed() {
 }
 
 #[tokio::test]
-async fn single_ranges_are_answered_in_part() {
+async fn single_ranges_get_a_206() {
     let site = Site::new(&[("a.txt", "0123456789")]);
     for (range, part, content_range) in [
         ("bytes=2-4", "234", "bytes 2-4/10"),
@@ -230,7 +230,7 @@ async fn single_ranges_are_answered_in_part() {
 }
 
 #[tokio::test]
-async fn a_range_of_another_state_is_answered_whole() {
+async fn a_range_of_another_version_gets_the_whole_file() {
     let site = Site::new(&[("a.txt", "0123456789")]);
     let tag = site.get("/a.txt").await.header("etag").to_owned();
     for (state, status) in [
@@ -262,7 +262,7 @@ async fn large_files_arrive_whole_and_in_part() {
         .await;
     assert!(answer.body == content[70_000..=900_000]);
     assert_eq!(answer.header("content-type"), "video/mp4");
-    // Unknown by name: looked into, and still sent from the beginning.
+    // The type is sniffed, and the file is still sent from the beginning.
     site.write("data", &content);
     assert!(site.get("/data").await.body == content);
 }

@@ -1,4 +1,4 @@
-//! Nothing outside the root, and nothing private in it.
+//! No file outside the root, and no private one, is served.
 
 use super::*;
 
@@ -58,7 +58,7 @@ async fn links_are_followed_inside_the_root_only() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn an_index_that_leads_outside_is_none() {
+async fn a_link_to_an_index_outside_is_not_served() {
     let site = Site::new(&[("d/index.htm", "htm"), ("e/x", "")]);
     let secret = site.dir.path().join("secret.html");
     std::fs::write(&secret, "secret").unwrap();
@@ -90,12 +90,12 @@ async fn a_fifo_does_not_hang_the_server() {
     assert!(!site.navigate("/").await.text().contains("pipe"));
 }
 
-/// Another process replaces and switches as fast as it can; what is served is always from inside.
+/// The link is switched as fast as possible; only files inside are served.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_link_that_is_switched_while_it_is_opened_leads_nowhere_else() {
+async fn a_link_switched_while_it_is_opened_never_serves_a_file_outside() {
     let mut site = Site::new(&[("a.txt", "inside")]);
-    site.is_asked_both_ways = false;
+    site.asks_both_ways = false;
     let secret = site.dir.path().join("secret.txt");
     std::fs::write(&secret, "secret").unwrap();
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -116,7 +116,7 @@ async fn a_link_that_is_switched_while_it_is_opened_leads_nowhere_else() {
         }
     });
     let (mut rounds, mut inside) = (0, 0);
-    // On a busy machine the other thread may have to be waited for.
+    // On a busy machine the other thread may start late.
     while rounds < 3000 || inside == 0 {
         rounds += 1;
         let answer = site.get("/x.txt").await;
@@ -127,14 +127,14 @@ async fn a_link_that_is_switched_while_it_is_opened_leads_nowhere_else() {
     switching.join().unwrap();
 }
 
-/// A directory that becomes a link to one outside, and a directory again, as fast as another process can.
+/// A directory is replaced by a link to one outside and back, as fast as possible.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_directory_that_becomes_a_link_meanwhile_leads_nowhere_else() {
+async fn a_directory_replaced_by_a_link_never_serves_a_file_outside() {
     use std::sync::atomic::{AtomicBool, Ordering};
     for by_walk in [false, true] {
         let mut site = Site::new(&[("d/e/a.txt", "inside")]);
-        site.is_asked_both_ways = false;
+        site.asks_both_ways = false;
         site.files.root.by_walk = by_walk;
         let outside = site.dir.path().join("outside");
         std::fs::create_dir_all(outside.join("e")).unwrap();
@@ -164,12 +164,12 @@ async fn a_directory_that_becomes_a_link_meanwhile_leads_nowhere_else() {
     }
 }
 
-/// Editors save by renaming over: somebody who asks just then gets the old or the new file.
+/// Editors save by renaming over the old file: a concurrent request gets the old or the new one.
 #[tokio::test]
-async fn a_file_that_is_replaced_all_the_time_is_always_there() {
+async fn a_file_that_is_replaced_continuously_is_always_found() {
     let mut site = Site::new(&[("a.txt", "content")]);
-    site.is_asked_both_ways = false;
-    // Each request meets one save, which begins with it.
+    site.asks_both_ways = false;
+    // Each request runs concurrently with one save.
     let (begin, begun) = std::sync::mpsc::sync_channel(0);
     let saving = std::thread::spawn({
         let (file, temporary) = (site.path("a.txt"), site.path("t"));
@@ -190,7 +190,7 @@ async fn a_file_that_is_replaced_all_the_time_is_always_there() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn no_file_stays_open() {
+async fn files_are_closed_after_the_response() {
     let site = Site::new(&[("index.html", "<head>")]);
     site.write("large.bin", vec![7; 3 << 20]);
     for round in 0..2000 {
@@ -199,12 +199,12 @@ async fn no_file_stays_open() {
             let request = Request::builder().uri("/large.bin").body(()).unwrap();
             let mut response = site.files.respond(&request, None, &site.pages).await;
             if round % 20 == 0 {
-                // Dropped in the middle, as when the browser goes away.
+                // Dropped in the middle, as when the browser disconnects.
                 response.body_mut().frame().await.unwrap().unwrap();
             }
         }
     }
-    // A read that was under way when its body was dropped may still have to end.
+    // A read that was in progress when the body was dropped may take a moment to end.
     for _ in 0..100 {
         let root = site.path("").canonicalize().unwrap();
         let links = std::fs::read_dir("/proc/self/fd").unwrap();
@@ -223,7 +223,7 @@ mod any_target {
     use super::*;
     use proptest::prelude::*;
 
-    /// Pieces of targets, good and bad.
+    /// Segments of targets, valid and hostile.
     fn segment() -> impl Strategy<Value = String> {
         const FIXED: &[&str] = &[
             "",
@@ -323,7 +323,7 @@ mod any_target {
         site
     }
 
-    /// Ways to write `..` and `/`, together and apart, that some server has fallen for.
+    /// Spellings of `..` and `/` that have worked against some server.
     const UP: &[&str] = &[
         "../",
         "..%2f",
@@ -402,7 +402,7 @@ mod any_target {
     ];
 
     #[tokio::test]
-    async fn no_hostile_target_gets_what_is_outside_or_private() {
+    async fn no_hostile_target_gets_a_file_outside_or_a_private_one() {
         let site = site();
         let goals = [
             "secret.txt",
@@ -420,7 +420,7 @@ mod any_target {
         }
         assert!(targets.len() >= 380, "{}", targets.len());
         for target in targets {
-            // What cannot even be written as a target never comes here.
+            // Not a valid URI: hyper refuses it.
             if target.parse::<Uri>().is_err() {
                 continue;
             }
@@ -444,7 +444,7 @@ mod any_target {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
         #[test]
-        fn whatever_is_answered_is_an_allowed_file_below_the_root(
+        fn every_response_is_an_allowed_file_below_the_root(
             targets in proptest::collection::vec((proptest::collection::vec(segment(), 1..6), any::<bool>()), 100)
         ) {
             let site = site();

@@ -1,4 +1,4 @@
-//! HTML: which documents get the script, and what that does to the rest of the answer.
+//! HTML documents: which ones are injected, and the headers of their responses.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn injected() -> String {
 }
 
 #[tokio::test]
-async fn a_navigation_gets_the_script_and_nothing_else_does() {
+async fn only_navigations_get_the_script() {
     let site = Site::new(&[("index.html", PAGE)]);
     let answer = site.navigate("/").await;
     assert_eq!(answer.text(), injected());
@@ -18,9 +18,9 @@ async fn a_navigation_gets_the_script_and_nothing_else_does() {
         answer.header("vary"),
         "Sec-Fetch-Dest, Sec-Fetch-Site, Accept"
     );
-    assert_eq!(site.told(), ["file /index.html", "observed index.html"]);
+    assert_eq!(site.calls(), ["file /index.html", "served index.html"]);
     site.body("/", PAGE).await;
-    assert_eq!(site.told(), ["observed index.html"]);
+    assert_eq!(site.calls(), ["served index.html"]);
     let fragment = site
         .get_with("/", &[("accept", "text/html"), ("hx-request", "true")])
         .await;
@@ -31,17 +31,17 @@ async fn a_navigation_gets_the_script_and_nothing_else_does() {
 }
 
 #[tokio::test]
-async fn the_path_that_pages_are_told_is_that_of_the_file() {
+async fn pages_get_the_path_of_the_file() {
     let site = Site::new(&[("d e/index.html", PAGE), ("über.html", PAGE)]);
     site.navigate("/d%20e/").await;
     site.navigate("/%C3%BCber").await;
     assert_eq!(
-        site.told(),
+        site.calls(),
         [
             "file /d e/index.html",
-            "observed index.html",
+            "served index.html",
             "file /über.html",
-            "observed über.html"
+            "served über.html"
         ]
     );
 }
@@ -96,20 +96,20 @@ async fn a_navigation_with_a_range_gets_the_whole_page_with_the_script() {
         let head = site.ask("HEAD", "/", headers).await;
         assert_eq!((head.status, head.headers), (200, answer.headers));
     }
-    // What a script fetches a part of is the file as it is on disk.
+    // A range that a script fetches is of the file on disk.
     let answer = site.get_with("/", &[range]).await;
     assert_eq!((answer.status, answer.text()), (206, &PAGE[..15]));
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
-    // The tag of the injected page is another one, so its part is not continued with raw bytes.
+    // The injected page has another `ETag`, so a part of it is not continued with raw bytes.
     let answer = site
         .get_with("/", &[("range", "bytes=5-"), ("if-range", &page)])
         .await;
     assert_eq!((answer.status, answer.text()), (200, PAGE));
 }
 
-/// The file has not changed, but the stamp in the page has: an old one must not come back.
+/// The file has not changed, but the cursor in the page has: an old one must not be reused.
 #[tokio::test]
-async fn a_page_is_never_confirmed_by_its_date() {
+async fn a_page_never_gets_a_304_by_its_date() {
     let site = Site::new(&[("index.html", PAGE)]);
     let answer = site.navigate("/").await;
     let since = ("if-modified-since", answer.header("last-modified"));
@@ -119,7 +119,7 @@ async fn a_page_is_never_confirmed_by_its_date() {
 }
 
 #[tokio::test]
-async fn the_tag_tells_the_injected_page_from_the_file() {
+async fn the_injected_page_and_the_file_have_different_etags() {
     let site = Site::new(&[("index.html", PAGE)]);
     let raw = site.get("/").await.header("etag").to_owned();
     let page = site.navigate("/").await.header("etag").to_owned();
@@ -140,7 +140,7 @@ async fn the_tag_tells_the_injected_page_from_the_file() {
 }
 
 #[tokio::test]
-async fn the_charset_is_said_before_the_script_pushes_it_away() {
+async fn a_declared_charset_is_sent_in_the_header() {
     let site = Site::new(&[("declared.html", "<head><meta charset=shift_jis>")]);
     site.write("latin1.html", b"<head>\xe9");
     site.write("bom16.html", b"\xff\xfe<\0h\0e\0a\0d\0>\0");
@@ -155,7 +155,7 @@ async fn the_charset_is_said_before_the_script_pushes_it_away() {
 }
 
 #[tokio::test]
-async fn what_cannot_carry_a_script_is_left_alone_and_said_so() {
+async fn documents_that_cannot_be_injected_are_unchanged_and_reported() {
     let blank = " ".repeat(2 << 20);
     let site = Site::new(&[
         ("a.xhtml", "<html/>"),
@@ -165,36 +165,37 @@ async fn what_cannot_carry_a_script_is_left_alone_and_said_so() {
         ("e.zip", "PK"),
     ]);
     site.write("e.html", b"\xfe\xff\0<\0p");
-    for (target, told) in [
-        ("/a.xhtml", &["observed a.xhtml", "left alone /a.xhtml"][..]),
+    for (target, calls) in [
+        ("/a.xhtml", &["served a.xhtml", "not injected /a.xhtml"][..]),
         (
             "/b.html",
-            &["file /b.html", "observed b.html", "left alone /b.html"],
+            &["file /b.html", "served b.html", "not injected /b.html"],
         ),
-        ("/c.svg", &["observed c.svg", "left alone /c.svg"]),
-        ("/d.txt", &["observed d.txt", "left alone /d.txt"]),
-        ("/e.zip", &["observed e.zip"]),
+        ("/c.svg", &["served c.svg", "not injected /c.svg"]),
+        ("/d.txt", &["served d.txt", "not injected /d.txt"]),
+        ("/e.zip", &["served e.zip"]),
         (
             "/e.html",
-            &["file /e.html", "observed e.html", "left alone /e.html"],
+            &["file /e.html", "served e.html", "not injected /e.html"],
         ),
     ] {
         let answer = site.navigate(target).await;
         assert_eq!(answer.body, site.get(target).await.body, "{target}");
-        let mut expected = told.to_vec();
+        let mut expected = calls.to_vec();
         expected.push(
-            told.iter()
-                .find(|told| told.starts_with("observed"))
+            calls
+                .iter()
+                .find(|call| call.starts_with("served"))
                 .unwrap(),
         );
-        assert_eq!(site.told(), expected, "{target}");
+        assert_eq!(site.calls(), expected, "{target}");
     }
 }
 
 #[tokio::test]
-async fn a_page_in_a_frame_of_ours_is_told_from_others() {
+async fn a_page_in_a_frame_of_ours_is_recognised() {
     let site = Site::new(&[("index.html", PAGE)]);
-    for (destination, from, told) in [
+    for (destination, from, calls) in [
         ("iframe", "same-origin", "frame /index.html"),
         ("frame", "same-origin", "frame /index.html"),
         ("iframe", "cross-site", "file /index.html"),
@@ -203,32 +204,32 @@ async fn a_page_in_a_frame_of_ours_is_told_from_others() {
     ] {
         let headers = [("sec-fetch-dest", destination), ("sec-fetch-site", from)];
         site.get_with("/", &headers).await;
-        assert_eq!(site.told()[0], told, "{destination} {from}");
+        assert_eq!(site.calls()[0], calls, "{destination} {from}");
     }
 }
 
 #[tokio::test]
-async fn in_a_frame_a_picture_belongs_to_its_page() {
+async fn a_picture_in_a_frame_is_not_reported() {
     let site = Site::new(&[("c.svg", "<svg/>")]);
     site.get_with("/c.svg", &[("sec-fetch-dest", "iframe")])
         .await;
-    assert_eq!(site.told(), ["observed c.svg"]);
+    assert_eq!(site.calls(), ["served c.svg"]);
 }
 
 #[tokio::test]
-async fn a_script_that_nosniff_refuses_is_told() {
+async fn a_script_that_nosniff_refuses_is_reported() {
     let site = Site::new(&[("app.js.download", "1"), ("main.ts", "1"), ("a.js", "1")]);
     let script = [("sec-fetch-dest", "script")];
-    for (target, told) in [
+    for (target, calls) in [
         ("/app.js.download", &["refused /app.js.download"][..]),
         ("/main.ts", &["refused /main.ts"]),
         ("/a.js", &[]),
     ] {
         site.get_with(target, &script).await;
-        assert_eq!(site.told()[1..], *told, "{target}");
+        assert_eq!(site.calls()[1..], *calls, "{target}");
         site.get(target).await;
         assert_eq!(
-            site.told().len(),
+            site.calls().len(),
             1,
             "{target}: nothing is refused to a fetch"
         );
@@ -236,7 +237,7 @@ async fn a_script_that_nosniff_refuses_is_told() {
 }
 
 #[tokio::test]
-async fn a_large_document_is_streamed_behind_its_injected_beginning() {
+async fn a_large_document_is_streamed_after_its_injected_beginning() {
     let site = Site::new(&[]);
     let rest = "<p>So it goes.\n".repeat(700_000);
     site.write("large.html", format!("{PAGE}{rest}"));
@@ -251,21 +252,21 @@ async fn a_large_document_is_streamed_behind_its_injected_beginning() {
 }
 
 #[tokio::test]
-async fn an_empty_document_is_still_a_page() {
+async fn an_empty_document_is_injected() {
     let site = Site::new(&[("index.html", "")]);
     assert_eq!(site.navigate("/").await.text(), SCRIPT);
 }
 
-/// Each answer is compared with that of a server which has never seen the file (`Site::ask`).
+/// Each response is compared with that of a server with an empty cache (`Site::ask`).
 #[tokio::test]
-async fn the_script_of_a_page_that_is_asked_for_again_is_where_it_belongs() {
+async fn the_script_is_in_the_right_place_when_a_page_is_requested_again() {
     let site = Site::new(&[("a.html", PAGE)]);
     let pinned = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     let policy = "<meta http-equiv=content-security-policy>";
     let blank = " ".repeat(2 << 20);
     for page in [
         PAGE,
-        // Of the same length, with the same date.
+        // With the same length and date.
         "<head><!doctype html><title>a</title><p>b",
         "\u{feff}<!-- a --> <html>\n<p>",
         &format!("<head>{policy}"),
@@ -273,7 +274,7 @@ async fn the_script_of_a_page_that_is_asked_for_again_is_where_it_belongs() {
         &blank,
         "",
     ] {
-        // Another file, as most editors save: this does not depend on the clock of the system.
+        // A new inode, as most editors save: this does not depend on the resolution of the clock.
         site.write("new", page);
         let file = std::fs::File::options().append(true).open(site.path("new"));
         file.unwrap().set_modified(pinned).unwrap();
@@ -283,7 +284,7 @@ async fn the_script_of_a_page_that_is_asked_for_again_is_where_it_belongs() {
         assert_eq!(site.navigate("/a.html").await.text(), first.text());
         assert_eq!(first.text().contains("<script"), page != blank);
     }
-    // The same file by a name that means something else.
+    // The same file by a name with another type.
     std::fs::hard_link(site.path("a.html"), site.path("a.txt")).unwrap();
     assert_eq!(site.navigate("/a.txt").await.text(), "");
     assert_eq!(site.navigate("/a.html").await.text(), SCRIPT);
@@ -293,10 +294,10 @@ fn meanwhile(site: &Site, act: impl FnOnce() + Send + 'static) {
     *site.pages.meanwhile.lock().unwrap() = Some(Box::new(act));
 }
 
-/// The snippet stands for a moment. What changes right after it must not be missing from it *and*
-/// from the page's future.
+/// The snippet contains a cursor. A change right after it was taken must be in the response, or the page must be
+/// notified of it.
 #[tokio::test]
-async fn what_changes_after_the_snippet_is_in_the_page() {
+async fn a_change_after_the_snippet_is_in_the_page() {
     let site = Site::new(&[("index.html", "old")]);
     let file = site.path("index.html");
     meanwhile(&site, move || std::fs::write(file, "new").unwrap());
@@ -304,7 +305,7 @@ async fn what_changes_after_the_snippet_is_in_the_page() {
 }
 
 #[tokio::test]
-async fn what_appears_after_the_snippet_is_served() {
+async fn a_file_created_after_the_snippet_is_served() {
     let site = Site::new(&[("a/x", "")]);
     for (target, file, expected) in [
         ("/late", "late.html", "file /late.html"),
@@ -317,15 +318,15 @@ async fn what_appears_after_the_snippet_is_served() {
             (answer.status, answer.text()),
             (200, &*format!("{SCRIPT}late"))
         );
-        assert_eq!(site.told()[1], expected);
+        assert_eq!(site.calls()[1], expected);
     }
 }
 
 #[tokio::test]
-async fn what_vanishes_after_the_snippet_is_missing() {
+async fn a_file_removed_after_the_snippet_is_missing() {
     let site = Site::new(&[("index.html", "old"), ("b.html", "")]);
     let file = site.path("b.html");
     meanwhile(&site, move || std::fs::remove_file(file).unwrap());
     assert_eq!(site.navigate("/b").await.status, 404);
-    assert_eq!(site.told(), ["file /b.html", "not found"]);
+    assert_eq!(site.calls(), ["file /b.html", "not found"]);
 }

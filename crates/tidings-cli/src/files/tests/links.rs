@@ -1,10 +1,10 @@
-//! What is said about links that are not served.
+//! 404 pages and notes about links that are not served.
 
 use super::*;
 
 use std::os::unix::fs::symlink;
 
-/// The paragraph of the 404 page that says why.
+/// The reason on the 404 page.
 async fn reason(site: &Site, target: &str) -> String {
     let answer = site.navigate(target).await;
     assert_eq!(answer.status, 404, "{target}");
@@ -35,20 +35,20 @@ async fn a_link_out_of_the_folder_is_named_with_the_flag_that_serves_it() {
         ("/out/a.html", "/out"),
         ("/out", "/out"),
         ("/out/", "/out"),
-        // The answer is the same whether there is such a file outside, or none.
+        // The same whether or not the file outside exists.
         ("/out/nothing", "/out"),
         ("/d/page", "/d/page.html"),
         ("/again/page.html", "/again/page.html"),
         ("/%3Cb%3E/&/a.html", "/&lt;b&gt;/&amp;"),
     ] {
-        site.told();
+        site.calls();
         assert_eq!(reason(&site, target).await, outside(link), "{target}");
-        let told = format!("Outside {}", link.replace("&lt;b&gt;/&amp;", "<b>/&"));
-        assert_eq!(site.told(), ["not found", &told]);
+        let call = format!("Outside {}", link.replace("&lt;b&gt;/&amp;", "<b>/&"));
+        assert_eq!(site.calls(), ["not found", &call]);
     }
     let text = site.get("/out/a.html").await;
     assert_eq!(text.text(), "not found: /out/a.html\n");
-    assert_eq!(site.told(), ["Outside /out"]);
+    assert_eq!(site.calls(), ["Outside /out"]);
     let page = site.navigate("/out/a.html").await;
     assert!(!page.text().contains("target-name"));
 }
@@ -65,7 +65,7 @@ async fn what_a_link_leads_to_outside_is_not_looked_for() {
 }
 
 #[tokio::test]
-async fn a_link_to_nothing_says_so_and_that_the_page_reloads() {
+async fn the_page_for_a_dangling_link_says_so_and_that_it_reloads() {
     let mut site = Site::new(&[("real/x", "")]);
     symlink("build/app.html", site.path("app.html")).unwrap();
     symlink("real/none", site.path("first")).unwrap();
@@ -78,8 +78,8 @@ async fn a_link_to_nothing_says_so_and_that_the_page_reloads() {
     };
     assert_eq!(reason(&site, "/app").await, dangling("/app.html"));
     assert_eq!(reason(&site, "/second/a.js").await, dangling("/second"));
-    assert_eq!(site.told()[1], "Dangling /app.html");
-    // Outside as well, where links are followed.
+    assert_eq!(site.calls()[1], "Dangling /app.html");
+    // Also outside, with `--follow-symlinks`.
     symlink("../nothing", site.path("out")).unwrap();
     site.files.options.follow_symlinks = true;
     assert_eq!(reason(&site, "/out").await, dangling("/out"));
@@ -88,7 +88,7 @@ async fn a_link_to_nothing_says_so_and_that_the_page_reloads() {
 }
 
 #[tokio::test]
-async fn a_link_that_leads_to_itself_says_so() {
+async fn the_page_for_a_link_to_itself_says_so() {
     let site = Site::new(&[]);
     symlink("b", site.path("a")).unwrap();
     symlink("a", site.path("b")).unwrap();
@@ -126,10 +126,13 @@ async fn a_link_to_a_private_file_is_answered_like_a_missing_one() {
             assert_eq!(reason(&site, target).await, PLAIN, "{target}");
         }
     }
-    // The terminal is told, and only of what was asked for by a name that is not private.
-    let told = site.told();
-    assert!(told.contains(&"Private /env.txt".to_owned()), "{told:?}");
-    assert!(!told.iter().any(|told| told.contains("/.env")), "{told:?}");
+    // It is reported, unless the requested path itself is private.
+    let calls = site.calls();
+    assert!(calls.contains(&"Private /env.txt".to_owned()), "{calls:?}");
+    assert!(
+        !calls.iter().any(|call| call.contains("/.env")),
+        "{calls:?}"
+    );
 }
 
 #[tokio::test]
@@ -168,5 +171,5 @@ async fn a_listing_that_a_link_stands_behind_is_reported() {
     let site = Site::new(&[("d/x", "")]);
     symlink("../../index.html", site.path("d/index.html")).unwrap();
     assert_eq!(site.navigate("/d/").await.status, 200);
-    assert_eq!(site.told(), ["listing /d/", "Outside /d/index.html"]);
+    assert_eq!(site.calls(), ["listing /d/", "Outside /d/index.html"]);
 }

@@ -1,9 +1,9 @@
-//! Which file answers a URL.
+//! Which file is served for a URL.
 
 use super::*;
 
 #[tokio::test]
-async fn names_may_hold_anything_that_a_url_can_say() {
+async fn every_name_that_a_url_can_express_is_served() {
     let names = [
         "a b", "grüße", "a#b", "a?b", "100%", "%41", "it's", "\"q\"", "a&b", "<b>", "a:b", "a+b",
         "日本",
@@ -40,7 +40,7 @@ async fn names_need_not_be_utf8() {
 }
 
 #[tokio::test]
-async fn a_directory_is_answered_by_its_index() {
+async fn a_directory_serves_its_index() {
     let site = Site::new(&[
         ("index.html", "root"),
         ("a/index.htm", "htm"),
@@ -54,7 +54,7 @@ async fn a_directory_is_answered_by_its_index() {
 }
 
 #[tokio::test]
-async fn a_directory_without_its_slash_is_redirected_for_now_only() {
+async fn a_directory_without_a_trailing_slash_is_redirected_temporarily() {
     let site = Site::new(&[("d e/index.html", ""), ("empty/x", "")]);
     site.location("/d%20e", "/d%20e/").await;
     site.location("/d%20e?a=b&c=%20", "/d%20e/?a=b&c=%20").await;
@@ -63,7 +63,7 @@ async fn a_directory_without_its_slash_is_redirected_for_now_only() {
 }
 
 #[tokio::test]
-async fn a_page_may_be_asked_for_without_html() {
+async fn a_page_is_served_without_its_extension() {
     let site = Site::new(&[
         ("a.html", "page"),
         ("a/index.html", "section"),
@@ -94,7 +94,7 @@ async fn empty_segments_never_redirect_to_another_host() {
 }
 
 #[tokio::test]
-async fn what_is_no_path_is_a_bad_request_and_what_no_file_has_is_missing() {
+async fn malformed_targets_get_a_400_and_refused_paths_a_404() {
     let site = Site::new(&[("a", "")]);
     for target in ["/%", "/%zz", "/a%2"] {
         site.status(target, 400).await;
@@ -130,7 +130,7 @@ async fn other_methods_are_refused() {
             assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD"));
             assert_eq!(answer.header("content-type"), content_type);
             assert!(answer.text().contains(&shown), "{}", answer.text());
-            // A page that reloads would send the form again.
+            // Reloading the page would submit the form again.
             assert!(!answer.text().contains("<script"));
         }
     }
@@ -141,7 +141,7 @@ async fn other_methods_are_refused() {
 }
 
 #[tokio::test]
-async fn the_root_may_vanish_and_come_back() {
+async fn the_root_may_be_removed_and_created_again() {
     let site = Site::new(&[("a", "one")]);
     let root = site.path("");
     site.body("/a", "one").await;

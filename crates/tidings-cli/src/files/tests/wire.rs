@@ -20,7 +20,7 @@ fn connect(site: Arc<Site>) -> DuplexStream {
     client
 }
 
-/// All that comes back until the server closes.
+/// The response until the server closes the connection.
 async fn exchange(site: &Arc<Site>, request: &str) -> String {
     let mut connection = connect(site.clone());
     connection.write_all(request.as_bytes()).await.unwrap();
@@ -30,7 +30,7 @@ async fn exchange(site: &Arc<Site>, request: &str) -> String {
 }
 
 #[tokio::test]
-async fn head_keeps_the_length_of_what_it_does_not_send() {
+async fn head_has_the_content_length_of_get() {
     let site = Arc::new(Site::new(&[("a.txt", "0123456789")]));
     let answer = exchange(
         &site,
@@ -45,7 +45,7 @@ async fn head_keeps_the_length_of_what_it_does_not_send() {
 }
 
 #[tokio::test]
-async fn answers_without_a_body_have_none() {
+async fn responses_without_content_have_no_body() {
     let site = Arc::new(Site::new(&[("a.txt", "0123456789"), ("d/x", "")]));
     let known = "GET /a.txt HTTP/1.1\r\nhost: a\r\nif-none-match: *\r\n\r\n\
                  GET /d HTTP/1.1\r\nhost: a\r\n\r\n\
@@ -62,7 +62,7 @@ async fn answers_without_a_body_have_none() {
 }
 
 #[tokio::test]
-async fn a_file_cut_short_while_it_is_sent_aborts_the_connection() {
+async fn a_file_truncated_while_it_is_sent_aborts_the_connection() {
     let site = Arc::new(Site::new(&[]));
     site.write("large.bin", vec![b'x'; 4 << 20]);
     let mut connection = connect(site.clone());
@@ -79,7 +79,7 @@ async fn a_file_cut_short_while_it_is_sent_aborts_the_connection() {
         .unwrap()
         .set_len(1 << 20)
         .unwrap();
-    // The connection is kept alive, so this ends only because the server gives it up.
+    // The connection is kept alive, so this ends only because the server aborts it.
     let mut rest = Vec::new();
     tokio::time::timeout(Duration::from_secs(20), connection.read_to_end(&mut rest))
         .await

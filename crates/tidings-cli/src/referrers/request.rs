@@ -1,4 +1,4 @@
-//! What a request says about who made it and what for, borrowed from its head.
+//! The requester and the purpose of a request, borrowed from its head.
 
 use http::header::{ACCEPT, HOST, HeaderMap, HeaderName, REFERER, USER_AGENT};
 use http::request::Parts;
@@ -9,43 +9,43 @@ use crate::files::is_navigation;
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// A request worth remembering. The path is as it came, percent-encoded.
+/// A request to be recorded. The path is percent-encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Asked<'a> {
+pub(super) struct ResourceRequest<'a> {
     pub(super) path: &'a str,
     pub(super) requester: Requester<'a>,
     pub(super) purpose: Purpose,
 }
 
-/// Who makes a request.
+/// The resource that made a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Requester<'a> {
-    /// What has this path, percent-encoded: a page, a worker's script, a style sheet.
+    /// The page, worker script or style sheet with this percent-encoded path.
     Path(&'a str),
-    /// Something of an opaque origin, which never says who it is.
+    /// A document of an opaque origin, which never sends a referrer.
     Opaque,
-    /// Something that does not say who it is.
-    Anyone,
-    /// A person, or a page of ours for which the page itself answers.
-    Nobody,
+    /// There is no referrer.
+    Unknown,
+    /// The user, or a page of ours that observes it itself.
+    Untracked,
 }
 
-/// What for.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Purpose {
     Page,
-    /// A script, or what a script fetches: of a page or of a worker.
+    /// A script, or what a script fetches, in a page or a worker.
     Script,
     /// A worker or a worklet.
     Worker,
-    /// One that several pages may use: a shared worker, a service worker.
+    /// A worker that several pages may use: a shared worker, a service worker.
     SharedWorker,
     Other,
 }
 
-impl<'a> Asked<'a> {
-    /// `None`: nothing that a page does not see by itself.
-    pub(super) fn of(parts: &'a Parts) -> Option<Asked<'a>> {
+impl<'a> ResourceRequest<'a> {
+    /// `None`: not to be recorded, because a page observes it itself.
+    pub(super) fn of(parts: &'a Parts) -> Option<ResourceRequest<'a>> {
         if parts.method != Method::GET {
             return None;
         }
@@ -55,51 +55,51 @@ impl<'a> Asked<'a> {
         let referrer = referrer(parts)?;
         let destination = headers.get(SEC_FETCH_DEST).map(HeaderValue::as_bytes);
         if is_navigation(&parts.method, headers) {
-            // In a frame of an opaque origin; every other frame is seen by the page around it.
+            // In a frame of an opaque origin; other frames are observed by the page that contains them.
             let nested = site == Some(b"cross-site") && destination != Some(b"document");
             let requester = match referrer {
                 Referrer::None if nested => Requester::Opaque,
-                _ => Requester::Nobody,
+                _ => Requester::Untracked,
             };
             let purpose = Purpose::Page;
-            return Some(Asked {
+            return Some(ResourceRequest {
                 path,
                 requester,
                 purpose,
             });
         }
         let Some(destination) = destination else {
-            return Asked::without_metadata(path, referrer, headers);
+            return ResourceRequest::without_metadata(path, referrer, headers);
         };
         let purpose = match destination {
             b"worker" | b"audioworklet" | b"paintworklet" => Purpose::Worker,
             b"sharedworker" | b"serviceworker" => Purpose::SharedWorker,
             b"script" | b"empty" | b"json" | b"text" => Purpose::Script,
-            // Only documents and their style sheets ask for the rest.
+            // Other destinations are requested by documents and their style sheets only.
             _ if site != Some(b"cross-site") => return None,
             _ => Purpose::Other,
         };
         let requester = match referrer {
             Referrer::Path(referrer) => Requester::Path(referrer),
-            // Referrer Policy 8.3: of an opaque origin there is none. For it, everything is
-            // cross-site. A worker made of a blob has none, either, but our origin.
+            // Referrer Policy 8.3: an opaque origin has no referrer, and all its requests are cross-site. A
+            // worker from a blob has no referrer either, but our origin.
             Referrer::None if site == Some(b"cross-site") => Requester::Opaque,
-            Referrer::None => Requester::Anyone,
+            Referrer::None => Requester::Unknown,
         };
-        Some(Asked {
+        Some(ResourceRequest {
             path,
             requester,
             purpose,
         })
     }
 
-    /// Plain http in the local network: no `Sec-Fetch-*` (Fetch Metadata 3.1). There is only what is
-    /// accepted: a document asks for style sheets and images by name, everything else is `*/*`.
+    /// Plain http in the local network: no `Sec-Fetch-*` (Fetch Metadata 3.1). There is only `Accept`, which is
+    /// specific for style sheets and images of a document, and `*/*` otherwise.
     fn without_metadata(
         path: &'a str,
         referrer: Referrer<'a>,
         headers: &HeaderMap,
-    ) -> Option<Asked<'a>> {
+    ) -> Option<ResourceRequest<'a>> {
         let browser = headers
             .get(USER_AGENT)
             .is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"));
@@ -107,11 +107,11 @@ impl<'a> Asked<'a> {
         let (requester, purpose) = match referrer {
             // It may have started a worker.
             Referrer::Path(path) if anything => (Requester::Path(path), Purpose::Other),
-            Referrer::None if anything && browser => (Requester::Anyone, Purpose::Script),
+            Referrer::None if anything && browser => (Requester::Unknown, Purpose::Script),
             Referrer::None if browser => (Requester::Opaque, Purpose::Other),
             Referrer::Path(_) | Referrer::None => return None,
         };
-        Some(Asked {
+        Some(ResourceRequest {
             path,
             requester,
             purpose,
@@ -125,7 +125,7 @@ enum Referrer<'a> {
     None,
 }
 
-/// `None`: a page of another origin, which does not listen to us.
+/// `None`: the referrer is of another origin, whose pages do not listen to us.
 fn referrer(parts: &Parts) -> Option<Referrer<'_>> {
     let Some(referrer) = parts.headers.get(REFERER) else {
         return Some(Referrer::None);

@@ -1,13 +1,13 @@
-//! One file, opened, becomes one response.
+//! Builds the response for one file.
 //!
-//! This is the blocking half: it opens, looks, reads and compresses, and is told everything it
-//! needs to know about the request beforehand. The order is decided by what must stay true:
+//! This is the blocking part: it opens, reads, injects and compresses. All that it needs of the request is
+//! in `FileRequest`. Invariants, which determine the order of the steps:
 //!
-//! - what is in memory was read while the file stood still, or has no tag: the state of the opened
-//!   file is looked at before and after reading, and if it moved it is opened and read again;
-//! - the tag is made from the state before reading, so that content can only be newer than its tag;
-//! - the snippet was taken before the file is opened (by the caller);
-//! - a promised length is the length of what is already in memory plus what `Body` will enforce.
+//! - bytes in memory were read while the file did not change, or the response has no `ETag`: the state of
+//!   the opened file is compared before and after reading, and if it differs the file is opened again;
+//! - the `ETag` is made from the state before reading, so that the content is never older than it;
+//! - the caller takes the snippet before the file is opened;
+//! - `Content-Length` is the length of the bytes in memory plus the length that `Body` enforces.
 
 use std::fs::{File, Metadata};
 #[cfg(not(unix))]
@@ -24,93 +24,94 @@ use http::header::{
 use http::{HeaderValue, Response, StatusCode};
 
 use super::Snippet;
+use super::analysis::{Analysis, AnalysisCache, ScriptPlace, Version};
 use super::body::Body;
 use super::charset::{self, Charset};
 use super::compress::{self, Coding};
-use super::known::{Finding, Known, ScriptPlace, Version};
 use super::media::{self, Media};
 use super::open::{Opened, Root};
-use super::range::Asked;
+use super::range::RangeHeader;
 use super::resolve::RelPath;
 use super::validator::Validator;
 use tidings::reload::{Injector, Outcome};
 
-/// Documents up to this size are injected in memory; of larger ones only the beginning is.
+/// Documents up to this size are read into memory as a whole; of larger ones only the beginning is.
 const DOCUMENT_BYTES: u64 = 8 * 1024 * 1024;
-/// Other files up to this size are read at once.
+/// Other files up to this size are read into memory as a whole.
 const SMALL_BYTES: u64 = 256 * 1024;
-/// How often a file that is written in place while it is read is read again.
+/// How often a file that changes while it is read is read.
 const READS: usize = 4;
-/// How much of a large document the injector is shown. It decides long before.
+/// How much of a large document is passed to the injector, which usually needs far less.
 const PROLOGUE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// A file to serve, and all that the request says about how.
+/// The file to serve, and what matters of the request.
 #[derive(Debug)]
-pub(crate) struct Job {
+pub(crate) struct FileRequest {
     pub(crate) root: Root,
     pub(crate) path: RelPath,
     pub(crate) media: Media,
-    /// 200, or 404 for the site's own page about what is missing.
+    /// 200, or 404 for the site's own 404 page.
     pub(crate) status: StatusCode,
-    /// To be put into the document; only for HTML.
+    /// To be injected into the document; only for HTML.
     pub(crate) snippet: Option<Snippet>,
     pub(crate) none_match: Option<Vec<u8>>,
     pub(crate) modified_since: Option<Vec<u8>>,
-    pub(crate) range: Option<Asked>,
+    pub(crate) range: Option<RangeHeader>,
     pub(crate) if_range: Option<Vec<u8>>,
     pub(crate) coding: Option<Coding>,
-    /// Whether another client might get a compressed answer.
+    /// Whether other clients may get a compressed response.
     pub(crate) may_compress: bool,
-    pub(crate) known: Arc<Known>,
+    pub(crate) analyses: Arc<AnalysisCache>,
     pub(crate) clock: fn() -> SystemTime,
 }
 
-/// The response, and what the caller wants to know about the file.
+/// The response, and what is reported about the file.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) response: Response<Body>,
-    /// The state of the opened file, before it was read and, where it was read, after.
+    /// The state of the opened file before it was read and, if it was, after.
     pub(crate) before: Metadata,
     pub(crate) after: Option<Metadata>,
-    /// Whether the two differ.
-    pub(crate) moved: bool,
-    pub(crate) left_alone: Option<&'static str>,
+    /// Whether these two differ.
+    pub(crate) changed_while_read: bool,
+    /// Why the script was not injected.
+    pub(crate) not_injected: Option<&'static str>,
 }
 
-/// What will be sent of a file, before it is compressed.
+/// The content of a response before compression.
 struct Content {
     chunks: Vec<Bytes>,
-    /// What is still in the file, from where it stands.
+    /// The bytes that are still in the file, from its current offset.
     rest_bytes: u64,
     content_type: String,
-    /// Where the script went, if there was to be one.
+    /// Where the script was injected, if there is one.
     script: Option<ScriptPlace>,
 }
 
-impl Job {
-    /// `None`: there is no such file (any more).
-    pub(crate) fn run(self) -> io::Result<Option<Served>> {
-        self.run_while(|| {})
+impl FileRequest {
+    /// `None`: the file does not exist any more.
+    pub(crate) fn respond(self) -> io::Result<Option<Served>> {
+        self.respond_while(|| {})
     }
 
-    /// `meanwhile` is what others do while the file is read: nothing, except in tests.
-    fn run_while(self, mut meanwhile: impl FnMut()) -> io::Result<Option<Served>> {
+    /// `meanwhile` is called after each read, for tests of concurrent changes.
+    fn respond_while(self, mut meanwhile: impl FnMut()) -> io::Result<Option<Served>> {
         let mut reads = 0;
         loop {
             let Some(Opened { file, meta }) = self.root.open(&self.path)? else {
                 return Ok(None);
             };
-            let mut served = self.respond(file, meta, &mut meanwhile)?;
+            let mut served = self.respond_once(file, meta, &mut meanwhile)?;
             reads += 1;
-            served.moved = served
+            served.changed_while_read = served
                 .after
                 .as_ref()
                 .is_some_and(|after| Version::of(after) != Version::of(&served.before));
-            if !served.moved {
+            if !served.changed_while_read {
                 return Ok(Some(served));
             }
             if reads == READS {
-                // What was read may be a bit of several states: none that a tag could name.
+                // The bytes may be of several states, which no `ETag` can identify.
                 served.response.headers_mut().remove(ETAG);
                 served.response.headers_mut().remove(LAST_MODIFIED);
                 return Ok(Some(served));
@@ -118,7 +119,7 @@ impl Job {
         }
     }
 
-    fn respond(
+    fn respond_once(
         &self,
         file: File,
         meta: Metadata,
@@ -128,30 +129,30 @@ impl Job {
             response: Response::new(Body::empty()),
             before: meta,
             after: None,
-            moved: false,
-            left_alone: None,
+            changed_while_read: false,
+            not_injected: None,
         };
         let Served {
             response,
             before: meta,
             after,
-            left_alone,
+            not_injected,
             ..
         } = &mut served;
         let name = self.path.name().unwrap_or_default();
-        let worth = self.media.is_compressible(name) && compress::is_worth(meta.len());
-        // RFC 9110 14.2: a range may be ignored. A part of a page would be one without the script.
+        let is_worthwhile = self.media.is_compressible(name) && compress::is_worthwhile(meta.len());
+        // RFC 9110 14.2: a range may be ignored. A part of a page would lack the script.
         let range = self.range.filter(|_| self.snippet.is_none());
-        let coding = self.coding.filter(|_| worth && range.is_none());
+        let coding = self.coding.filter(|_| is_worthwhile && range.is_none());
         let mut validator = Validator::of(meta, (self.clock)());
         if let Some(snippet) = &self.snippet {
-            validator = validator.with(&snippet.tag);
+            validator = validator.with_suffix(&snippet.tag);
         }
         if let Some(coding) = coding {
-            validator = validator.with(coding.mark());
+            validator = validator.with_suffix(coding.etag_suffix());
         }
         *response.status_mut() = self.status;
-        if let Some(vary) = vary(&self.media, worth && self.may_compress) {
+        if let Some(vary) = vary(&self.media, is_worthwhile && self.may_compress) {
             set(response, VARY, vary);
         }
         if self.status == StatusCode::OK {
@@ -160,12 +161,12 @@ impl Job {
                 response.headers_mut().insert(LAST_MODIFIED, date);
             }
             // RFC 9110 13.2.2: `If-None-Match` comes first, then `If-Modified-Since`, then `Range`.
-            let is_known = match (&self.none_match, &self.modified_since) {
-                (Some(known), _) => validator.is_known(known),
-                (None, Some(since)) => validator.is_unmodified(since),
+            let is_unchanged = match (&self.none_match, &self.modified_since) {
+                (Some(known), _) => validator.matches_if_none_match(known),
+                (None, Some(since)) => validator.matches_if_modified_since(since),
                 (None, None) => false,
             };
-            if is_known {
+            if is_unchanged {
                 *response.status_mut() = StatusCode::NOT_MODIFIED;
                 return Ok(served);
             }
@@ -174,7 +175,7 @@ impl Job {
             set(response, CONTENT_ENCODING, coding);
         }
         let range = range.filter(|_| match &self.if_range {
-            Some(state) => validator.is_same(state),
+            Some(state) => validator.matches_if_range(state),
             None => true,
         });
         let raw = self.snippet.is_none() && coding.is_none() && self.status == StatusCode::OK;
@@ -187,17 +188,17 @@ impl Job {
         }
         let mut file = file;
         let version = validator.is_settled().then(|| Version::of(meta));
-        let known = version.and_then(|version| {
-            self.known
-                .find(&version, &self.media, self.snippet.is_some())
+        let cached = version.and_then(|version| {
+            self.analyses
+                .get(&version, &self.media, self.snippet.is_some())
         });
-        let is_known = known.is_some();
-        let content = match known {
-            Some(finding) => self.content_as_known(finding, &mut file, meta.len())?,
+        let is_cached = cached.is_some();
+        let content = match cached {
+            Some(analysis) => self.content_as_analysed(analysis, &mut file, meta.len())?,
             None => self.content(&mut file, meta.len(), coding.is_some())?,
         };
         set(response, CONTENT_TYPE, &content.content_type);
-        *left_alone = content.script.and_then(|place| place.at.err());
+        *not_injected = content.script.and_then(|place| place.at.err());
         let mut body = Body::chunks(content.chunks);
         if content.rest_bytes > 0 {
             body = body.then_file(file, content.rest_bytes);
@@ -205,28 +206,28 @@ impl Job {
             meanwhile();
             let now = file.metadata()?;
             if let Some(version) =
-                version.filter(|version| !is_known && Version::of(&now) == *version)
+                version.filter(|version| !is_cached && Version::of(&now) == *version)
             {
-                let finding = Finding {
+                let analysis = Analysis {
                     content_type: content.content_type,
                     script: content.script,
                 };
-                self.known.keep(version, self.media.clone(), finding);
+                self.analyses.insert(version, self.media.clone(), analysis);
             }
             *after = Some(now);
             if let Some(coding) = coding {
                 set(response, CONTENT_ENCODING, coding.token());
-                body = Body::whole(coding.encode(&body.here())?);
+                body = Body::whole(coding.encode(&body.in_memory())?);
             }
         }
         set_body(response, body);
         Ok(served)
     }
 
-    /// RFC 9110 15.3.7 and 15.5.17. Always from the file as it is on disk.
+    /// 206 or 416 (RFC 9110 15.3.7 and 15.5.17). Always of the bytes on disk.
     fn part(
         &self,
-        range: Asked,
+        range: RangeHeader,
         mut file: File,
         len: u64,
         response: &mut Response<Body>,
@@ -237,7 +238,7 @@ impl Job {
             set_body(response, Body::empty());
             return Ok(());
         };
-        let first = head(&mut file, self.media.look_bytes(len), len)?;
+        let first = head(&mut file, self.media.bytes_to_inspect(len), len)?;
         set(response, CONTENT_TYPE, &self.content_type(&first, len));
         file.seek(SeekFrom::Start(start))?;
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
@@ -251,11 +252,16 @@ impl Job {
         Ok(())
     }
 
-    /// The same as `content`, without looking at what is known. (A file that has changed since it was opened
-    /// is noticed afterwards, whatever is made of it here.)
-    fn content_as_known(&self, known: Finding, file: &mut File, len: u64) -> io::Result<Content> {
+    /// The same as `content`, with a cached analysis. (If the file has changed since it was opened, the caller
+    /// finds out and discards the result.)
+    fn content_as_analysed(
+        &self,
+        analysis: Analysis,
+        file: &mut File,
+        len: u64,
+    ) -> io::Result<Content> {
         let bytes = Bytes::from(read_whole(file, len)?);
-        let chunks = match (&self.snippet, known.script) {
+        let chunks = match (&self.snippet, analysis.script) {
             (Some(snippet), Some(place)) => match place.at {
                 Ok(at) => {
                     let at = at.min(bytes.len());
@@ -269,8 +275,8 @@ impl Job {
         Ok(Content {
             chunks,
             rest_bytes: 0,
-            content_type: known.content_type,
-            script: known.script.filter(|_| self.snippet.is_some()),
+            content_type: analysis.content_type,
+            script: analysis.script.filter(|_| self.snippet.is_some()),
         })
     }
 
@@ -279,8 +285,8 @@ impl Job {
             return self.injected(snippet, file, len);
         }
         let at_once = if whole { DOCUMENT_BYTES } else { SMALL_BYTES };
-        let look_bytes = self.media.look_bytes(len);
-        if len <= at_once.max(look_bytes as u64) {
+        let bytes_to_inspect = self.media.bytes_to_inspect(len);
+        if len <= at_once.max(bytes_to_inspect as u64) {
             let bytes = read_whole(file, len)?;
             return Ok(Content {
                 content_type: self.content_type(&bytes, len),
@@ -289,7 +295,7 @@ impl Job {
                 script: None,
             });
         }
-        let first = head(file, look_bytes, len)?;
+        let first = head(file, bytes_to_inspect, len)?;
         file.seek(SeekFrom::Start(0))?;
         Ok(Content {
             content_type: self.content_type(&first, len),
@@ -303,7 +309,7 @@ impl Job {
         let first_bytes = if len <= DOCUMENT_BYTES {
             len
         } else {
-            charset::LOOK_BYTES as u64
+            charset::INSPECT_BYTES as u64
         };
         let first = Bytes::from(read_whole(file, first_bytes)?);
         let has_policy = has_policy(&first);
@@ -315,14 +321,14 @@ impl Job {
             content_type: charset.content_type(),
             script: None,
         };
-        let mut at = Err("it is UTF-16, and the script is ASCII");
+        let mut at = Err("it is UTF-16, which the script cannot be added to");
         let mut read_bytes = first.len() as u64;
         if let Charset::Utf16(_) = charset {
             content.chunks.push(first);
         } else {
             injector.push(first, &mut content.chunks);
             while injector.outcome().is_none() && read_bytes < len.min(PROLOGUE_BYTES) {
-                let chunk = read_whole(file, charset::LOOK_BYTES as u64)?;
+                let chunk = read_whole(file, charset::INSPECT_BYTES as u64)?;
                 if chunk.is_empty() {
                     break;
                 }
@@ -336,8 +342,8 @@ impl Job {
             };
         }
         content.script = Some(ScriptPlace { at, has_policy });
-        // If the file grew or shrank since it was opened: what is in memory counts as it is, and
-        // only what is still to be read has been promised by the length at opening.
+        // If the file grew or shrank since it was opened, the bytes in memory are sent as they are, and the
+        // length of the rest is calculated from the length at opening.
         if len > DOCUMENT_BYTES {
             content.rest_bytes = len.saturating_sub(read_bytes);
         }
@@ -353,8 +359,8 @@ impl Job {
     }
 }
 
-/// Whether a document that begins with these bytes has a policy of its own. Found wrongly (in a comment,
-/// say), it does no harm; only the first 64 KiB are looked at, where the head is.
+/// Whether a document that begins with these bytes has a Content-Security-Policy of its own. A false positive
+/// (in a comment) does no harm. Only the first 64 KiB are searched, where the head is.
 fn has_policy(start: &[u8]) -> bool {
     const POLICY: &[u8] = b"content-security-policy";
     let start = &start[..start.len().min(64 << 10)];
@@ -363,8 +369,8 @@ fn has_policy(start: &[u8]) -> bool {
         .any(|name| name.eq_ignore_ascii_case(POLICY))
 }
 
-/// What else the answer depends on, for whoever caches it. In a frame of ours a page carries another
-/// script, and `Sec-Fetch-Site` says whose frame it is.
+/// The request headers that the response depends on. In a frame of ours a page has another script, which is
+/// decided by `Sec-Fetch-Site`.
 fn vary(media: &Media, encoding: bool) -> Option<&'static str> {
     match (media, encoding) {
         (Media::Html, true) => Some("Sec-Fetch-Dest, Sec-Fetch-Site, Accept, Accept-Encoding"),
@@ -374,8 +380,8 @@ fn vary(media: &Media, encoding: bool) -> Option<&'static str> {
     }
 }
 
-/// Reads `expected` bytes, or fewer if the file ends before: in one call, where the file has them, into
-/// memory that is not cleared first.
+/// Reads `expected` bytes, or fewer at the end of the file: with one system call if possible, into
+/// uninitialised memory.
 #[cfg(unix)]
 fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
     let expected = expected as usize;
@@ -387,7 +393,7 @@ fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
             Err(error) => return Err(error.into()),
         }
     }
-    // `with_capacity` promises no less; should it give more, then more has been read.
+    // `with_capacity` may allocate more, and then more may have been read.
     if let Some(surplus @ 1..) = bytes.len().checked_sub(expected) {
         file.seek(SeekFrom::Current(-(surplus as i64)))?;
         bytes.truncate(expected);
@@ -395,7 +401,7 @@ fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads `expected` bytes, or fewer if the file ends before.
+/// Reads `expected` bytes, or fewer at the end of the file.
 #[cfg(not(unix))]
 fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(expected as usize);
@@ -403,7 +409,7 @@ fn read_whole(file: &mut File, expected: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The first bytes of a file. Leaves it standing behind them.
+/// Reads the first bytes of a file.
 fn head(file: &mut File, bytes: usize, len: u64) -> io::Result<Vec<u8>> {
     match bytes {
         0 => Ok(Vec::new()),
@@ -411,15 +417,14 @@ fn head(file: &mut File, bytes: usize, len: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Sets a header to a value that is known to be fit for one. If it is not after all, the header is
-/// left out: a missing header is the smaller fault.
+/// Sets a header to a value that should be valid. If it is not, the header is omitted.
 pub(crate) fn set(response: &mut Response<Body>, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }
 }
 
-/// Sets the body together with its length, which an answer to HEAD keeps.
+/// Sets the body and `Content-Length`, which a response to HEAD keeps.
 pub(crate) fn set_body(response: &mut Response<Body>, body: Body) {
     response
         .headers_mut()
@@ -429,13 +434,13 @@ pub(crate) fn set_body(response: &mut Response<Body>, body: Body) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::open::KeptRoot;
+    use super::super::open::RootHandle;
     use super::*;
     use std::io::Write;
 
-    fn job(root: &std::path::Path) -> Job {
-        Job {
-            root: KeptRoot::default().now(root, false).unwrap().unwrap(),
+    fn request(root: &std::path::Path) -> FileRequest {
+        FileRequest {
+            root: RootHandle::default().current(root, false).unwrap().unwrap(),
             path: RelPath::plain("a.txt").unwrap(),
             media: Media::of("a.txt".as_ref()),
             status: StatusCode::OK,
@@ -446,7 +451,7 @@ mod tests {
             if_range: None,
             coding: None,
             may_compress: false,
-            known: Arc::default(),
+            analyses: Arc::default(),
             clock: SystemTime::now,
         }
     }
@@ -457,7 +462,7 @@ mod tests {
         let file = dir.path().join("a.txt");
         std::fs::write(&file, "one").unwrap();
         let mut writes = 0;
-        let served = job(dir.path()).run_while(|| {
+        let served = request(dir.path()).respond_while(|| {
             writes += 1;
             if writes < 3 {
                 let mut file = File::options().append(true).open(&file).unwrap();
@@ -465,50 +470,53 @@ mod tests {
             }
         });
         let served = served.unwrap().unwrap();
-        assert_eq!(served.response.body().here().concat(), b"one more more");
+        assert_eq!(
+            served.response.body().in_memory().concat(),
+            b"one more more"
+        );
         assert_eq!(served.after.unwrap().len(), served.before.len());
     }
 
     #[test]
-    fn a_file_that_never_stands_still_is_served_and_both_states_are_told() {
+    fn a_file_that_changes_during_every_read_is_served_and_both_states_are_reported() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.txt");
         std::fs::write(&file, "one").unwrap();
-        let served = job(dir.path()).run_while(|| {
+        let served = request(dir.path()).respond_while(|| {
             let mut file = File::options().append(true).open(&file).unwrap();
             file.write_all(b" more").unwrap();
         });
         let served = served.unwrap().unwrap();
-        assert!(served.moved && !served.response.headers().contains_key(ETAG));
+        assert!(served.changed_while_read && !served.response.headers().contains_key(ETAG));
         assert!(served.after.unwrap().len() > served.before.len());
     }
 
-    /// What is known of `a.txt` after it was served by this job.
-    fn known_after(job: Job, meanwhile: impl FnMut()) -> Option<Finding> {
-        let known = Arc::clone(&job.known);
-        let served = job.run_while(meanwhile).unwrap().unwrap();
+    /// What is cached for `a.txt` after this request.
+    fn cached_after(request: FileRequest, meanwhile: impl FnMut()) -> Option<Analysis> {
+        let analyses = Arc::clone(&request.analyses);
+        let served = request.respond_while(meanwhile).unwrap().unwrap();
         let version = Version::of(&served.before);
-        known.find(&version, &Media::of("a.txt".as_ref()), false)
+        analyses.get(&version, &Media::of("a.txt".as_ref()), false)
     }
 
     #[cfg(unix)]
     #[test]
-    fn only_of_a_version_that_stands_still_something_is_kept() {
+    fn only_settled_versions_are_cached() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.txt");
         std::fs::write(&file, "one").unwrap();
         let old = || SystemTime::now() + std::time::Duration::from_secs(3600);
-        let job = |clock| Job {
+        let request = |clock| FileRequest {
             clock,
-            ..job(dir.path())
+            ..request(dir.path())
         };
-        assert!(known_after(job(old), || {}).is_some());
-        // Changed in the future, as far as this clock knows: younger than any tick.
-        assert!(known_after(job(|| SystemTime::UNIX_EPOCH), || {}).is_none());
+        assert!(cached_after(request(old), || {}).is_some());
+        // By this clock the file will change in the future: it is younger than a tick.
+        assert!(cached_after(request(|| SystemTime::UNIX_EPOCH), || {}).is_none());
         let grows = || {
             let mut file = File::options().append(true).open(&file).unwrap();
             file.write_all(b" more").unwrap();
         };
-        assert!(known_after(job(old), grows).is_none());
+        assert!(cached_after(request(old), grows).is_none());
     }
 }

@@ -1,11 +1,11 @@
-//! What the pages that we write ourselves have in common: the frame, the look and the policy.
+//! The template of the pages that the server generates: markup, style and Content-Security-Policy.
 //!
-//! What must stay true: whatever comes from a file name or a request goes through `escape`, and
-//! the policy would stop a script even if it did not.
+//! Invariant: everything from a file name or a request goes through `escape`. The policy would block a
+//! script even if it did not.
 
 use std::borrow::Cow;
 
-/// For our own pages, not for the site's. `'self'` is for the reload script and its stream.
+/// For generated pages only, not for the site's. `'self'` is for the reload script and its stream.
 pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; \
     connect-src 'self'; img-src 'self' data:; worker-src 'self'";
 
@@ -26,7 +26,7 @@ td:first-child{overflow-wrap:anywhere}tr:hover td{background:var(--hover)}\
 .n{text-align:right;color:var(--dim);white-space:nowrap}\
 @media(max-width:36rem){.t{display:none}}";
 
-/// A whole page. `title` is text; `snippet` and `content` are HTML.
+/// A complete page. `title` is text; `snippet` and `content` are HTML.
 pub(crate) fn page(title: &str, snippet: &str, content: &str) -> String {
     let title = escape(title);
     format!(
@@ -36,7 +36,7 @@ pub(crate) fn page(title: &str, snippet: &str, content: &str) -> String {
     )
 }
 
-/// Text, for use between tags and inside quoted attributes.
+/// Escapes text for element content and quoted attributes.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(['&', '<', '>', '"', '\'']) {
         return Cow::Borrowed(text);
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_escapes_from_text() {
+    fn markup_in_text_is_escaped() {
         assert_eq!(
             escape("<a href='x' b=\"y\">&"),
             "&lt;a href=&#39;x&#39; b=&quot;y&quot;&gt;&amp;"

@@ -1,14 +1,13 @@
-//! What the developer is told about an answer that is right, and of which the browser makes nothing.
+//! Finds responses that are correct and do not work in the browser, for a note in the terminal.
 //!
-//! Only what was asked for and what is answered counts here; that each is said once is seen to by
-//! whoever says it.
+//! Depends on the request and the response only; the caller prints each note once.
 
 use http::header::HeaderMap;
 
 use super::media::Media;
 
-/// Why what is opened as a page will not reload, though it is served.
-pub(super) fn cannot_reload(
+/// Why a document that was opened by itself will not reload.
+pub(super) fn why_not_reloading(
     media: &Media,
     headers: &HeaderMap,
     content_type: &str,
@@ -16,8 +15,8 @@ pub(super) fn cannot_reload(
     match media {
         Media::Html => None,
         Media::Xhtml => Some("it is XHTML, which the rules of HTML would break"),
-        // In a frame it belongs to a page, which reloads for it. (Plain http in the network does not
-        // say: there a frame's is said as well.)
+        // A document in a frame belongs to a page, which reloads for it. (Browsers do not send the header
+        // over plain http in the network: there the note is printed for frames as well.)
         _ if destination(headers).is_some_and(|destination| destination != "document") => None,
         _ if is_shown(content_type) => {
             Some("it is opened by itself, and only an HTML page can carry the script")
@@ -26,7 +25,7 @@ pub(super) fn cannot_reload(
     }
 }
 
-/// What browsers show in a tab; the rest is downloaded.
+/// Whether browsers show this type in a tab; others are downloaded.
 fn is_shown(content_type: &str) -> bool {
     let essence = essence(content_type);
     ["text/", "image/", "video/", "audio/"]
@@ -37,9 +36,9 @@ fn is_shown(content_type: &str) -> bool {
         || essence == "application/pdf"
 }
 
-/// Why the browser will not run or apply this, because `nosniff` makes it believe the type (Fetch 3.6):
-/// `main.ts`, or a saved page's `app.js.download`.
-pub(super) fn refused(headers: &HeaderMap, content_type: &str) -> Option<String> {
+/// Why the browser will refuse this script or style sheet for its type, because of `nosniff` (Fetch 3.6):
+/// `main.ts`, or `app.js.download` of a saved page.
+pub(super) fn why_refused(headers: &HeaderMap, content_type: &str) -> Option<String> {
     let essence = essence(content_type);
     let (what, endings, fits) = match destination(headers)? {
         // A module may be WebAssembly.
@@ -77,11 +76,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_by_itself_does_not_reload() {
+    fn documents_opened_by_themselves_do_not_reload() {
         let check = |name: &str, destination, expected: bool| {
             let media = Media::of(name.as_ref());
             let content_type = media.content_type(b"", true);
-            let reason = cannot_reload(&media, &headers(destination), &content_type);
+            let reason = why_not_reloading(&media, &headers(destination), &content_type);
             assert_eq!(reason.is_some(), expected, "{name} {destination}");
         };
         for name in [
@@ -98,9 +97,9 @@ mod tests {
     }
 
     #[test]
-    fn what_nosniff_refuses_is_named_with_its_type() {
+    fn files_that_nosniff_refuses_are_named_with_their_type() {
         let check = |content_type, destination, expected: Option<&str>| {
-            let reason = refused(&headers(destination), content_type);
+            let reason = why_refused(&headers(destination), content_type);
             assert_eq!(reason.as_deref(), expected, "{content_type} {destination}");
         };
         let script = "by its name it is text/plain, and a script must end in .js or .mjs";

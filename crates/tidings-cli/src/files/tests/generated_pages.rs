@@ -1,4 +1,4 @@
-//! Listings, what is missing, and the app that answers for it.
+//! Listings, 404 pages, and the fallback to an app.
 
 use super::*;
 
@@ -24,7 +24,7 @@ async fn a_directory_without_an_index_is_listed() {
             .starts_with("default-src 'none'")
     );
     assert!(html.contains(&format!("<head>{SCRIPT}")));
-    assert_eq!(site.told(), ["listing /d/"]);
+    assert_eq!(site.calls(), ["listing /d/"]);
     let place = |text: &str| {
         html.find(text)
             .unwrap_or_else(|| panic!("{text} is not in {html}"))
@@ -42,7 +42,7 @@ async fn a_directory_without_an_index_is_listed() {
 }
 
 #[tokio::test]
-async fn every_listed_name_can_be_followed() {
+async fn every_listed_link_works() {
     let names = [
         "a b", "grüße", "a#b", "a?b", "100%", "it's", "\"q\"", "a&b", "<b>", "a:b", "日本", "a\\b",
         "a\nb",
@@ -70,7 +70,7 @@ async fn a_listing_can_be_switched_off() {
 }
 
 #[tokio::test]
-async fn what_is_missing_gets_a_page_that_waits_for_it() {
+async fn a_404_page_contains_the_script() {
     let site = Site::new(&[]);
     let answer = site
         .navigate(
@@ -87,13 +87,13 @@ async fn what_is_missing_gets_a_page_that_waits_for_it() {
             .contains("<code>/&lt;script&gt;&quot;/x</code>")
     );
     assert!(!answer.header("content-security-policy").is_empty());
-    assert_eq!(site.told(), ["not found"]);
+    assert_eq!(site.calls(), ["not found"]);
     let answer = site.get("/a%20b%1b%5b0m.js").await;
     assert_eq!(
         (answer.status, answer.text()),
         (404, "not found: /a b[0m.js\n")
     );
-    // In the type that was asked for, so that `nosniff` does not refuse the answer.
+    // With the expected type, so that `nosniff` does not refuse the answer.
     assert_eq!(
         answer.header("content-type"),
         "text/javascript; charset=utf-8"
@@ -102,7 +102,7 @@ async fn what_is_missing_gets_a_page_that_waits_for_it() {
 }
 
 #[tokio::test]
-async fn the_site_may_have_its_own_page_for_that() {
+async fn the_site_may_have_its_own_404_page() {
     let site = Site::new(&[("404.html", "<head>gone")]);
     let answer = site
         .get_with("/x", &[NAVIGATION[0], ("if-none-match", "*")])
@@ -114,13 +114,13 @@ async fn the_site_may_have_its_own_page_for_that() {
     assert!(
         answer.header("etag").is_empty() && answer.header("content-security-policy").is_empty()
     );
-    assert_eq!(site.told(), ["not found", "observed 404.html"]);
+    assert_eq!(site.calls(), ["not found", "served 404.html"]);
     assert_eq!(site.get("/x").await.text(), "not found: /x\n");
     assert_eq!(site.get("/404.html").await.status, 200);
 }
 
 #[tokio::test]
-async fn an_app_answers_navigations_to_what_does_not_exist() {
+async fn an_app_is_served_for_navigations_to_missing_paths() {
     let site = Site::with(
         &[
             ("index.html", "<head>app"),
@@ -148,7 +148,7 @@ async fn an_app_answers_navigations_to_what_does_not_exist() {
             (200, &*format!("<head>{SCRIPT}app")),
             "{target}"
         );
-        assert_eq!(site.told()[0], "file /index.html");
+        assert_eq!(site.calls()[0], "file /index.html");
     }
     assert!(site.navigate("/real").await.text().ends_with("real"));
     for headers in [
@@ -161,8 +161,8 @@ async fn an_app_answers_navigations_to_what_does_not_exist() {
     assert_eq!(site.navigate("/%zz").await.status, 400);
 }
 
-/// Our script asks so before it reloads; it must not matter whether the browser tells what it is for,
-/// which it does on this machine only.
+/// Our script sends this before it reloads. The response must not depend on `Sec-Fetch-Dest`, which browsers
+/// send on this machine only.
 #[tokio::test]
 async fn head_of_a_route_is_the_same_on_this_machine_and_in_the_network() {
     let site = Site::with(&[("index.html", "app")], |options| {
@@ -177,7 +177,7 @@ async fn head_of_a_route_is_the_same_on_this_machine_and_in_the_network() {
     for headers in [&[html][..], &here] {
         assert_eq!(site.ask("HEAD", "/users/7", headers).await.status, 200);
     }
-    // A script that has been deleted is no route.
+    // A deleted script is not a route.
     for headers in [&[][..], &here[1..], &[("accept", "*/*")]] {
         for method in ["HEAD", "GET"] {
             let answer = site.ask(method, "/app.js", headers).await;
@@ -196,7 +196,7 @@ async fn an_app_whose_file_is_missing_is_missing() {
 }
 
 #[tokio::test]
-async fn what_is_private_looks_like_what_is_missing() {
+async fn private_and_missing_files_get_the_same_response() {
     let site = Site::new(&[
         (".env", "secret"),
         ("a.key", "secret"),
@@ -225,7 +225,7 @@ async fn what_is_private_looks_like_what_is_missing() {
 }
 
 #[tokio::test]
-async fn what_would_have_answered_is_told_as_missed() {
+async fn missing_candidates_are_reported() {
     let site = Site::with(
         &[
             ("app.html", ""),
@@ -250,14 +250,14 @@ async fn what_would_have_answered_is_told_as_missed() {
     ] {
         let headers = if navigation { &NAVIGATION[..] } else { &[] };
         site.get_with(target, headers).await;
-        let told = std::mem::take(&mut *site.pages.missed.lock().unwrap());
-        assert_eq!(told, missed, "{target}");
+        let calls = std::mem::take(&mut *site.pages.missing.lock().unwrap());
+        assert_eq!(calls, missed, "{target}");
     }
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn files_are_observed_under_the_names_they_were_asked_by() {
+async fn files_are_reported_under_the_requested_names() {
     let mut site = Site::new(&[("real/a.css", "")]);
     std::os::unix::fs::symlink("real", site.path("linked")).unwrap();
     let root = site.dir.path().join("link-to-root");

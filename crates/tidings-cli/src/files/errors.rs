@@ -1,8 +1,8 @@
-//! Answers where there is nothing to serve.
+//! Error responses: missing and unreadable files, malformed requests, methods other than GET.
 //!
-//! The page for people about what is missing or cannot be read carries the script, so that it reloads as soon as the file is there: a
-//! generator that wipes its output, or a file that root has written, must not strand the tab. What is private, outside the root or
-//! not there at all looks the same.
+//! The 404 page contains the script, so that it reloads once the file exists: a generator that empties its
+//! output directory, or a file written by root, must not leave a tab dead. Private and missing files get
+//! the same response.
 
 use std::io;
 
@@ -11,12 +11,12 @@ use http::{Method, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::body::Body;
-use super::serve::{set, set_body};
-use super::shell::{self, escape};
-use super::{LinkReason, METHODS, Snippet, UnservedLink, our_page};
+use super::respond::{set, set_body};
+use super::template::{self, escape};
+use super::{LinkReason, METHODS, Snippet, UnservedLink, generated_page};
 
-/// `path` is the path of the request as it came; `link` is the link that is to blame, if it may be named.
-pub(super) fn missing(
+/// `path` is the undecoded path of the request; `link` is the link that is the cause, if it may be named.
+pub(super) fn not_found(
     path: &str,
     snippet: Option<&Snippet>,
     navigation: bool,
@@ -25,8 +25,8 @@ pub(super) fn missing(
     let shown = readable(path);
     if !navigation {
         let mut response = text(StatusCode::NOT_FOUND, &format!("not found: {shown}\n"));
-        // Chromium 156: where `nosniff` refuses the answer for its type, a removed style sheet lives
-        // on in the page from memory. In its own type it is plainly gone.
+        // Chromium 156: if `nosniff` makes it refuse the response for its type, a page keeps using a
+        // removed style sheet from memory. With the type of a style sheet it does not.
         if path.ends_with(".css") {
             set(&mut response, CONTENT_TYPE, "text/css; charset=utf-8");
         } else if path.ends_with(".js") || path.ends_with(".mjs") {
@@ -49,13 +49,13 @@ pub(super) fn missing(
             None => "There is no such file yet. This page reloads when there is.".to_owned(),
         }
     );
-    our_page(
+    generated_page(
         StatusCode::NOT_FOUND,
-        shell::page("Not found", &script, &content),
+        template::page("Not found", &script, &content),
     )
 }
 
-/// Names the link and not its target, which may be outside of the folder.
+/// Names the link, not its target, which may be outside the folder.
 fn unserved(link: &UnservedLink) -> String {
     let path = link.url_path.chars().filter(|char| !char.is_control());
     let path = path.collect::<String>();
@@ -73,11 +73,11 @@ fn unserved(link: &UnservedLink) -> String {
     format!("The link <code>{}</code> {why}", escape(&path))
 }
 
-pub(super) fn malformed(why: &str) -> Response<Body> {
+pub(super) fn bad_request(why: &str) -> Response<Body> {
     text(StatusCode::BAD_REQUEST, &format!("bad request: {why}\n"))
 }
 
-/// It is there, or may be, but the file system says no.
+/// The file exists, or may exist, and cannot be read.
 pub(super) fn unreadable(
     path: &str,
     error: &io::Error,
@@ -94,27 +94,26 @@ pub(super) fn unreadable(
     };
     let content = format!(
         "<h1>Cannot be read</h1>\n<p><code>{}</code></p>\n\
-         <p class=\"dim\">The system says: {}. This page reloads when it can be read.</p>",
+         <p class=\"dim\">Error: {}. This page reloads when it can be read.</p>",
         escape(&shown),
         escape(&why),
     );
-    our_page(
+    generated_page(
         status,
-        shell::page("Cannot be read", &snippet.text(), &content),
+        template::page("Cannot be read", &snippet.text(), &content),
     )
 }
 
-/// A method that changes something, as a form sends it. The page for people does not reload: that
-/// would send the form again.
-pub(super) fn not_allowed(method: &Method, navigation: bool) -> Response<Body> {
-    let why = format!("This server only hands out files, and does not answer {method}.");
+/// The response to POST and the like. Its page does not reload, because that would submit the form again.
+pub(super) fn method_not_allowed(method: &Method, navigation: bool) -> Response<Body> {
+    let why = format!("This server only serves files: it does not support {method}.");
     let mut response = match navigation {
-        true => our_page(
+        true => generated_page(
             StatusCode::METHOD_NOT_ALLOWED,
-            shell::page(
-                "Not answered",
+            template::page(
+                "Method not allowed",
                 "",
-                &format!("<h1>Not answered</h1>\n<p>{}</p>", escape(&why)),
+                &format!("<h1>Method not allowed</h1>\n<p>{}</p>", escape(&why)),
             ),
         ),
         false => text(StatusCode::METHOD_NOT_ALLOWED, &format!("{why}\n")),
@@ -131,7 +130,7 @@ fn text(status: StatusCode, text: &str) -> Response<Body> {
     response
 }
 
-/// Decoded for reading, without what could disturb a terminal.
+/// The path decoded for display, without control characters.
 fn readable(path: &str) -> String {
     let decoded = percent_decode_str(path).decode_utf8_lossy();
     decoded.chars().filter(|char| !char.is_control()).collect()
