@@ -3,6 +3,7 @@
   const hear = ({ id, data }) => {
     if (!isNews(id)) return
     at = id
+    lookAgain()
     const told = JSON.parse(data)
     const before = timestamp
     const sameNames = !tree || !told.tree || told.tree === tree

@@ -139,7 +139,7 @@
     while (performance.now() < end) {
       const { width, height } = use.getBBox()
       if (width || height) break
-      await new Promise((done) => setTimeout(done, 10))
+      await delay(10)
     }
     return svg
   }

@@ -26,6 +26,7 @@
     if (policy) kept = worker
     let started = false
     const mine = {
+      worker,
       wake: () => worker.postMessage({ wake: true }),
       stop: () => {
         if (kept) return worker.postMessage({})
@@ -39,9 +40,10 @@
         }
       },
     }
-    worker.onmessage = ({ data: { event, n, ok } }) => {
+    worker.onmessage = ({ data: { event, n, status } }) => {
       started = true
-      if (n) answers.get(n)(ok)
+      if (n) answers.get(n)?.(status)
+      answers.delete(n)
       if (event && joined === mine) hear(event)
     }
     worker.onerror = () => {
@@ -56,19 +58,23 @@
     return mine
   }
 
-  // A request of ours, and whether the answer is good. A policy in the page may forbid the page to
-  // connect, and would say so in its console; the worker may.
+  // A request of ours, and the status of the answer; 0 is none. A policy may forbid the page to connect,
+  // and would say so in its console; the worker may.
   const answers = new Map()
-  const request = async (url, init) => {
-    if (!kept) return (await fetch(url, init)).ok
-    const n = answers.size + 1
-    kept.postMessage({ request: { n, url, init } })
+  let requests = 0
+  const request = (url, init) => {
+    const worker = joined?.worker ?? kept
+    if (!worker) return statusOf(url, init)
+    const n = ++requests
+    worker.postMessage({ request: { n, url, init } })
     return new Promise((done) => answers.set(n, done))
   }
 
   const leave = () => {
     joined?.stop()
     joined = null
+    for (const done of answers.values()) done(0)
+    answers.clear()
   }
 
   addEventListener('pagehide', leave)

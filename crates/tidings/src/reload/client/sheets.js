@@ -94,7 +94,7 @@
       const text = textWithImports(node.sheet)
       if (text === last || text === textWithImports(cover.sheet)) break
       last = text
-      await new Promise((done) => setTimeout(done, 50))
+      await delay(50)
     }
     cover.remove()
   }

@@ -58,5 +58,6 @@
     setTimeout,
   } = self
   const { locks } = navigator // only in secure contexts
+  const delay = (ms) => new Promise((done) => setTimeout(done, ms))
   const JSON = { parse: self.JSON.parse, stringify: self.JSON.stringify }
 

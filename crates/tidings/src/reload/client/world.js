@@ -51,6 +51,13 @@
     }
   }
 
+  // Makes a request of ours and tells the status of the answer; 0 is none.
+  const statusOf = (url, init) =>
+    fetch(url, { redirect: 'manual', ...init }).then(
+      ({ type, status }) => (type === 'opaqueredirect' ? 302 : status),
+      () => 0,
+    )
+
   if (typeof document === 'undefined') {
     // Inside of the worker.
     let running = null
@@ -58,8 +65,7 @@
       if (wake) return running?.wake()
       if (request) {
         const { n, url, init } = request
-        const ok = await fetch(url, init).then(({ ok }) => ok).catch(() => false)
-        return postMessage({ n, ok })
+        return postMessage({ n, status: await statusOf(url, init) })
       }
       running?.stop()
       running = start ? startPeer(start, (event) => postMessage({ event })) : null
