@@ -28,7 +28,10 @@
   const loads = new WeakMap()
 
   const loadsOf = (view) => {
-    let known = loads.get(view.performance)
+    // Of this window as they were at the start: the page may have replaced them.
+    const timing = view === window ? performance : view.performance
+    const Observer = view === window ? PerformanceObserver : view.PerformanceObserver
+    let known = loads.get(timing)
     if (!known) {
       const paths = new Map()
       const note = (entries) => {
@@ -39,14 +42,14 @@
           paths.get(path).add(entry.initiatorType)
         }
       }
-      const observer = new view.PerformanceObserver((list) => note(list.getEntries()))
+      const observer = new Observer((list) => note(list.getEntries()))
       observer.observe({ type: 'resource', buffered: true })
       // What is buffered comes later, but of a frame that was found just now it counts at once.
-      const buffered = view.performance.getEntriesByType('resource')
+      const buffered = timing.getEntriesByType('resource')
       note(buffered)
       // Resource Timing, "resource timing buffer size limit": 250, and what came after that is lost.
       known = { paths, update: () => note(observer.takeRecords()), lost: buffered.length >= 250 }
-      loads.set(view.performance, known)
+      loads.set(timing, known)
     }
     known.update()
     return known
