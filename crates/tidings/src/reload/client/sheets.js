@@ -99,13 +99,24 @@
     cover.remove()
   }
 
+  // The address that a link's sheet came from. A `<base>` further down changes what `link.href` says, but
+  // not what has been loaded; a script that changes the attribute does.
+  const addressOf = ({ sheet, href, attributes }) => {
+    try {
+      const { pathname, search } = new URL(attributes.href.value, streamUrl.origin)
+      if (sheet.href.replace(/#.*/, '').endsWith(pathname + search)) return sheet.href
+    } catch {} // not loaded, or no address
+    return href
+  }
+
   const renewLink = async (link, bust) => {
-    const load = (n) => (link.href = busted(link.href, n ? `${bust}-${n}` : bust))
+    const address = addressOf(link)
+    const load = (n) => (link.href = busted(address, n ? `${bust}-${n}` : bust))
     // Disabled, or not found until now: there is nothing to keep, and perhaps nothing will be loaded.
     if (!link.sheet) return void load(0)
     const shows = !link.sheet.disabled && (!isAlternate(link) || isChosen(link))
     if (!shows) return renew(link, () => load(0))
-    await renewCovered(link, await coverOf(link, busted(link.href, bust)), load)
+    await renewCovered(link, await coverOf(link, busted(address, bust)), load)
   }
 
   const renewStyle = async (style) => {
@@ -122,7 +133,7 @@
     const uses = { owners: new Set(), imports: new Set(), reasons: new Set(), stuck: false }
     for (const root of roots) {
       for (const link of root.querySelectorAll('link[href]')) {
-        if (pathOf(link.href) !== path) continue
+        if (pathOf(addressOf(link)) !== path) continue
         // A hash does not fit any more, and a browser may then keep what it has.
         uses.stuck ||= link.integrity !== ''
         if (link.relList.contains('stylesheet')) uses.owners.add(link)
