@@ -1,4 +1,5 @@
-//! What was missed is caught on return; what was not, reloads nothing.
+//! A page that was away, or whose server was, shows on return what has changed, and reloads only if
+//! something has.
 
 use serde_json::{Value, json};
 
@@ -25,7 +26,7 @@ fn a_save_just_before_the_server_stops_leaves_the_page_until_the_server_is_back(
     tab.mark();
     tab.watch_workers();
     tab.until("navigator.locks.query().then(l => l.held.length === 1)");
-    // It comes to the save only when the server is away.
+    // The page receives the save only when the server is away.
     tab.call("Debugger.enable", json!({}));
     tab.eval("setTimeout(() => { debugger })");
     tab.event("Debugger.paused");
@@ -109,10 +110,10 @@ fn a_restart_without_a_change_reloads_nothing() {
         site.stop();
         tab.forget_events();
         site.start(&[]);
-        // Until the page is back and has heard the status: its worker listens for it.
+        // Until the page is connected and has received the status, in its worker.
         while tab.event("Network.eventSourceMessageReceived")["eventName"] != "message" {}
     }
-    // Heard live again, in the same document: it has come back and has not been reloaded.
+    // It receives changes again, in the same document: it is connected and has not been reloaded.
     site.save("a.css", "h1 { color: blue }");
     tab.until("getComputedStyle(document.querySelector('h1')).color === 'rgb(0, 0, 255)'");
     assert!(tab.is_same());
@@ -163,7 +164,7 @@ fn a_change_between_page_and_stream_is_caught() {
     let site = Site::serve(&[("index.html", &page("one"))]);
     let mut browser = Browser::start();
     let mut tab = browser.blank();
-    // The page is there, its script is held back: nobody listens yet.
+    // The page is there, its script is held back: there is no stream yet.
     tab.call(
         "Fetch.enable",
         json!({"patterns": [{"urlPattern": "*client.js*"}]}),
@@ -185,7 +186,11 @@ fn a_wiped_and_rebuilt_site_ends_on_what_was_built() {
         )
     };
     let mut browser = Browser::start();
-    for rebuilt in ["at once", "when it was told", "when the page has looked"] {
+    for rebuilt in [
+        "at once",
+        "when the removal was published",
+        "when the page has checked",
+    ] {
         let site = Site::serve(&[
             ("index.html", &index("one")),
             ("css/a.css", "body { color: red }"),
@@ -203,7 +208,7 @@ fn a_wiped_and_rebuilt_site_ends_on_what_was_built() {
         }
         match rebuilt {
             "at once" => {}
-            "when it was told" => drop(site.line("change")),
+            "when the removal was published" => drop(site.line("change")),
             _ => drop(until_event(&mut tab, "Network.requestWillBeSent", is_head)),
         }
         site.save("index.html", index("two"));

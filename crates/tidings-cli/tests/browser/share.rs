@@ -18,7 +18,7 @@ fn eight_tabs_all_load_and_all_show_a_save() {
         for tab in &mut tabs {
             tab.until_text(text);
         }
-        // Whoever holds the stream leaves: another takes over.
+        // The page with the stream is closed: another one takes over.
         if n == 1 {
             let mut first = tabs.remove(0);
             first.call("Page.close", json!({}));
@@ -72,7 +72,7 @@ fn a_frame_reloads_alone() {
 }
 
 #[test]
-fn a_sandboxed_frame_is_shown_by_its_page() {
+fn a_saved_sandboxed_frame_reloads_its_page() {
     let site = Site::serve(&[
         (
             "index.html",
@@ -88,7 +88,7 @@ fn a_sandboxed_frame_is_shown_by_its_page() {
 }
 
 #[test]
-fn pages_share_one_stream_and_each_tells_what_it_did() {
+fn pages_share_one_stream_and_each_reports_what_it_did() {
     let site = Site::serve(&[("index.html", &styled()), ("a.css", "")]);
     let mut browser = Browser::start();
     let mut tabs: Vec<_> = (0..3).map(|_| browser.open(&site.url("/"))).collect();
@@ -125,7 +125,7 @@ fn without_locks_pages_share_one_stream_too() {
 }
 
 #[test]
-fn a_private_window_hears_by_itself() {
+fn a_private_window_has_a_stream_of_its_own() {
     let site = Site::serve(&[("index.html", &page("one"))]);
     let mut browser = Browser::start();
     let mut tab = browser.open(&site.url("/"));
@@ -147,7 +147,7 @@ fn a_page_with_seven_frames_and_many_restarts_has_one_stream() {
     let mut tab = browser.open(&site.url("/"));
     for n in 0..6 {
         site.stop();
-        // Each page has another file to come back to.
+        // Each page finds another version when the server is back.
         site.save("inner.html", format!("{}<!--{n}-->", styled()));
         site.start(&[]);
         let mut other = browser.open(&site.url("/inner.html"));
@@ -231,7 +231,7 @@ fn twenty_tabs_end_on_the_last_of_many_saves() {
         }
         begun.elapsed()
     };
-    // As they reload without us: each is told to.
+    // The same reloads without tidings, for comparison: by the protocol.
     for tab in &mut tabs {
         tab.mark();
     }
@@ -293,7 +293,7 @@ fn styled() -> String {
 /// Saves a sheet until a line says that so many pages have shown it (0: whatever), and that there is
 /// one stream. A stream that ends is counted until the server has seen its end, and a page that takes
 /// long to answer on a busy machine is not counted, so that more than one save may be needed. Returns
-/// the most streams that a line before told of.
+/// the most streams in a line before that.
 #[track_caller]
 fn until_one_stream(site: &Site, pages: u64) -> u64 {
     static SAVES: AtomicU32 = AtomicU32::new(0);

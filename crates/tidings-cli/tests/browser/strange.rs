@@ -1,4 +1,5 @@
-//! Pages that take our names, that send their addresses elsewhere, or that forbid what we do.
+//! Pages that declare the names that the script uses, that have a `<base>` elsewhere, or whose policies
+//! forbid what the script does.
 
 use serde_json::json;
 
@@ -46,7 +47,7 @@ fn a_page_may_replace_what_the_window_holds() {
     check(index);
 }
 
-/// A sheet, a picture and the page itself are saved, each is shown, and what it did is told.
+/// A sheet, a picture and the page itself are saved, each is shown, and the page reports what it did.
 #[track_caller]
 fn check(index: impl Fn(&str) -> String) {
     let site = Site::serve(&[
@@ -77,7 +78,7 @@ fn check(index: impl Fn(&str) -> String) {
 }
 
 #[test]
-fn a_base_of_another_host_gets_no_request_of_ours() {
+fn with_a_base_of_another_host_there_are_no_requests_to_that_host() {
     let site = Site::serve(&[("a.css", "body { color: red }"), ("a.svg", &svg(10))]);
     let here = site.url("");
     let index = |text: &str| {
@@ -94,7 +95,7 @@ fn a_base_of_another_host_gets_no_request_of_ours() {
     tab.until("getComputedStyle(document.body).color === 'rgb(0, 128, 0)'");
     site.save("a.svg", svg(20));
     tab.until("document.images[0].naturalWidth === 20");
-    // It listens anew.
+    // It opens the stream again.
     tab.call("Page.setWebLifecycleState", json!({"state": "frozen"}));
     tab.call("Page.setWebLifecycleState", json!({"state": "active"}));
     site.remove("index.html");
@@ -144,7 +145,7 @@ fn svg(width: u32) -> String {
 }
 
 #[test]
-fn nothing_of_ours_is_in_the_console() {
+fn the_script_writes_nothing_to_the_console() {
     let policy = "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'self'; script-src 'self'\">";
     for head in ["", policy] {
         let index =
@@ -178,11 +179,11 @@ fn nothing_of_ours_is_in_the_console() {
 }
 
 #[test]
-fn a_head_that_forbids_workers_does_not_stop_it() {
+fn a_policy_header_that_forbids_workers_does_not_stop_reloads() {
     let mut site = Site::serve(&[("index.html", &page("one"))]);
     let mut browser = Browser::start();
     let mut tab = browser.blank();
-    // The answer gets a policy on its way, as from a server that has one.
+    // The response gets a policy header on its way, as from a server that sends one.
     tab.call(
         "Fetch.enable",
         json!({"patterns": [{"resourceType": "Document", "requestStage": "Response"}]}),

@@ -21,7 +21,7 @@ const open = (world, n) => {
 }
 
 // Something that happens to pages and server. Weighted by how often it is listed.
-const happenings = {
+const actions = {
   open: (world) => world.pages.length < 20 && world.open(),
   openMany: (world) => world.pages.length < 10 && Array.from({ length: 8 }, () => world.open()),
   close: (world, page) => page?.close(),
@@ -41,18 +41,18 @@ const happenings = {
     world.server.start()
   },
 }
-const names = Object.keys(happenings)
+const names = Object.keys(actions)
 
 const history = (seed, locks) => {
   const world = new World(seed, { locks })
   const length = 10 + world.below(60)
-  const haste = world.below(2) ? 60 : 800 // ms between two of them, at most
+  const longestPause = world.below(2) ? 60 : 800 // ms between two of them, at most
   for (let i = 0; i < length; i += 1) {
     const { live } = world
-    happenings[names[world.below(names.length)]](world, live[world.below(live.length)])
-    world.run(world.below(3) ? world.between(0, haste) : 0)
+    actions[names[world.below(names.length)]](world, live[world.below(live.length)])
+    world.run(world.below(3) ? world.between(0, longestPause) : 0)
   }
-  happenings.thaw(world)
+  actions.thaw(world)
   if (!world.server.up) world.server.start()
   world.settle(15_000)
   // Still so a while later, and the next save arrives.
@@ -142,7 +142,7 @@ both('an event that came before a page asked is not missed', ({ locks }) => {
     const world = new World(seed, { locks })
     open(world, 2)
     const late = world.open()
-    while (late.at === undefined) world.run(1)
+    while (late.cursor === undefined) world.run(1)
     // It has its stamp, and nobody listens for it yet.
     for (let i = 0; i < 5; i += 1) world.server.save()
     world.settle(5_000)
