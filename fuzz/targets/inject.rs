@@ -1,14 +1,14 @@
-//! Any document, cut anywhere: the same bytes come out; they are the document with the script put in
-//! once, or the document.
+//! Any document, cut anywhere: the output is the document, with the script inserted at most once, and does
+//! not depend on how it was cut.
 //!
-//! The first byte says how the rest is cut.
+//! The first byte is the length of the chunks.
 #![no_main]
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use tidings::reload::{Injector, Outcome};
 
-/// Something that no input holds by chance.
+/// Something that no input contains by chance.
 const SNIPPET: &[u8] = b"<script src=\"/@tidings/fuzz-5d1f0c.js\"></script>";
 
 fuzz_target!(|input: &[u8]| {
@@ -24,7 +24,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(inject(page, 1), (whole.clone(), outcome));
     match outcome {
         Outcome::Injected => {
-            let at = find(&whole, SNIPPET).expect("it is in");
+            let at = find(&whole, SNIPPET).expect("the script is in the output");
             let (before, rest) = whole.split_at(at);
             let after = &rest[SNIPPET.len()..];
             assert_eq!([before, after].concat(), page);

@@ -1,4 +1,4 @@
-//! Any `Last-Event-ID`, in the header and in the address: an answer, and its body begins.
+//! Any `Last-Event-ID`, in the header and in the URL: there is a response, and its body begins.
 #![no_main]
 
 use std::future::Future;
@@ -37,7 +37,7 @@ fuzz_target!(|asked: Asked<'_>| {
         };
         request = request.header("last-event-id", header);
     }
-    // Some are no addresses at all.
+    // Some inputs are not valid URLs.
     let Ok(request) = request.body(()) else {
         return;
     };

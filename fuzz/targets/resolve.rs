@@ -1,4 +1,4 @@
-//! Any target: a path whose names are plain, so that it stays below the root, or none.
+//! Any request target: a path of plain names, which stays below the root, or an error.
 #![no_main]
 
 #[expect(dead_code, reason = "the server uses the rest")]
@@ -19,12 +19,11 @@ fuzz_target!(|target: &str| {
         return;
     };
     stays_below(root, &path);
-    // Our own links lead to where they point at.
+    // The URL of a path resolves to the same path.
     let again = resolve::parse_target(&path.to_url()).expect("what we write, we read");
     assert_eq!(again.segments(), path.segments());
     assert!(!path.to_url().starts_with("//"));
-    // What is private as it was asked for is private as it is opened, and the other way round, but for
-    // the stores of packages.
+    // A path that is private as opened is private as requested, too.
     let real = path.below(Path::new(""));
     if resolve::is_private_real(&real) {
         assert!(path.is_private());

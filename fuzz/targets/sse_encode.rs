@@ -1,4 +1,4 @@
-//! Any event that can be made at all arrives as it was, as one event, and nothing beside it.
+//! Any event that can be constructed is parsed back as the same single event.
 #![no_main]
 
 use std::time::Duration;
@@ -32,7 +32,7 @@ fuzz_target!(|fields: Fields<'_>| {
     let frame = encode(&event, &id);
     let mut heard = Vec::new();
     let mut parser = Parser::new();
-    // Twice, so that what one event left behind would be seen in the next.
+    // Twice, so that state left behind by the first event would show in the second.
     for _ in 0..2 {
         parser
             .push(frame.bytes(), |item| heard.push(item))

@@ -1,6 +1,6 @@
-//! Whatever comes and however it is cut: the same items, no panic, and never more kept than allowed.
+//! Any input, cut anywhere: the same items, no panic, and never more in the buffer than the limit.
 //!
-//! The first byte says how the rest is cut, the second how much may be kept.
+//! The first byte is the length of the chunks, the second the limit.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -15,13 +15,13 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(cuts.as_ref(), Some(&whole));
     assert_eq!(items(Parser::new(), stream, 1), Some(whole));
 
-    // An event that was told was no larger than the limit, give or take the line breaks.
+    // A parsed event is no larger than the limit, apart from line breaks.
     let limit = usize::from(*limit);
     let mut parser = Parser::with_limit(limit);
     for chunk in stream.chunks(usize::from(*cut) + 1) {
         let told = |item| {
             if let Item::Message(message) = item {
-                // One invalid byte becomes a mark of three.
+                // One invalid byte becomes a replacement character of three bytes.
                 assert!(message.data.len() <= 3 * (limit + usize::from(*cut) + 1));
             }
         };

@@ -1,7 +1,7 @@
-//! What the benchmarks share: figures, processes and how they are measured.
+//! Shared by the benchmarks: statistics, and processes that are measured.
 //!
-//! Machines are shared and noisy, so nothing is quoted alone: the program and its floor take turns in
-//! one run, and what counts is their ratio.
+//! Machines are shared and noisy, so the program and its floor take turns in one run, and only their
+//! ratio counts.
 
 pub mod load;
 
@@ -16,17 +16,17 @@ use std::time::Duration;
 pub struct Times(Vec<Duration>);
 
 impl Times {
-    /// Adds one.
+    /// Adds a time.
     pub fn add(&mut self, time: Duration) {
         self.0.push(time);
     }
 
-    /// How many there are.
+    /// The number of times.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// The time that this share of all (0 to 1) does not exceed, in milliseconds.
+    /// The quantile for this share (0 to 1), in milliseconds.
     pub fn quantile_ms(&self, share: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort();
@@ -38,7 +38,7 @@ impl Times {
     }
 }
 
-/// A process that is ended when it is dropped.
+/// A child process that is killed when it is dropped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -50,7 +50,7 @@ impl Process {
     /// Starts a program and waits for its first line.
     ///
     /// # Panics
-    /// Where it cannot be started or prints nothing: there is nothing to measure then.
+    /// If it cannot be started or prints nothing.
     pub fn start(command: &mut Command) -> Process {
         let shown = format!("{command:?}");
         let child = command.stdout(Stdio::piped()).spawn();
@@ -67,20 +67,20 @@ impl Process {
         Process { child, first_line }
     }
 
-    /// Its number.
+    /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// CPU time that all its threads have used, user and system.
+    /// User and system CPU time of all its threads.
     pub fn cpu(&self) -> Duration {
         cpu_of(self.id())
     }
 
-    /// How its CPU time is divided so far, in the system's coarse ticks.
+    /// Its user and system CPU time so far, in the kernel's coarse ticks.
     pub fn ticks(&self) -> Ticks {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
-        // After the name, which may hold anything, fields 14 and 15 of proc_pid_stat(5).
+        // Fields 14 and 15 of proc_pid_stat(5), counted from the end of the name, which may contain spaces.
         let fields = text.rsplit(')').next().unwrap_or_default();
         let mut fields = fields
             .split_whitespace()
@@ -92,7 +92,7 @@ impl Process {
         }
     }
 
-    /// Memory it has for itself, in bytes (its proportional set).
+    /// Its memory, in bytes (the proportional set size).
     pub fn memory_bytes(&self) -> u64 {
         let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.id()));
         let text = text.unwrap_or_default();
@@ -102,7 +102,7 @@ impl Process {
     }
 }
 
-/// CPU time in the system's ticks, which are good for a share and too coarse for more.
+/// CPU time in the kernel's ticks: precise enough for a share, too coarse for anything else.
 #[derive(Clone, Copy, Debug)]
 pub struct Ticks {
     user: u64,
@@ -110,7 +110,7 @@ pub struct Ticks {
 }
 
 impl Ticks {
-    /// The user's share (0 to 1) of what was used since then.
+    /// The share of user time (0 to 1) in the time used since then.
     pub fn user_share_since(self, earlier: Ticks) -> f64 {
         let user = (self.user - earlier.user) as f64;
         let system = (self.system - earlier.system) as f64;
@@ -118,7 +118,7 @@ impl Ticks {
     }
 }
 
-/// CPU time that all threads of a process have used, user and system.
+/// User and system CPU time of all threads of a process.
 pub fn cpu_of(id: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{id}/task"));
     let nanoseconds = tasks.into_iter().flatten().flatten().filter_map(|task| {
@@ -128,7 +128,7 @@ pub fn cpu_of(id: u32) -> Duration {
     Duration::from_nanos(nanoseconds.sum())
 }
 
-/// The middle one of some figures.
+/// The median.
 pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = figures.collect();
     sorted.sort_by(f64::total_cmp);
@@ -142,10 +142,10 @@ impl Drop for Process {
     }
 }
 
-/// The program `tidings`, built beside the running benchmark.
+/// The path of the program `tidings`, built in the same directory as the running benchmark.
 ///
 /// # Panics
-/// Where it has not been built.
+/// If it has not been built.
 pub fn tidings() -> PathBuf {
     let own = std::env::current_exe().unwrap_or_default();
     let path = own.with_file_name("tidings");
@@ -157,7 +157,7 @@ pub fn tidings() -> PathBuf {
     path
 }
 
-/// A command that runs a program on one processor of its own, where the machine has two.
+/// A command that runs a program pinned to one core, if the machine has two.
 pub fn pinned(core: usize, program: &std::path::Path) -> Command {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let has_taskset = Command::new("taskset").arg("-V").output().is_ok();

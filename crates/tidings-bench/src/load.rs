@@ -1,12 +1,11 @@
 //! [`Load`]: all subscribers of a hub and its publisher, in one thread.
 //!
-//! It is the clock and the judge of a fan-out: an event counts for a stream when its blank line has
-//! come, its payload is whole and it is the next one in order. Anything else ends the run, so that no
-//! faulty server can look fast.
+//! It measures a fan-out and checks it: an event counts for a stream when its blank line has arrived, its
+//! payload is complete and it is the next one in order. Anything else aborts the run, so a faulty server
+//! cannot look fast.
 //!
-//! A server listens on two ports. On the first it answers `GET`s with streams; the second takes the
-//! publisher's one connection, on which [`ACCEPT`] says that a stream is about to be opened and
-//! [`PUBLISH`] that the next event is to be published.
+//! A server listens on two ports. On the first it answers `GET` with streams. The second is for the
+//! publisher's only connection: [`ACCEPT`] announces a new stream, and [`PUBLISH`] asks for the next event.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,19 +19,19 @@ use std::time::Duration;
 use memchr::memmem;
 use mio::{Events, Interest, Poll, Token};
 
-/// The publisher's word before it opens a stream.
+/// Sent before a stream is opened.
 pub const ACCEPT: u8 = b'a';
 
-/// The publisher's word for one event.
+/// Sent to publish one event.
 pub const PUBLISH: u8 = b'p';
 
-/// How long the text of an event is.
+/// The length of an event's text.
 pub const PAYLOAD_BYTES: usize = 100;
 
-/// No event for so long: the server has lost one.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The run is aborted if no event arrives for this long.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The text of an event: its number and filling, the same at every server.
+/// The text of an event: its number and padding, the same for every server.
 pub fn payload(number: u64) -> String {
     let mut text = format!("{number:020} ");
     text.extend(std::iter::repeat_n('x', PAYLOAD_BYTES - text.len()));
@@ -54,7 +53,7 @@ pub struct Load {
     port: u16,
     streams: Vec<(mio::net::TcpStream, Reader)>,
     published: u64,
-    /// Calls of `read` that returned something.
+    /// How many calls of `read` returned data.
     pub n_reads: u64,
 }
 
@@ -75,11 +74,11 @@ impl Load {
         }
     }
 
-    /// Opens a stream, up to the end of its response's head.
+    /// Opens a stream, and reads the head of its response.
     pub fn open(&mut self) {
         self.control.write_all(&[ACCEPT]).unwrap();
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
         let request =
             "GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n";
         socket.write_all(request.as_bytes()).unwrap();
@@ -113,14 +112,14 @@ impl Load {
         self.streams.push((socket, reader));
     }
 
-    /// Publishes `n` events back to back and returns when every stream has every one.
+    /// Publishes `n` events back to back and returns when every stream has got all of them.
     pub fn round(&mut self, n: u64) {
         self.control.write_all(&vec![PUBLISH; n as usize]).unwrap();
         self.published += n;
         let mut missing = n * self.streams.len() as u64;
         let mut buffer = [0; 16 << 10];
         while missing > 0 {
-            match self.poll.poll(&mut self.ready, Some(PATIENCE)) {
+            match self.poll.poll(&mut self.ready, Some(TIMEOUT)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => result.unwrap(),
             }
@@ -138,7 +137,7 @@ impl Load {
                             let events = reader.feed(&buffer[..n]);
                             let events = events.unwrap_or_else(|fault| panic!("{fault}"));
                             missing = missing.checked_sub(events).unwrap();
-                            // A short read has emptied the socket; what comes next is reported anew.
+                            // A short read has emptied the socket; epoll reports later data again.
                             if n < buffer.len() {
                                 break;
                             }
@@ -152,25 +151,25 @@ impl Load {
     }
 }
 
-/// One stream's bytes, read strictly.
+/// A strict parser of one stream.
 #[derive(Debug)]
 struct Reader {
     part: Part,
-    /// The beginning of an event of which the end has not come.
+    /// The beginning of an incomplete event.
     begun: Vec<u8>,
     next: u64,
 }
 
-/// Where in the body's coding the reader is.
+/// The parser's position in the transfer coding.
 #[derive(Clone, Copy, Debug)]
 enum Part {
     /// Not chunked.
     Whole,
-    /// In the line with a chunk's size, which is this so far.
+    /// In the line with a chunk's size; this is its value so far.
     Size(usize),
-    /// In a chunk of which so many bytes are to come.
+    /// In a chunk with this many bytes left.
     Chunk(usize),
-    /// Before the line end after a chunk.
+    /// Before the line break after a chunk.
     ChunkEnd,
 }
 
@@ -187,7 +186,7 @@ impl Reader {
         }
     }
 
-    /// Takes in bytes of the body and returns how many events they completed.
+    /// Parses bytes of the body, and returns how many events they completed.
     fn feed(&mut self, mut bytes: &[u8]) -> Result<u64, String> {
         let mut n_events = 0;
         while let Some(&first) = bytes.first() {
@@ -239,13 +238,13 @@ impl Reader {
     }
 }
 
-/// Reads the whole frames in these bytes; returns how many are events, and how many bytes were read.
+/// Parses the complete frames in these bytes; returns how many are events, and how many bytes they have.
 fn frames(bytes: &[u8], next: &mut u64) -> Result<(u64, usize), String> {
     let (mut n_events, mut used) = (0, 0);
     while let Some(length) = memmem::find(&bytes[used..], b"\n\n") {
         let frame = &bytes[used..used + length];
         used += length + 2;
-        // Greetings and signs of life have no data.
+        // The greeting and keep-alive comments have no data.
         let mut lines = frame.split(|byte| *byte == b'\n');
         let Some(data) = lines.find_map(|line| line.strip_prefix(b"data: ")) else {
             continue;
@@ -276,7 +275,7 @@ mod tests {
         format!("id: x.{number}\ndata: {}\n\n", payload(number))
     }
 
-    /// How many events a reader counts in this, whatever the pieces it comes in.
+    /// The number of events in this, which must not depend on how it is cut.
     #[track_caller]
     fn check(chunked: bool, body: &str, expected: Option<u64>) {
         for size in 1..body.len() + 1 {

@@ -1,4 +1,4 @@
-//! The command line: what can be typed, and nothing of what it means.
+//! The command line: what can be typed, and its conversion into a [`Config`].
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -6,22 +6,23 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::Config;
 use crate::files::{self, Compress};
-use crate::listen::Host;
+use crate::listen::{DEFAULT_PORT, Host, Ports};
 
-/// Where `--host` without a value listens: everywhere.
-const EVERYWHERE: &str = "0.0.0.0";
+/// The address of `--host` without a value: all addresses.
+const ALL_ADDRESSES: &str = "0.0.0.0";
 
-/// Serves a folder and shows every save in every open page, at once.
+/// Serve a folder, and show every saved change in all open pages at once
 ///
-/// Open the address it prints and keep the page beside your editor. Style sheets and images are
-/// swapped in place, everything else reloads the pages it concerns. Nothing is written to your files.
+/// Open the printed address in a browser. When you save a style sheet or an image, pages swap it in
+/// place; when you save any other file, the pages that use it reload. Your files are never modified.
 #[derive(Debug, Parser)]
 #[command(
     name = "tidings",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  tidings                      serve this folder\n  tidings serve dist --open    serve ./dist and open it in the browser\n  tidings serve --host         let the phone on your desk see it, too\n  tidings serve app --spa      one page for all addresses\n\nEach flag can be given as a variable: --port 3000 is TIDINGS_PORT=3000."
+    after_help = "Examples:\n  tidings                      serve this folder\n  tidings serve dist --open    serve ./dist and open it in the browser\n  tidings serve --host         let other devices, such as a phone, connect\n  tidings serve app --spa      serve a single-page application\n\nOptions can also be set by environment variables: TIDINGS_PORT=3000 is --port 3000."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -32,7 +33,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve a folder (what `tidings` does by itself)
+    /// Serve a folder (the default)
     Serve(ServeArgs),
 }
 
@@ -40,22 +41,22 @@ pub(crate) enum Command {
 pub(crate) struct ServeArgs {
     /// The folder to serve
     #[arg(default_value = ".", value_name = "DIR")]
-    pub(crate) dir: PathBuf,
+    dir: PathBuf,
 
-    /// Listen on exactly this port; 0 takes any free one [default: 8080, or the next free one]
+    /// Listen on exactly this port; 0 selects any free one [default: 8080, or the next free port]
     #[arg(short, long, env = "TIDINGS_PORT", hide_env = true)]
-    pub(crate) port: Option<u16>,
+    port: Option<u16>,
 
-    /// Fail if port 8080 is taken, instead of trying the next ones
+    /// Fail if port 8080 is in use, instead of trying the next ones
     #[arg(long, env = "TIDINGS_STRICT_PORT", hide_env = true, value_parser = FalseyValueParser::new())]
-    pub(crate) strict_port: bool,
+    strict_port: bool,
 
-    /// Listen on this address, or everywhere if none is given, so that other machines can connect
-    /// [default: this machine only]
-    #[arg(long, env = "TIDINGS_HOST", hide_env = true, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = EVERYWHERE)]
-    pub(crate) host: Option<Host>,
+    /// Listen on this address, or on all addresses if none is given, so that other machines can
+    /// connect [default: this machine only]
+    #[arg(long, env = "TIDINGS_HOST", hide_env = true, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = ALL_ADDRESSES)]
+    host: Option<Host>,
 
-    /// Answer requests for this host name, too; repeatable [default: localhost and IP addresses]
+    /// Also answer requests for this host name; may be repeated [default: localhost and IP addresses]
     #[arg(
         long,
         env = "TIDINGS_ALLOW_HOST",
@@ -63,21 +64,22 @@ pub(crate) struct ServeArgs {
         value_name = "NAME",
         value_delimiter = ','
     )]
-    pub(crate) allow_host: Vec<String>,
+    allow_host: Vec<String>,
 
-    /// Open the page in the browser; a path opens that page
+    /// Open the browser, at this path if one is given
     #[arg(short, long, env = "TIDINGS_OPEN", hide_env = true, value_name = "PATH", num_args = 0..=1, default_missing_value = "/", overrides_with = "no_open")]
-    pub(crate) open: Option<String>,
+    open: Option<String>,
 
-    /// Do not open the browser, whatever TIDINGS_OPEN says
+    /// Do not open the browser, even if TIDINGS_OPEN is set
     #[arg(long, overrides_with = "open")]
-    pub(crate) no_open: bool,
+    no_open: bool,
 
-    /// Single-page application: addresses without a file get this page
+    /// Single-page application: answer page requests without a matching file with this page
+    /// [default if no FILE is given: index.html]
     #[arg(long, env = "TIDINGS_SPA", hide_env = true, value_name = "FILE", num_args = 0..=1, default_missing_value = "index.html", value_parser = file_below)]
-    pub(crate) spa: Option<String>,
+    spa: Option<String>,
 
-    /// Watch this file or folder as well; a change there reloads every page; repeatable
+    /// Also watch this file or folder; a change in it reloads every page; may be repeated
     #[arg(
         short,
         long,
@@ -85,9 +87,10 @@ pub(crate) struct ServeArgs {
         hide_env = true,
         value_name = "PATH"
     )]
-    pub(crate) watch: Vec<PathBuf>,
+    watch: Vec<PathBuf>,
 
-    /// Do not watch what matches, in the syntax of .gitignore; `!GLOB` watches it after all; repeatable
+    /// Do not watch files that match, in .gitignore syntax; `!GLOB` watches them after all; may be
+    /// repeated
     #[arg(
         short,
         long,
@@ -95,21 +98,21 @@ pub(crate) struct ServeArgs {
         hide_env = true,
         value_name = "GLOB"
     )]
-    pub(crate) ignore: Vec<String>,
+    ignore: Vec<String>,
 
-    /// Watch what .gitignore files name, too
+    /// Also watch files that .gitignore files exclude
     #[arg(long, env = "TIDINGS_NO_GITIGNORE", hide_env = true, value_parser = FalseyValueParser::new())]
-    pub(crate) no_gitignore: bool,
+    no_gitignore: bool,
 
-    /// Serve what symbolic links lead to outside of the folder
+    /// Follow symbolic links that lead out of the folder
     #[arg(long, env = "TIDINGS_FOLLOW_SYMLINKS", hide_env = true, value_parser = FalseyValueParser::new())]
-    pub(crate) follow_symlinks: bool,
+    follow_symlinks: bool,
 
-    /// Do not list folders that have no index.html
+    /// Do not list the contents of folders without an index.html
     #[arg(long, env = "TIDINGS_NO_LISTING", hide_env = true, value_parser = FalseyValueParser::new())]
-    pub(crate) no_listing: bool,
+    no_listing: bool,
 
-    /// When to compress: for other machines only (auto), always or never
+    /// When to compress: auto (for other machines only), always or never
     #[arg(
         long,
         env = "TIDINGS_COMPRESS",
@@ -118,27 +121,50 @@ pub(crate) struct ServeArgs {
         default_value = "auto",
         hide_possible_values = true
     )]
-    pub(crate) compress: Compress,
+    compress: Compress,
 
-    /// Print the address and errors, nothing else
+    /// Print only the address, warnings and errors
     #[arg(short, long, env = "TIDINGS_QUIET", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(crate) quiet: bool,
 
-    /// Print one JSON object per line, for programs
+    /// Print one JSON object per line
     #[arg(long, env = "TIDINGS_JSON", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,
 }
 
+impl From<ServeArgs> for Config {
+    fn from(args: ServeArgs) -> Config {
+        Config {
+            ports: match (args.port, args.strict_port) {
+                (Some(port), _) => Ports::Exactly(port),
+                (None, true) => Ports::Exactly(DEFAULT_PORT),
+                (None, false) => Ports::From(DEFAULT_PORT),
+            },
+            watch: args.watched(),
+            ignore: args.ignored(),
+            open: args.open.filter(|_| !args.no_open),
+            dir: args.dir,
+            host: args.host.unwrap_or(Host::Localhost),
+            allowed_hosts: args.allow_host,
+            spa: args.spa,
+            gitignore: !args.no_gitignore,
+            follow_symlinks: args.follow_symlinks,
+            listing: !args.no_listing,
+            compress: args.compress,
+        }
+    }
+}
+
 impl ServeArgs {
-    /// The paths of `--watch`. One that is typed is taken as it is, whatever is in its name; the
-    /// variable holds several as `PATH` does.
-    pub(crate) fn watched(&self) -> Vec<PathBuf> {
+    /// The paths of `--watch`. On the command line, each is one path, whatever characters it contains; the
+    /// variable is a list like `PATH`.
+    fn watched(&self) -> Vec<PathBuf> {
         watched(&self.watch, std::env::var_os("TIDINGS_WATCH").as_deref())
     }
 
-    /// The patterns of `--ignore`: several in one go are separated by commas, but not by those in
-    /// braces, as in `*.{tmp,log}`.
-    pub(crate) fn ignored(&self) -> Vec<String> {
+    /// The patterns of `--ignore`. A value may hold several, separated by commas; commas in braces, as in
+    /// `*.{tmp,log}`, do not separate.
+    fn ignored(&self) -> Vec<String> {
         let mut globs = Vec::new();
         for list in &self.ignore {
             let mut depth = 0_usize;
@@ -165,12 +191,12 @@ fn watched(given: &[PathBuf], variable: Option<&OsStr>) -> Vec<PathBuf> {
     }
 }
 
-/// `--spa`: a file that need not exist yet, but could be served if it did.
+/// The value of `--spa`: a file that need not exist yet, but must be one that may be served.
 fn file_below(text: &str) -> Result<String, String> {
     match files::could_be_served(text) {
         true => Ok(text.to_owned()),
         false => Err(
-            "name a file as it lies below the folder, as in app/index.html: without a leading slash, `..` or hidden names"
+            "give the path below the folder, such as app/index.html, without a leading slash, `..` or hidden names"
                 .to_owned(),
         ),
     }
@@ -182,14 +208,14 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_definition_is_sound() {
+    fn the_command_line_is_well_defined() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn the_readme_names_every_flag_and_no_other() {
+    fn the_readme_lists_every_option_and_no_other() {
         let readme = include_str!("../../../README.md");
-        let mut told: Vec<_> = readme
+        let mut documented: Vec<_> = readme
             .lines()
             .filter(|line| line.starts_with("| `-"))
             .filter_map(|line| line.split("`--").nth(1).or(line.split('`').nth(1)))
@@ -197,14 +223,14 @@ mod tests {
             .map(|flag| flag.trim_start_matches('-').to_owned())
             .collect();
         let command = Cli::command();
-        let mut typed: Vec<_> = command
+        let mut defined: Vec<_> = command
             .get_arguments()
             .filter_map(|argument| argument.get_long())
             .map(str::to_owned)
             .collect();
-        told.sort();
-        typed.sort();
-        assert_eq!(told, typed);
+        documented.sort();
+        defined.sort();
+        assert_eq!(documented, defined);
     }
 
     #[test]
@@ -220,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_has_its_variable() {
+    fn every_option_has_an_environment_variable() {
         for argument in Cli::command().get_arguments() {
             let Some(flag) = argument.get_long().filter(|flag| *flag != "no-open") else {
                 continue;
@@ -231,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_and_serve_are_the_same() {
+    fn serve_is_the_default_command() {
         let plain = Cli::parse_from(["tidings", "site", "--port", "3000"]);
         assert_eq!(plain.serve.dir, PathBuf::from("site"));
         let Some(Command::Serve(args)) =
@@ -243,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_of_an_app_is_named_from_the_folder() {
+    fn the_page_of_an_app_is_given_below_the_folder() {
         for (text, expected) in [
             ("index.html", true),
             ("./app/index.html", true),

@@ -21,6 +21,7 @@ mod choose;
 mod compress;
 mod denied;
 mod known;
+mod links;
 mod listing;
 mod lookup;
 mod media;
@@ -52,6 +53,7 @@ use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 pub(crate) use body::Body;
 pub(crate) use compress::Compress;
+pub(crate) use links::{LinkReason, UnservedLink};
 pub(crate) use navigation::is_navigation;
 
 use choose::Choice;
@@ -103,6 +105,8 @@ pub(crate) trait Pages: Send + Sync {
     fn left_alone(&self, url_path: &str, reason: &str);
     /// The browser will not use this file for what it has asked for it.
     fn refused(&self, _url_path: &str, _reason: &str) {}
+    /// A link is not served, so that the request got another answer than what it leads to.
+    fn unserved_link(&self, _link: &UnservedLink) {}
     /// The file system does not let this be read, or something on the way to it.
     fn unreadable(&self, _path: &Path, _error: &io::Error) {}
 }
@@ -232,13 +236,10 @@ impl Files {
             let (root, choice, snippet) =
                 self.choose_with_snippet(target.as_ref(), asked, pages)?;
             self.tell_missed(target.as_ref(), &choice, pages);
+            let link = self.unserved_link(target.as_ref(), &choice, asked, pages);
             let response = match (root, choice) {
                 (_, Choice::Redirect(path)) => Some(redirect(&path, asked.uri)),
-                (_, Choice::Missing) | (None, _) => Some(missing::missing(
-                    asked.uri.path(),
-                    snippet.as_ref(),
-                    asked.navigation,
-                )),
+                (_, Choice::Missing) | (None, _) => Some(not_found(asked, snippet.as_ref(), link)),
                 (Some(root), Choice::Listing(path)) => {
                     self.listing(root, path, snippet.as_ref()).await?
                 }
@@ -272,6 +273,13 @@ impl Files {
             None => error,
         };
         if let Ok(target) = resolve::parse_target(asked.uri.path()) {
+            // What a link leads to outside, or what is private, is not served, readable or not.
+            let link = self.unserved_link(Some(&target), &Choice::Missing, asked, pages);
+            if link.as_ref().is_some_and(|link| {
+                matches!(link.reason, LinkReason::Outside | LinkReason::Private)
+            }) {
+                return not_found(asked, snippet.as_ref(), link);
+            }
             let mut candidates = lookup::candidates(&target);
             candidates.push(target);
             candidates.extend(self.spa.clone());
@@ -284,6 +292,30 @@ impl Files {
             pages.unreadable(culprit.as_ref().unwrap_or(&paths[0]), &error);
         }
         missing::unreadable(asked.uri.path(), &error, snippet.as_ref())
+    }
+
+    /// Which link is to blame if no file that would have answered does.
+    fn unserved_link(
+        &self,
+        target: Option<&RelPath>,
+        choice: &Choice,
+        asked: Asked<'_>,
+        pages: &dyn Pages,
+    ) -> Option<UnservedLink> {
+        // What is private is not looked for, so that nothing can be told from the answer.
+        let target = target.filter(|target| !target.is_private());
+        let mut candidates = target.map(lookup::candidates).unwrap_or_default();
+        match choice {
+            Choice::File { path, .. } if candidates.contains(path) => return None,
+            Choice::Redirect(_) => return None,
+            Choice::Missing if asked.navigation => candidates.extend(self.spa.clone()),
+            _ => {}
+        }
+        let link = candidates.iter().find_map(|path| {
+            links::first_unserved(&self.options.root, path, self.options.follow_symlinks)
+        })?;
+        pages.unserved_link(&link);
+        Some(link)
     }
 
     /// Says which files would have answered, had they been there.
@@ -401,6 +433,18 @@ impl Snippet {
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.html).into_owned()
     }
+}
+
+/// The 404 page, with the link that is to blame if the client may know of it.
+fn not_found(
+    asked: Asked<'_>,
+    snippet: Option<&Snippet>,
+    link: Option<UnservedLink>,
+) -> Response<Body> {
+    let link = link
+        .filter(|link| link.reason != LinkReason::Private)
+        .filter(|_| navigation::is_by_local_user(asked.peer, asked.headers));
+    missing::missing(asked.uri.path(), snippet, asked.navigation, link.as_ref())
 }
 
 /// Runs what takes long on a thread that may block.

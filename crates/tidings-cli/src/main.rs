@@ -1,15 +1,14 @@
 //! The binary `tidings`: a hot-reloading development server for any folder.
 
 mod cli;
-mod direct;
+mod commands;
+mod config;
 mod files;
 mod guard;
 mod listen;
 mod pages;
 mod referrers;
 mod report;
-mod say;
-mod serve;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,20 +16,21 @@ use std::sync::Arc;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::say::Say;
+use crate::commands::serve;
+use crate::report::Console;
 
 fn main() -> ExitCode {
-    // Usage errors end here, with exit code 2; `--help` and `--version` with 0.
+    // `parse` exits by itself: with 2 for a usage error, with 0 for `--help` and `--version`.
     let cli = Cli::parse();
     let args = match cli.command {
         Some(Command::Serve(args)) => args,
         None => cli.serve,
     };
-    let say = Arc::new(Say::new(args.quiet, args.json));
-    match serve::run(&args, &say) {
+    let console = Arc::new(Console::new(args.quiet, args.json));
+    match serve::run(&args.into(), &console) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say.error(&error);
+            console.error(&error);
             ExitCode::FAILURE
         }
     }

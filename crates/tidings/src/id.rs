@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::event::{FieldError, check_field};
+use crate::field::{FieldError, check_field};
 
 /// A position in one log: the first event has 1, each next one has 1 more, none is used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

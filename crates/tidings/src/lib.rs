@@ -116,6 +116,7 @@ mod delivery;
 pub mod engine;
 mod event;
 mod fanout;
+mod field;
 pub mod http;
 mod hub;
 mod id;
@@ -128,8 +129,9 @@ mod topic;
 pub use delivery::{Delivery, Gap, GapReason, Start};
 #[cfg(feature = "json")]
 pub use event::JsonError;
-pub use event::{Event, EventName, FieldError, Frame};
+pub use event::{Event, EventName, Frame};
 pub use fanout::{AsOf, StreamId, StreamInfo, SubscribeError};
+pub use field::FieldError;
 pub use hub::{Hub, PublishError, Stats};
 pub use id::{Cursor, Epoch, EventId, Seq};
 pub use subscription::Subscription;

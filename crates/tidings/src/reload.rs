@@ -1,31 +1,26 @@
-//! Hot reloading: what a save means to the pages that are open.
+//! Hot reloading: open pages show what was saved.
 //!
-//! A [`Reloader`] turns changed files into events of a [`Hub`], and knows what a page that is made now
-//! must carry ([`Stamp`]): the position in the log and the timestamp of the newest change. The
-//! [`Injector`] puts the script element with it into the page, and [`CLIENT_JS`] is that script. The
-//! page subscribes from its own position, so a change between "page sent" and "stream open" is heard
-//! like any other.
+//! A [`Reloader`] publishes changed files as events of a [`Hub`], and says what a page served now must
+//! carry ([`PageState`]): the cursor in the log, and the timestamp of the newest change. An [`Injector`]
+//! inserts the script element with it into the page, and [`CLIENT_JS`] is that script. The page
+//! subscribes from its own cursor, so it also gets a change that comes after it was served and before
+//! its stream is open.
 //!
 //! # The stream
-//! Plain JSON for anyone's `EventSource`:
-//! - the status, to each newcomer: `{"timestamp":1763800000000,"tree":"94d0c53e7a1b2f68"}`
-//! - a change, with the fields of the status and
+//! The events are JSON, for any `EventSource`:
+//! - the status, which each new reader gets first: `{"timestamp":1763800000000,"tree":"94d0c53e7a1b2f68"}`
+//! - a change, which has the fields of the status and
 //!   `"changes":[{"path":"/css/site.css","kind":"modified"}]`
 //!
-//! `timestamp` is milliseconds since 1970: the newest modification or inode change of any file that
-//! is watched. It grows with every change and is the same after a restart of the server, unless
-//! something has changed meanwhile. `tree` is a digest of the names of all that is watched; after a
-//! restart it tells that something was removed or renamed, which leaves no time. `path` is the file's path below the root, with a leading
-//! slash, not percent-encoded; without a slash it is a watched path outside of the root. `kind` is
-//! `created`, `modified` or `removed`. `"rescan":true` says that anything may have changed.
-//!
-//! `usedBy` is there where the publisher knows who asked for the file and a page cannot see that by
-//! itself, as with the scripts of a worker ([`Reloader::used_by`]). It lists the paths of those pages
-//! and workers; [`ANYONE`] and [`OPAQUE_ORIGIN`] stand for who is not known by a path.
-//!
-//! Two changes within one tick of the file system's clock would have the same timestamp, and after a
-//! removal there may be no newer file at all: then the timestamp is moved on, and `newest` tells what
-//! the files themselves say.
+//! | Field | |
+//! |---|---|
+//! | `timestamp` | milliseconds since 1970: the newest modification or inode change of any watched file. It grows with every change. After a restart it is the same, unless something changed meanwhile. |
+//! | `newest` | the newest time of the files themselves, only where `timestamp` is greater: because two changes had the same time on disk, or the newest file was removed |
+//! | `tree` | a digest of the names of everything that is watched, absent for very large trees. After a restart it shows that something was removed or renamed, which leaves no newer time. |
+//! | `path` | the file's path below the root, with a leading slash, not percent-encoded; without the slash, a watched path outside of the root |
+//! | `kind` | `created`, `modified` or `removed` |
+//! | `usedBy` | the paths of pages and workers that use the file, where the publisher knows of some that a page cannot see itself ([`Reloader::used_by`]). [`ANYONE`] and [`OPAQUE_ORIGIN`] stand for users without a known path. |
+//! | `rescan` | `true` if anything may have changed |
 
 mod inject;
 mod strip;
@@ -47,14 +42,14 @@ pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};
 /// The topic that changes are published under.
 pub const TOPIC: &str = "tidings:reload";
 
-/// A user of a file who may be any page: nothing is known but that there is one.
+/// An unknown user of a file: it may be any page.
 pub const ANYONE: &str = "*";
 
-/// A user of a file that has an opaque origin, as the content of a sandboxed frame has. It is written
-/// as in HTML (HTML 7.1.1, "serialization of an origin"). It concerns the pages that hold such a frame.
+/// A user of a file with an opaque origin, such as the document of a sandboxed frame. The change concerns
+/// every page with such a frame. Written like a serialized opaque origin (WHATWG HTML 7.1.1).
 pub const OPAQUE_ORIGIN: &str = "null";
 
-/// One script of several files, each of one subject; they share one scope.
+/// The script's source files, joined: they share one scope.
 const CLIENT_SOURCE: &str = concat!(
     include_str!("reload/client/start.js"),
     include_str!("reload/client/ids.js"),
@@ -74,27 +69,27 @@ const CLIENT_SOURCE: &str = concat!(
 
 const CLIENT_STRIPPED: ([u8; CLIENT_SOURCE.len()], usize) = strip::strip(CLIENT_SOURCE);
 
-/// The script that listens in the page. Serve it as JavaScript in UTF-8.
+/// The script that runs in the page. Serve it as `text/javascript; charset=utf-8`.
 pub const CLIENT_JS: &str = match str::from_utf8(CLIENT_STRIPPED.0.split_at(CLIENT_STRIPPED.1).0) {
     Ok(text) => text,
-    Err(_) => panic!("whole lines were left out"),
+    Err(_) => panic!("only whole lines were removed"),
 };
 
-/// Publishes what has changed, and knows what a page must carry.
+/// Publishes changes, and knows the state that a page must carry.
 #[derive(Debug)]
 pub struct Reloader {
     hub: Hub,
     root: PathBuf,
-    // Held while a change is published, so that a position and a timestamp always belong together.
-    // A hub in memory does not wait there.
+    // Held while a change is published, so that the cursor and the timestamp of a page always match. A
+    // hub in memory never blocks there.
     clock: Mutex<Clock>,
     users: Users,
 }
 
-type FindUsers = dyn Fn(&PublishedChange) -> Vec<String> + Send + Sync;
+type UsersOf = dyn Fn(&PublishedChange) -> Vec<String> + Send + Sync;
 
-/// Who uses a changed file, as far as the caller knows.
-struct Users(Box<FindUsers>);
+/// The callback of [`Reloader::used_by`].
+struct Users(Box<UsersOf>);
 
 impl fmt::Debug for Users {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,65 +104,66 @@ struct Clock {
     tree: Option<u64>,
 }
 
-/// What a page that is made now must carry.
+/// The state that a page served now must carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Stamp {
-    /// The position after which everything is news to the page.
+pub struct PageState {
+    /// The page has not seen any event after this one.
     pub cursor: EventId,
-    /// The timestamp of the newest change; `None` while the tree has not been looked through.
+    /// The timestamp of the newest change; `None` until the first walk is done.
     pub timestamp: Option<u64>,
-    /// What the files themselves say, where that differs.
+    /// The newest time of the files themselves, where it differs from `timestamp`.
     pub newest: Option<u64>,
-    /// The digest of the names of all files; `None` where it is not known.
+    /// The digest of the names of all watched files; `None` where it is not known.
     pub tree: Option<u64>,
 }
 
-/// Which page it is that gets a script.
+/// What kind of page a script is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum PageIs<'a> {
+pub enum PageKind<'a> {
     /// A file: its path below the root, with a leading slash.
     File(&'a str),
     /// A listing of a directory: its path, with a slash at both ends.
     Listing(&'a str),
-    /// An error page in the place of one that may yet come.
+    /// An error page: it is replaced once its own address has a page.
     Missing,
-    /// Made by a program: any change may concern it.
+    /// A page generated by a program: any change may concern it.
     Other,
 }
 
-/// What has been published.
+/// A change that was published.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Published {
-    /// Its id.
+    /// The event's id.
     pub id: EventId,
-    /// Its timestamp, in milliseconds since 1970.
+    /// The event's timestamp, in milliseconds since 1970.
     pub timestamp: u64,
-    /// The paths, as they are in the event.
+    /// The changed files, as in the event.
     pub changes: Vec<PublishedChange>,
 }
 
-/// One changed file, as it is in the event.
+/// One changed file, as in the event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PublishedChange {
-    /// Its path below the root, with a leading slash; without one, outside of the root.
+    /// Its path below the root, with a leading slash; without the slash, a path outside of the root.
     pub path: String,
     /// `created`, `modified` or `removed`.
     pub kind: &'static str,
-    /// The paths of its users, where [`Reloader::used_by`] knows of any.
+    /// Its users, as returned by the callback of [`Reloader::used_by`].
     #[serde(rename = "usedBy", skip_serializing_if = "Vec::is_empty")]
     pub used_by: Vec<String>,
 }
 
+/// The data of an event.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Payload<'a> {
     timestamp: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     newest: Option<u64>,
-    // JSON numbers end at 53 bits.
+    // As text: JavaScript's numbers hold 53 bits.
     #[serde(skip_serializing_if = "Option::is_none")]
     tree: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,8 +173,8 @@ struct Told<'a> {
 }
 
 impl Reloader {
-    /// A reloader for the pages below this directory, which must be the one that the watcher tells
-    /// paths below of.
+    /// A reloader for the pages below this directory, which must be written as the watcher reports it:
+    /// absolute.
     pub fn new(hub: Hub, root: impl Into<PathBuf>) -> Reloader {
         Reloader {
             hub,
@@ -188,11 +184,11 @@ impl Reloader {
         }
     }
 
-    /// Has each changed file's users looked up and published with it, for pages that cannot know
-    /// all of them: what a worker or a sandboxed frame asks for is not seen by the page around it.
+    /// Sets a callback that returns the users of a changed file; they are published with the change. A
+    /// page cannot see all uses itself: not what a worker or a sandboxed frame loads.
     ///
-    /// `users` gets the path and the kind of a change. It returns URL paths, or [`ANYONE`], or
-    /// [`OPAQUE_ORIGIN`]; nothing where the pages themselves know.
+    /// The callback gets the path and the kind of the change. It returns URL paths, [`ANYONE`] or
+    /// [`OPAQUE_ORIGIN`], and nothing where the page sees the use itself.
     #[must_use]
     pub fn used_by(
         mut self,
@@ -202,7 +198,7 @@ impl Reloader {
         self
     }
 
-    /// The hub that is published to.
+    /// The hub to which changes are published.
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
@@ -211,12 +207,12 @@ impl Reloader {
         self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a page must carry. Take it *before* the page's file is opened: what is saved after that
-    /// is then news to the page.
-    pub fn stamp(&self) -> Stamp {
+    /// The state that a page served now must carry. Take it *before* the page's file is opened, so that
+    /// the page gets every change that comes after that.
+    pub fn page_state(&self) -> PageState {
         let clock = self.clock();
         let newest = clock.timestamp.is_some_and(|t| t != clock.newest);
-        Stamp {
+        PageState {
             cursor: self.hub.cursor(),
             timestamp: clock.timestamp,
             newest: newest.then_some(clock.newest),
@@ -224,11 +220,11 @@ impl Reloader {
         }
     }
 
-    /// The tree has been looked through: sets the status, and publishes what changed meanwhile. The
-    /// arguments are those of [`Notice::Ready`](crate::watch::Notice::Ready).
+    /// Sets the status after the watcher's first walk, and publishes what changed during it. The
+    /// arguments are the fields of [`Notice::Ready`](crate::watch::Notice::Ready).
     ///
     /// # Errors
-    /// [`PublishError`] where the hub does not take it.
+    /// [`PublishError`] if the hub refuses the event.
     pub fn ready(
         &self,
         newest_ms: u64,
@@ -239,8 +235,8 @@ impl Reloader {
             let mut clock = self.clock();
             clock.newest = newest_ms;
             clock.tree = tree;
-            // Something was published before: that has set the status, and a second one would
-            // look like a change that nobody was told of.
+            // A change that was published during the walk has set the status already. A second status
+            // with another id would look to a page like a change that it has missed.
             if clock.timestamp.is_some() && changes.is_empty() {
                 return Ok(None);
             }
@@ -251,7 +247,7 @@ impl Reloader {
     /// Publishes a set of changes.
     ///
     /// # Errors
-    /// [`PublishError`] where the hub does not take it.
+    /// [`PublishError`] if the hub refuses the event.
     pub fn changed(&self, set: &ChangeSet) -> Result<Published, PublishError> {
         self.publish(set.newest_ms, set.tree, &set.changes, set.rescan)
     }
@@ -275,21 +271,21 @@ impl Reloader {
         };
         let newest = (timestamp != clock.newest).then_some(clock.newest);
         let digits = tree.map(digits);
-        let status = Told {
+        let status = Payload {
             timestamp,
             newest,
             tree: digits.as_deref(),
             changes: None,
             rescan: false,
         };
-        let told = Told {
+        let change = Payload {
             changes: (!changes.is_empty() || rescan).then_some(changes.as_slice()),
             rescan,
             ..status
         };
         let id = self
             .hub
-            .publish_with_status_blocking(TOPIC, json(&told), json(&status))?;
+            .publish_with_status_blocking(TOPIC, json(&change), json(&status))?;
         clock.timestamp = Some(timestamp);
         Ok(Published {
             id,
@@ -320,10 +316,10 @@ impl Reloader {
     }
 }
 
-fn json(told: &Told<'_>) -> Event {
-    match Event::json(told) {
+fn json(payload: &Payload<'_>) -> Event {
+    match Event::json(payload) {
         Ok(event) => event,
-        // Numbers, booleans and strings can always be written.
+        // Numbers, booleans and strings are always valid JSON.
         Err(error) => unreachable!("{error}"),
     }
 }
@@ -347,7 +343,7 @@ fn url_path(below: &Path) -> String {
     }
 }
 
-/// Everything that means something in an attribute or a URL, or is not ASCII.
+/// Percent-encodes everything that has a meaning in an attribute or a URL, or is not ASCII.
 const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
     .remove(b'.')
@@ -355,42 +351,44 @@ const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The script element for one page: ASCII, made with `to_string()`.
+/// The script element for one page. `to_string()` writes it, in ASCII.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ScriptElement<'a> {
-    /// The address of [`CLIENT_JS`]; it must need no escaping in an attribute. Pages share a stream if
-    /// theirs is the same up to the first `&` or `#`, so a version of the script belongs before that.
+    /// The URL of [`CLIENT_JS`]. It is not escaped, so it must be valid in an attribute as it is. Pages
+    /// share a stream if their URLs are the same up to the first `&` or `#`, so a version of the script
+    /// belongs before that.
     pub client: &'a str,
-    /// The address of the stream, likewise.
+    /// The URL of the stream; the same holds for it.
     pub stream: &'a str,
-    /// What the page carries.
-    pub stamp: &'a Stamp,
-    /// Which page it is.
-    pub page: PageIs<'a>,
-    /// Whether the page brings a Content-Security-Policy in a `<meta>`. Its script then listens from
-    /// a worker, which has a policy of its own: the page may forbid itself to connect.
+    /// The state that the page carries.
+    pub state: &'a PageState,
+    /// What kind of page it is.
+    pub page: PageKind<'a>,
+    /// Whether the page has a Content-Security-Policy in a `<meta>` element. Such a policy may forbid the
+    /// page to connect to the server, so its script sends all requests from its worker, to which the
+    /// policy does not apply.
     pub own_policy: bool,
 }
 
 impl<'a> ScriptElement<'a> {
-    /// The element for a page without a policy of its own.
+    /// The element for a page without a Content-Security-Policy of its own.
     pub fn new(
         client: &'a str,
         stream: &'a str,
-        stamp: &'a Stamp,
-        page: PageIs<'a>,
+        state: &'a PageState,
+        page: PageKind<'a>,
     ) -> ScriptElement<'a> {
         ScriptElement {
             client,
             stream,
-            stamp,
+            state,
             page,
             own_policy: false,
         }
     }
 
-    /// Says whether the page brings a Content-Security-Policy in a `<meta>`.
+    /// Sets whether the page has a Content-Security-Policy in a `<meta>` element.
     #[must_use]
     pub fn own_policy(mut self, own_policy: bool) -> ScriptElement<'a> {
         self.own_policy = own_policy;
@@ -406,22 +404,22 @@ impl fmt::Display for ScriptElement<'_> {
             r#"<script src="{}" data-stream="{}" data-cursor="{}""#,
             self.client,
             self.stream,
-            safe(self.stamp.cursor.as_str())
+            safe(self.state.cursor.as_str())
         )?;
-        if let Some(timestamp) = self.stamp.timestamp {
+        if let Some(timestamp) = self.state.timestamp {
             write!(f, r#" data-timestamp="{timestamp}""#)?;
         }
-        if let Some(newest) = self.stamp.newest {
+        if let Some(newest) = self.state.newest {
             write!(f, r#" data-newest="{newest}""#)?;
         }
-        if let Some(tree) = self.stamp.tree {
+        if let Some(tree) = self.state.tree {
             write!(f, r#" data-tree="{}""#, digits(tree))?;
         }
         match self.page {
-            PageIs::File(path) => write!(f, r#" data-file="{}""#, safe(path))?,
-            PageIs::Listing(path) => write!(f, r#" data-listing="{}""#, safe(path))?,
-            PageIs::Missing => f.write_str(" data-missing")?,
-            PageIs::Other => f.write_str(" data-any")?,
+            PageKind::File(path) => write!(f, r#" data-file="{}""#, safe(path))?,
+            PageKind::Listing(path) => write!(f, r#" data-listing="{}""#, safe(path))?,
+            PageKind::Missing => f.write_str(" data-missing")?,
+            PageKind::Other => f.write_str(" data-any")?,
         }
         if self.own_policy {
             f.write_str(" data-policy")?;

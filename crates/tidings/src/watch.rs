@@ -61,8 +61,9 @@ use std::thread::{self, JoinHandle};
 use tree::Tree;
 use watch_thread::WatchThread;
 
-/// What to watch.
+/// What to watch. Made with [`Options::new`]; the rest is set field by field.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// Directories, watched with all below them, and single files. They may be relative to the
     /// current directory, and must exist.
@@ -80,10 +81,11 @@ pub struct Options {
     pub directory_limit: Option<usize>,
 }
 
-impl Default for Options {
-    fn default() -> Options {
+impl Options {
+    /// Watches these, with every default.
+    pub fn new(roots: impl IntoIterator<Item = impl Into<PathBuf>>) -> Options {
         Options {
-            roots: Vec::new(),
+            roots: roots.into_iter().map(Into::into).collect(),
             ignore: Vec::new(),
             gitignore: true,
             scope: Scope::default(),
@@ -120,6 +122,7 @@ pub enum Notice {
 
 /// Changes that are reported together.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ChangeSet {
     /// The newest time of all files that are there now, as in [`Notice::Ready`]. It is less than
     /// before where the newest one was removed.
@@ -134,8 +137,21 @@ pub struct ChangeSet {
     pub rescan: bool,
 }
 
+impl ChangeSet {
+    /// These changes, for who watches by other means than [`Watcher`]. The digest is not known.
+    pub fn new(newest_ms: u64, changes: Vec<Change>) -> ChangeSet {
+        ChangeSet {
+            newest_ms,
+            tree: None,
+            changes,
+            rescan: false,
+        }
+    }
+}
+
 /// One changed path.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Change {
     /// Absolute: the root as it was given, made absolute, and the path below it. A directory
     /// stands for everything below it: it is reported when it is removed, when it was replaced,
@@ -145,8 +161,17 @@ pub struct Change {
     pub kind: ChangeKind,
 }
 
+impl Change {
+    /// A change of one path.
+    pub fn new(path: impl Into<PathBuf>, kind: ChangeKind) -> Change {
+        let path = path.into();
+        Change { path, kind }
+    }
+}
+
 /// What became of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ChangeKind {
     /// It was not there before.
     Created,

@@ -1,7 +1,7 @@
-//! The layers, as a test: who may import whom. Downwards only, and siblings not at all.
+//! The layers of both crates, as a test: which module may import which.
 //!
 //! Reads the sources as text. Comments do not count, and neither does what comes after
-//! `#[cfg(test)] mod tests {` nor files named `tests.rs`: tests may reach anywhere.
+//! `#[cfg(test)] mod tests {`, nor `tests.rs` and what is in `tests/`: tests may reach anywhere.
 #![expect(
     clippy::unwrap_used,
     reason = "a test says what went wrong by panicking"
@@ -13,155 +13,104 @@ use std::path::Path;
 
 const MAX_LINES: usize = 600;
 
-/// What each module of the crate may name of the others, besides itself. `lib.rs` may name all of them.
-///
-/// A module's own parts are its own affair, unless they have a line in [`FORBIDDEN`].
-const MAY_NAME: [(&str, &[&str]); 15] = [
-    // Words: they may name each other.
-    ("event", WORDS),
-    ("id", WORDS),
-    ("topic", WORDS),
-    ("sse", WORDS),
-    ("jitter", &[]),
-    ("recent", &[]),
-    // The log.
-    ("engine", &["event", "id", "topic", "sse", "recent"]),
-    // The fan-out, in three steps.
-    ("delivery", &["event", "id", "topic", "sse", "engine"]),
-    ("fanout", FAN_OUT),
-    ("subscription", SUBSCRIPTION),
-    ("hub", HUB),
-    // Transports.
-    ("http", TRANSPORT),
-    ("reload", RELOAD),
-    // Independent.
-    ("watch", &[]),
-    ("lib", LIB),
-];
+/// A crate, and what each of its modules may name of the others.
+struct Crate {
+    /// Where its sources are, from this crate's directory.
+    src: &'static str,
+    /// A line for each module, from the top down: `module: what it may name`, all of it further below.
+    /// What the parts of one module name of each other is their own affair.
+    layers: &'static str,
+    /// A few files, to see that the sources were read.
+    files: &'static str,
+    forbidden: &'static [Forbidden],
+}
 
-const WORDS: &[&str] = &["event", "id", "topic", "sse"];
-const FAN_OUT: &[&str] = &[
-    "event", "id", "topic", "sse", "jitter", "recent", "engine", "delivery",
-];
-const SUBSCRIPTION: &[&str] = &[
-    "event", "id", "topic", "sse", "engine", "delivery", "fanout",
-];
-const HUB: &[&str] = &[
-    "event",
-    "id",
-    "topic",
-    "sse",
-    "engine",
-    "delivery",
-    "fanout",
-    "subscription",
-];
-const TRANSPORT: &[&str] = &[
-    "event",
-    "id",
-    "topic",
-    "sse",
-    "jitter",
-    "engine",
-    "delivery",
-    "fanout",
-    "subscription",
-    "hub",
-];
-const RELOAD: &[&str] = &[
-    "event",
-    "id",
-    "topic",
-    "sse",
-    "engine",
-    "delivery",
-    "fanout",
-    "subscription",
-    "hub",
-    "watch",
-];
-const LIB: &[&str] = &[
-    "event",
-    "id",
-    "topic",
-    "sse",
-    "engine",
-    "delivery",
-    "fanout",
-    "subscription",
-    "hub",
-    "http",
-    "reload",
-    "watch",
-];
+/// Words that files must not hold, and why.
+struct Forbidden {
+    /// Files, or directories with a slash at the end.
+    files: &'static str,
+    words: &'static str,
+    why: &'static str,
+}
 
-/// Words that files (by the beginning of their path) must not hold.
-const FORBIDDEN: [(&[&str], &[&str], &str); 4] = [
-    (
-        &[
-            "event.rs",
-            "id.rs",
-            "topic.rs",
-            "topic/",
-            "sse.rs",
-            "sse/",
-            "jitter.rs",
-            "recent.rs",
-            "reload/inject.rs",
-            "watch/debounce.rs",
-        ],
-        &[
-            "std::fs",
-            "std::net",
-            "std::thread",
-            "Instant::now",
-            "SystemTime::now",
-            "tokio",
-        ],
-        "it is pure: time is an argument, and there is no IO",
-    ),
-    (
-        &["engine.rs", "engine/"],
-        &["Subscription", "Hub", "subscription", "fanout", "Channel"],
-        "an engine never sees a subscriber",
-    ),
-    (
-        &[
-            "hub.rs",
-            "hub/",
-            "subscription.rs",
-            "fanout.rs",
-            "fanout/",
-            "delivery.rs",
-        ],
-        &["memory::", "engine::Memory", "Memory,", "Memory::"],
-        "the hub never names an engine",
-    ),
-    (
-        &[
-            "event.rs",
-            "id.rs",
-            "topic.rs",
-            "topic/",
-            "sse.rs",
-            "sse/",
-            "engine.rs",
-            "engine/",
-            "hub.rs",
-            "hub/",
-            "subscription.rs",
-            "fanout.rs",
-            "fanout/",
-            "delivery.rs",
-            "jitter.rs",
-            "recent.rs",
-            "watch.rs",
-            "watch/",
-        ],
-        &["http::", "http_body", "tower_service", "hyper", "axum"],
-        "HTTP belongs to the transports",
-    ),
-];
+/// Transports, `watch`, the fan-out, the log, words.
+const LIBRARY: Crate = Crate {
+    src: "src",
+    layers: "
+        lib:          http reload watch hub subscription fanout delivery engine sse event id topic field
+        http:         hub subscription fanout engine jitter sse id topic
+        reload:       watch hub event id
+        watch:
+        hub:          subscription fanout engine event id topic
+        subscription: fanout delivery engine sse id
+        fanout:       delivery engine recent jitter sse event id topic
+        delivery:     engine sse event id topic
+        engine:       recent sse event id topic
+        recent:
+        jitter:
+        sse:          event id
+        event:        id field
+        id:           field
+        topic:
+        field:
+    ",
+    files: "lib.rs hub.rs fanout/open.rs engine/memory.rs sse/parse.rs",
+    forbidden: &[
+        Forbidden {
+            files: "event.rs id.rs field.rs topic.rs topic/ sse.rs sse/ jitter.rs recent.rs \
+                    reload/inject.rs watch/debounce.rs",
+            words: "std::fs std::net std::thread Instant::now SystemTime::now tokio",
+            why: "it is pure: time is an argument, and there is no IO",
+        },
+        Forbidden {
+            files: "engine.rs engine/",
+            words: "Subscription Hub subscription fanout Channel",
+            why: "an engine never sees a subscriber",
+        },
+        Forbidden {
+            files: "hub.rs hub/ subscription.rs fanout.rs fanout/ delivery.rs",
+            words: "memory:: engine::Memory Memory, Memory::",
+            why: "the hub never names an engine",
+        },
+        Forbidden {
+            files: "event.rs id.rs field.rs topic.rs topic/ sse.rs sse/ engine.rs engine/ hub.rs hub/ \
+                    subscription.rs fanout.rs fanout/ delivery.rs jitter.rs recent.rs watch.rs watch/",
+            words: "http:: http_body tower_service hyper axum",
+            why: "HTTP belongs to the transports",
+        },
+    ],
+};
+
+/// The command line, the commands, what they put together.
+const PROGRAM: Crate = Crate {
+    src: "../tidings-cli/src",
+    layers: "
+        main:      cli commands report
+        cli:       config files listen
+        commands:  config pages referrers files guard listen report
+        config:    files listen
+        pages:     files report
+        referrers: files
+        files:
+        guard:
+        listen:    report
+        report:
+    ",
+    files: "main.rs commands/serve.rs files/resolve.rs guard/frames.rs listen/direct.rs",
+    forbidden: &[
+        Forbidden {
+            files: "cli.rs config.rs commands.rs commands/ pages.rs referrers.rs referrers/ files.rs files/ \
+                    guard.rs guard/ listen.rs listen/",
+            words: "println! print! stdout() stderr()",
+            why: "only report/ prints",
+        },
+        Forbidden {
+            files: "guard.rs guard/ referrers.rs referrers/",
+            words: "std::fs TcpStream tokio Instant::now SystemTime::now",
+            why: "it decides by the head of a request, without IO",
+        },
+    ],
+};
 
 /// The one line in which a hub is made over a log of this crate, and the import that it needs.
 const HUB_MEMORY: [&str; 2] = [
@@ -183,11 +132,22 @@ impl Source {
             .lines()
             .map(|line| line.find("//").map_or(line, |comment| &line[..comment]))
             .collect();
+        let mut code = code.join("\n");
+        if path == "hub.rs" {
+            for line in HUB_MEMORY {
+                code = code.replacen(line, "", 1);
+            }
+        }
         Source {
             path: path.to_owned(),
             n_lines: text.lines().count(),
-            code: code.join("\n"),
+            code,
         }
+    }
+
+    fn is_test(&self) -> bool {
+        let mut parts = self.path.split('/');
+        parts.any(|part| part == "tests" || part == "tests.rs")
     }
 
     /// The module of the crate that the file belongs to.
@@ -231,52 +191,79 @@ fn word(text: &str) -> Option<String> {
     (!word.is_empty()).then(|| word.to_owned())
 }
 
-/// What is wrong with a file.
-fn complaints(source: &Source) -> Vec<String> {
-    let path = &source.path;
-    let mut found = Vec::new();
-    if source.n_lines > MAX_LINES {
-        found.push(format!("{path}: {} lines, split it", source.n_lines));
+impl Crate {
+    /// The modules, each with what it may name.
+    fn layers(&self) -> Vec<(&'static str, Vec<&'static str>)> {
+        let lines = self.layers.lines().filter_map(|line| line.split_once(':'));
+        lines
+            .map(|(module, names)| (module.trim(), names.split_whitespace().collect()))
+            .collect()
     }
-    if path.ends_with("tests.rs") {
-        return found;
-    }
-    let Some((_, allowed)) = MAY_NAME
-        .iter()
-        .find(|(module, _)| *module == source.module())
-    else {
-        found.push(format!(
-            "{path}: say in tidy.rs which layer `{}` is in",
-            source.module()
-        ));
-        return found;
-    };
-    for name in source.names() {
-        // Items of `lib.rs` would hide which layer they come from, so modules are named, not re-exports.
-        if name != source.module() && !allowed.contains(&name.as_str()) {
-            found.push(format!("{path}: may not name crate::{name}"));
-        }
-    }
-    let mut code = source.code.clone();
-    if path == "hub.rs" {
-        for line in HUB_MEMORY {
-            code = code.replacen(line, "", 1);
-        }
-    }
-    for (files, words, why) in FORBIDDEN {
-        if !files
-            .iter()
-            .any(|file| path == file || (file.ends_with('/') && path.starts_with(file)))
-        {
-            continue;
-        }
-        for word in words {
-            if code.contains(word) {
-                found.push(format!("{path}: may not name {word}: {why}"));
+
+    /// What is wrong with its table: a cycle would need a module that names one above it.
+    fn complaints_about_layers(&self) -> Vec<String> {
+        let layers = self.layers();
+        let mut found = Vec::new();
+        for (index, (module, names)) in layers.iter().enumerate() {
+            for name in names {
+                let below = &layers[index + 1..];
+                if !below.iter().any(|(module, _)| module == name) {
+                    found.push(format!("{module}: {name} is not below it in the table"));
+                }
             }
         }
+        found
     }
-    found
+
+    /// What is wrong with a file.
+    fn complaints(&self, source: &Source) -> Vec<String> {
+        let path = &source.path;
+        let mut found = Vec::new();
+        if source.n_lines > MAX_LINES {
+            found.push(format!("{path}: {} lines, split it", source.n_lines));
+        }
+        if source.is_test() {
+            return found;
+        }
+        let module = source.module();
+        let layers = self.layers();
+        let Some((_, allowed)) = layers.iter().find(|(name, _)| *name == module) else {
+            found.push(format!(
+                "{path}: say in tidy.rs which layer `{module}` is in"
+            ));
+            return found;
+        };
+        for name in source.names() {
+            // Items of `lib.rs` would hide which layer they come from, so modules are named, not re-exports.
+            if name != module && !allowed.contains(&name.as_str()) {
+                found.push(format!("{path}: may not name crate::{name}"));
+            }
+        }
+        for Forbidden { files, words, why } in self.forbidden {
+            let is_meant =
+                |file: &str| path == file || (file.ends_with('/') && path.starts_with(file));
+            if !files.split_whitespace().any(is_meant) {
+                continue;
+            }
+            for word in words.split_whitespace() {
+                if source.code.contains(word) {
+                    found.push(format!("{path}: may not name {word}: {why}"));
+                }
+            }
+        }
+        found
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        let mut found = Vec::new();
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.src);
+        sources(&src, "", &mut found);
+        for must in self.files.split_whitespace() {
+            let is_read = found.iter().any(|source| source.path == must);
+            assert!(is_read, "{}/{must} was not read", self.src);
+        }
+        found
+    }
 }
 
 fn sources(dir: &Path, below: &str, found: &mut Vec<Source>) {
@@ -298,34 +285,51 @@ fn sources(dir: &Path, below: &str, found: &mut Vec<Source>) {
 
 #[test]
 fn imports_go_downwards_only() {
-    let mut all = Vec::new();
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    sources(&src, "", &mut all);
-    let names: Vec<_> = all.iter().map(|source| source.path.as_str()).collect();
-    for must in [
-        "lib.rs",
-        "hub.rs",
-        "fanout/open.rs",
-        "engine/memory.rs",
-        "sse/parse.rs",
-    ] {
-        assert!(names.contains(&must), "{must} was not read");
+    for package in [LIBRARY, PROGRAM] {
+        let sources = package.sources();
+        let mut found = package.complaints_about_layers();
+        found.extend(sources.iter().flat_map(|source| package.complaints(source)));
+        assert!(found.is_empty(), "{}:\n{}", package.src, found.join("\n"));
     }
-    let found: Vec<_> = all.iter().flat_map(complaints).collect();
-    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_cycle_in_a_table_is_noticed() {
+    let table = |layers| Crate { layers, ..LIBRARY };
+    let cycle = table("a: b\nb: c\nc: a");
+    assert_eq!(
+        cycle.complaints_about_layers(),
+        ["c: a is not below it in the table"]
+    );
+    let unknown = table("a: b");
+    assert_eq!(
+        unknown.complaints_about_layers(),
+        ["a: b is not below it in the table"]
+    );
+    let fine = table("a: b c\nb: c\nc:");
+    assert_eq!(fine.complaints_about_layers(), [""; 0]);
 }
 
 #[test]
 fn each_rule_is_noticed_when_it_is_broken() {
     #[track_caller]
-    fn check(path: &str, code: &str, complaint: &str) {
-        let found = complaints(&Source::new(path, code));
+    fn check_in(package: &Crate, path: &str, code: &str, complaint: &str) {
+        let found = package.complaints(&Source::new(path, code));
         let noticed = found.iter().any(|found| found.contains(complaint));
         assert!(noticed, "{path}: {code:?}: {found:?}");
     }
     #[track_caller]
+    fn check(path: &str, code: &str, complaint: &str) {
+        check_in(&LIBRARY, path, code, complaint);
+    }
+    #[track_caller]
+    fn check_program(path: &str, code: &str, complaint: &str) {
+        check_in(&PROGRAM, path, code, complaint);
+    }
+    #[track_caller]
     fn check_fine(path: &str, code: &str) {
-        assert_eq!(complaints(&Source::new(path, code)), [""; 0], "{code:?}");
+        let found = LIBRARY.complaints(&Source::new(path, code));
+        assert_eq!(found, [""; 0], "{code:?}");
     }
     check("event.rs", "use crate::engine::Stored;", "crate::engine");
     check(
@@ -376,9 +380,36 @@ fn each_rule_is_noticed_when_it_is_broken() {
     check("watch/native.rs", "use crate::id::Seq;", "crate::id");
     check("http.rs", "use crate::watch::Watcher;", "crate::watch");
     check("http.rs", "use crate::Hub;", "crate::Hub");
+    check("field.rs", "use crate::event::Event;", "crate::event");
+    check("id.rs", "use crate::event::Event;", "crate::event");
     check("extra.rs", "", "which layer");
     check("hub.rs", &"\n".repeat(601), "601 lines");
     check("hub/tests.rs", &"\n".repeat(601), "601 lines");
+
+    check_program(
+        "commands/serve.rs",
+        "use crate::cli::ServeArgs;",
+        "crate::cli",
+    );
+    check_program("config.rs", "use crate::cli::Cli;", "crate::cli");
+    check_program("files/open.rs", "use crate::guard::Guard;", "crate::guard");
+    check_program("guard.rs", "use crate::files::Body;", "crate::files");
+    check_program(
+        "listen/direct.rs",
+        "use crate::commands::serve;",
+        "crate::commands",
+    );
+    check_program(
+        "pages.rs",
+        "use crate::{report, commands::serve};",
+        "crate::commands",
+    );
+    check_program("report.rs", "use crate::listen::Host;", "crate::listen");
+    check_program("pages.rs", r#"println!("saved")"#, "only report/ prints");
+    check_program("guard/frames.rs", "std::fs::read(path)", "without IO");
+    check_program("direct.rs", "", "which layer");
+    check_program("files.rs", &"\n".repeat(601), "601 lines");
+    check_program("files/tests/paths.rs", &"\n".repeat(601), "601 lines");
 
     check_fine(
         "hub.rs",

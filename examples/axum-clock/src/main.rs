@@ -1,8 +1,8 @@
-//! A clock that all browsers see, and who else is looking: `cargo run -p axum-clock`, then open
+//! A clock for all open browsers, with a list of the open streams: `cargo run -p axum-clock`, then open
 //! <http://127.0.0.1:3000> in a few tabs.
 //!
-//! One task owns the state and is the only one to publish. With each change it hands over the full
-//! status too. So a newcomer gets everything once, then only what changes, and nothing falls between.
+//! One task owns the state and is the only publisher. It publishes the full status with each change. So a
+//! new reader gets the status once, then only changes, and misses none.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,14 +17,14 @@ use tokio::time::MissedTickBehavior;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// All there is to know: what a newcomer gets.
+/// The full state, which each new reader gets first.
 #[derive(Serialize)]
 struct Status {
     date_ms: u128,
     streams: Vec<Stream>,
 }
 
-/// One who is looking.
+/// An open stream.
 #[derive(Clone, PartialEq, Serialize)]
 struct Stream {
     number: u64,
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Error> {
     let endpoint = Endpoint::new(hub.clone(), "clock").label(|request| {
         let agent = request.headers.get(USER_AGENT);
         let agent = agent.and_then(|agent| agent.to_str().ok());
-        agent.unwrap_or("somebody").to_owned()
+        agent.unwrap_or("unknown client").to_owned()
     });
     let app = Router::new()
         .route("/", get(async || Html(include_str!("page.html"))))
@@ -49,7 +49,7 @@ async fn main() -> Result<(), Error> {
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("http://{}", listener.local_addr()?);
     let ticking = tokio::spawn(tick(hub.clone()));
-    // Streams never end by themselves, so a graceful shutdown has to end them.
+    // Streams do not end by themselves, so a graceful shutdown must close them.
     let shutdown = async move {
         let _ = tokio::signal::ctrl_c().await;
         ticking.abort();
@@ -61,10 +61,10 @@ async fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Every second the date, and who is there as soon as that has changed.
+/// Publishes the date every second, and the list of streams when it has changed.
 async fn tick(hub: Hub) -> Result<(), Error> {
-    let mut looks = tokio::time::interval(Duration::from_millis(200));
-    looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut interval = tokio::time::interval(Duration::from_millis(200));
+    interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut status = Status {
         date_ms: 0,
         streams: Vec::new(),
@@ -80,11 +80,11 @@ async fn tick(hub: Hub) -> Result<(), Error> {
             status.date_ms = now_ms;
             publish(&hub, "date", &status.date_ms, &status).await?;
         }
-        looks.tick().await;
+        interval.tick().await;
     }
 }
 
-/// What has changed, for those who are there; all of it, for those who come.
+/// Publishes a change for the open streams, and the full status for new ones.
 async fn publish(
     hub: &Hub,
     name: &str,

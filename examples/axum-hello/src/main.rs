@@ -1,4 +1,4 @@
-//! The shortest useful program: `cargo run -p axum-hello`, then
+//! A minimal program: `cargo run -p axum-hello`, then
 //! `curl -N http://127.0.0.1:3000/server-sent-events`.
 
 use std::time::Duration;

@@ -1,11 +1,11 @@
-// How long this page has been on the screen. A swapped style sheet lets it run on; a reload starts it
-// anew. Change the text below and save.
+// Shows how long this page has been open. Swapping a style sheet does not restart it; a reload does.
+// Change the text below and save.
 const label = 'This page has been here for'
 
 const place = document.querySelector('#age')
-const born = performance.now()
-const tell = () => {
-  place.textContent = `${label} ${Math.round((performance.now() - born) / 1000)} s`
+const start = performance.now()
+const show = () => {
+  place.textContent = `${label} ${Math.round((performance.now() - start) / 1000)} s`
 }
-tell()
-setInterval(tell, 1000)
+show()
+setInterval(show, 1000)

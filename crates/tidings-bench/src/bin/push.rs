@@ -1,8 +1,8 @@
-//! From a save to the first byte at a client, against the floor: an inotify event that the smallest
-//! possible program forwards over loopback TCP.
+//! The time from a save to the first byte at a client. The floor is the smallest possible program that
+//! forwards an inotify event over loopback TCP.
 //!
 //! The two take turns, save by save, each with a folder of its own. The clock starts when the save
-//! begins, so what the save itself costs is in both.
+//! begins, so both include the save itself.
 //!
 //! `cargo run --release -p tidings-bench --bin push [--saves 300]`
 
@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 use inotify::{Inotify, WatchMask};
 use tidings_bench::{Process, Times, option, tidings};
 
-/// How long to wait for a save to be heard of before it counts as missed.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// A save counts as missed if nothing arrives for this long.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug)]
 enum Save {
@@ -73,12 +73,12 @@ fn main() {
                 b"GET /server-sent-events HTTP/1.1\r\nHost: localhost\r\n\r\n",
             ),
         ];
-        // Also the walk and the first hashes are over then.
+        // By then the first walk is done as well.
         std::thread::sleep(Duration::from_millis(500));
         for n in 1..=n_saves {
             for client in &mut clients {
                 client.round(save, n);
-                // Apart from each other, as saves by a person are; an odd number avoids a rhythm.
+                // Not back to back, like saves by a person, and not in step with other timers.
                 std::thread::sleep(Duration::from_millis(37));
             }
         }
@@ -147,7 +147,7 @@ impl Client {
                 fs::rename(&beside, &path).unwrap();
             }
         }
-        self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        self.socket.set_read_timeout(Some(TIMEOUT)).unwrap();
         match self.socket.read(&mut [0; 4096]) {
             Ok(n) if n > 0 => self.times.add(begun.elapsed()),
             Ok(_) => panic!("the connection was closed"),
@@ -158,7 +158,7 @@ impl Client {
         }
     }
 
-    /// Throws away what is there already.
+    /// Discards what has arrived already.
     fn drain(&mut self) {
         self.socket.set_nonblocking(true).unwrap();
         while matches!(self.socket.read(&mut [0; 4096]), Ok(n) if n > 0) {}
@@ -166,7 +166,7 @@ impl Client {
     }
 }
 
-/// One thread that waits for the system and writes to the one who connected.
+/// One thread that waits for inotify and writes to its only client.
 fn floor(dir: &Path) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     println!(
@@ -182,7 +182,7 @@ fn floor(dir: &Path) {
     loop {
         let events = inotify.read_events_blocking(&mut buffer).unwrap();
         for event in events {
-            // The file that was written beside and is renamed is nobody's concern.
+            // Events of the temporary file before the rename are ignored.
             if event
                 .name
                 .is_some_and(|name| !name.to_string_lossy().starts_with('.'))

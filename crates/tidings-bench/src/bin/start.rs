@@ -1,9 +1,8 @@
 //! From the start of the process to the first byte of the first page, against the floor: the smallest
-//! server that reads a file and answers.
+//! possible server that reads a file and responds.
 //!
-//! The two take turns, start by start, each on a port that was free a moment ago. The clock starts
-//! before the process is made and stops at the first byte of the answer; whoever asks tries again
-//! every 50 µs until somebody listens.
+//! The two take turns, start by start, each on a free port. The clock starts before the process is spawned
+//! and stops at the first byte of the response; the client tries to connect every 50 µs.
 //!
 //! `cargo run --release -p tidings-bench --bin start [--runs 40]`
 
@@ -22,11 +21,11 @@ use std::time::{Duration, Instant};
 
 use tidings_bench::{Process, Times, option, tidings};
 
-/// How long to wait until the next try to connect.
+/// The time between two attempts to connect.
 const PAUSE: Duration = Duration::from_micros(50);
 
-/// A start that takes longer is none.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A start that takes longer aborts the run.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 const PAGE: &str = "<!doctype html><title>Small</title><link rel=stylesheet href=site.css>\
                     <script src=site.js defer></script><p>Hello</p>";
@@ -50,7 +49,7 @@ fn main() {
     fs::write(dir.path().join("site.js"), "console.log('hello')").unwrap();
 
     let (mut floor, mut ours) = (Times::default(), Times::default());
-    // The first start of each reads the program from the disk, so it does not count.
+    // The first start of each does not count: it reads the program from the disk.
     for run in 0..=n_runs {
         let times = [
             start(&mut floor_command(dir.path())),
@@ -134,7 +133,7 @@ fn connect(port: u16, begun: Instant) -> TcpStream {
     loop {
         match TcpStream::connect(("127.0.0.1", port)) {
             Ok(socket) => return socket,
-            Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+            Err(error) => assert!(begun.elapsed() < TIMEOUT, "{error}"),
         }
         std::thread::sleep(PAUSE);
     }
@@ -154,7 +153,7 @@ fn idle_bytes(dir: &Path) -> u64 {
     process.memory_bytes()
 }
 
-/// Reads the file and answers with it, one connection after the other.
+/// Reads the file and sends it, one connection after the other.
 fn floor(port: u16, dir: &Path) {
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     loop {

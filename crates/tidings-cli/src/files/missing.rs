@@ -13,10 +13,15 @@ use percent_encoding::percent_decode_str;
 use super::body::Body;
 use super::serve::{set, set_body};
 use super::shell::{self, escape};
-use super::{METHODS, Snippet, our_page};
+use super::{LinkReason, METHODS, Snippet, UnservedLink, our_page};
 
-/// `path` is the path of the request as it came.
-pub(super) fn missing(path: &str, snippet: Option<&Snippet>, navigation: bool) -> Response<Body> {
+/// `path` is the path of the request as it came; `link` is the link that is to blame, if it may be named.
+pub(super) fn missing(
+    path: &str,
+    snippet: Option<&Snippet>,
+    navigation: bool,
+    link: Option<&UnservedLink>,
+) -> Response<Body> {
     let shown = readable(path);
     if !navigation {
         let mut response = text(StatusCode::NOT_FOUND, &format!("not found: {shown}\n"));
@@ -38,15 +43,34 @@ pub(super) fn missing(path: &str, snippet: Option<&Snippet>, navigation: bool) -
     let content = format!(
         "<h1>Not found</h1>\n<p><code>{}</code></p>\n<p class=\"dim\">{}</p>",
         escape(&shown),
-        match script.is_empty() {
-            true => "There is no such file.",
-            false => "There is no such file yet. This page reloads when there is.",
+        match link {
+            Some(link) => unserved(link),
+            None if script.is_empty() => "There is no such file.".to_owned(),
+            None => "There is no such file yet. This page reloads when there is.".to_owned(),
         }
     );
     our_page(
         StatusCode::NOT_FOUND,
         shell::page("Not found", &script, &content),
     )
+}
+
+/// Names the link and not its target, which may be outside of the folder.
+fn unserved(link: &UnservedLink) -> String {
+    let path = link.url_path.chars().filter(|char| !char.is_control());
+    let path = path.collect::<String>();
+    let why = match link.reason {
+        LinkReason::Outside => {
+            "leads out of the folder that is served. To serve what it leads to, start tidings with \
+             <code>--follow-symlinks</code>."
+        }
+        LinkReason::Dangling => {
+            "leads to a file that is not there (yet). This page reloads when it is."
+        }
+        LinkReason::Loop => "leads to itself.",
+        LinkReason::Private => "is not served.",
+    };
+    format!("The link <code>{}</code> {why}", escape(&path))
 }
 
 pub(super) fn malformed(why: &str) -> Response<Body> {

@@ -3,6 +3,8 @@
 //! Only such an answer may carry the script: a fragment that htmx or Turbo fetches, a template
 //! that a script reads or a file that `curl` downloads must arrive as it is on disk.
 
+use std::net::IpAddr;
+
 use http::Method;
 use http::header::{ACCEPT, HeaderMap};
 
@@ -44,6 +46,14 @@ pub(crate) fn is_framed_by_us(headers: &HeaderMap) -> bool {
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|found| found == value);
     is("sec-fetch-site", "same-origin")
         && (is("sec-fetch-dest", "iframe") || is("sec-fetch-dest", "frame"))
+}
+
+/// Whether somebody on this machine has asked for this, by a page of ours or by the address, so that the answer
+/// may say more than to strangers.
+pub(crate) fn is_by_local_user(peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    peer.is_some_and(|peer| peer.to_canonical().is_loopback())
+        && sites.all(|site| site == "same-origin" || site == "none")
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {

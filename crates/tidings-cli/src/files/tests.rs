@@ -3,6 +3,8 @@
 mod conditions;
 mod confinement;
 mod documents;
+#[cfg(unix)]
+mod links;
 mod our_pages;
 mod paths;
 mod wire;
@@ -107,6 +109,11 @@ impl Pages for Recorder {
     fn refused(&self, url_path: &str, _reason: &str) {
         let mut told = self.told.lock().unwrap();
         told.push(format!("refused {url_path}"));
+    }
+
+    fn unserved_link(&self, link: &UnservedLink) {
+        let mut told = self.told.lock().unwrap();
+        told.push(format!("{:?} {}", link.reason, link.url_path));
     }
 
     fn unreadable(&self, path: &Path, _error: &io::Error) {

@@ -146,7 +146,7 @@ fn what_was_refused_to_a_page_without_an_origin_is_said_once() {
     refuse("/b.js", &[]);
     assert_eq!(
         server.out.next().unwrap(),
-        "a.js was not given to a page without an origin: \
+        "a.js was denied to a page with an opaque origin: \
          a sandboxed frame without scripts or without an address (srcdoc), or one of another site"
     );
     let document = "Sec-Fetch-Dest: document";

@@ -119,8 +119,8 @@ fn a_browser_that_cannot_be_opened_is_said_in_words() {
     std::fs::set_permissions(programs.path("xdg-open"), executable).unwrap();
     let empty = Folder::new(&[]);
     for (path, why) in [
-        (&programs, "the program that opens addresses has failed"),
-        (&empty, "no program that opens addresses was found"),
+        (&programs, "the program that opens URLs failed"),
+        (&empty, "no program that opens URLs was found"),
     ] {
         let mut command = tidings();
         command.arg(folder.root()).args(["--port", "0", "--open"]);

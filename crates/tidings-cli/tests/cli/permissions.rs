@@ -1,7 +1,7 @@
 //! What the server may not read.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::{Folder, Server, ask};
 
@@ -79,4 +79,24 @@ fn a_folder_that_may_not_be_entered_is_the_one_that_is_named() {
     until_warned(&server, &locked, &format!("chmod a+rx {locked}"));
     let answer = ask(server.port, "GET", "/locked/deep/", &NAVIGATION);
     assert_eq!(answer.status, 200);
+}
+
+#[test]
+fn whether_a_file_outside_may_be_read_is_not_told() {
+    let folder = Folder::new(&[("index.html", "<p>hi")]);
+    let outside = Folder::new(&[("locked/x.html", "x"), ("x.html", "x")]);
+    symlink(outside.path("locked"), folder.path("locked")).unwrap();
+    symlink(outside.path("x.html"), folder.path("x.html")).unwrap();
+    let Some(server) = Server::unprivileged(&folder, &[]) else {
+        return eprintln!("SKIPPED: the binary cannot be run as another user");
+    };
+    permit(&outside, "locked", 0);
+    permit(&outside, "x.html", 0);
+    for target in ["/locked/x", "/locked/x.html", "/locked/none", "/x.html"] {
+        for headers in [&NAVIGATION[..], &[]] {
+            let answer = ask(server.port, "GET", target, headers);
+            assert_eq!(answer.status, 404, "{target}");
+        }
+    }
+    permit(&outside, "locked", 0o755);
 }

@@ -31,7 +31,7 @@ fn the_port_is_8080_or_the_next_free_one_unless_that_is_forbidden() {
     assert!(
         ended
             .err
-            .starts_with("error: cannot listen on 127.0.0.1:8080: the port is taken\nhint: "),
+            .starts_with("error: cannot listen on 127.0.0.1:8080: the port is in use\nhint: "),
         "{ended:?}"
     );
     drop(taken);
@@ -56,7 +56,7 @@ fn a_port_that_was_asked_for_is_that_one_or_an_error() {
     let mut lines = ended.err.lines();
     assert_eq!(
         lines.next().unwrap(),
-        format!("error: cannot listen on 127.0.0.1:{port}: the port is taken")
+        format!("error: cannot listen on 127.0.0.1:{port}: the port is in use")
     );
     assert!(lines.next().unwrap().starts_with("hint: "));
     // With connections still open, as browsers leave them: a restart has its port back at once.
@@ -77,7 +77,7 @@ fn the_address_that_is_taken_is_the_one_that_is_named() {
     let line = ended.err.lines().next().unwrap();
     assert_eq!(
         line,
-        format!("error: cannot listen on [::1]:{port}: the port is taken")
+        format!("error: cannot listen on [::1]:{port}: the port is in use")
     );
 }
 
@@ -98,7 +98,7 @@ fn an_exposed_server_prints_its_addresses_and_says_what_is_exposed() {
             let line = server.out.next().unwrap();
             match line.starts_with("http://") {
                 true => urls.push(line),
-                false => warning = line.starts_with("open to the network").then_some(line),
+                false => warning = line.starts_with("exposed to the network").then_some(line),
             }
         }
         let warning = warning.unwrap();

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::{Folder, Server, Stream, get, tidings};
+use super::{Folder, Server, Stream, ask, get, tidings};
 use crate::support::program::until;
 
 /// A server, and a stream of it that has had its status.
@@ -326,4 +326,51 @@ fn what_is_mounted_over_a_watched_folder_is_said_and_watched() {
     expect_told(&mut stream, "/data/x.txt");
     within(&format!("echo 2 > {data}/x.txt"));
     expect_told(&mut stream, "/data/x.txt");
+}
+
+#[test]
+fn a_link_that_is_not_served_is_explained_in_the_page_and_once_in_the_terminal() {
+    let project = Folder::new(&[("site/.secret.js", "x"), ("beside/x.html", "x")]);
+    symlink("../beside", project.path("site/out")).unwrap();
+    symlink("build/app.html", project.path("site/app.html")).unwrap();
+    symlink(".secret.js", project.path("site/secret.js")).unwrap();
+    let site = project.path("site");
+    let server = Server::run(tidings().arg(site).args(["--port", "0"]));
+    server.out.next().unwrap();
+    let mut stream = Stream::open(server.port, &[]);
+    stream.event();
+    let navigation = ["Sec-Fetch-Dest: document", "Sec-Fetch-Mode: navigate"];
+    for _ in 0..2 {
+        for (target, reason) in [
+            (
+                "/out/x.html",
+                "The link <code>/out</code> leads out of the folder",
+            ),
+            ("/out/other", "<code>--follow-symlinks</code>"),
+            (
+                "/app",
+                "The link <code>/app.html</code> leads to a file that is not there (yet)",
+            ),
+            ("/secret.js", "There is no such file yet."),
+        ] {
+            let page = ask(server.port, "GET", target, &navigation);
+            assert_eq!(page.status, 404, "{target}");
+            assert!(page.text().contains(reason), "{target}: {}", page.text());
+            assert!(!page.text().contains("beside"), "{}", page.text());
+        }
+    }
+    project.save("site/build/app.html", "built");
+    expect_told(&mut stream, "/app.html");
+    let page = ask(server.port, "GET", "/app", &navigation);
+    assert_eq!(page.status, 200);
+    let lines: Vec<_> = (0..4).map(|_| server.out.next().unwrap()).collect();
+    assert_eq!(
+        lines[..3],
+        [
+            "out is not served: it is a link that leads out of the folder (--follow-symlinks would serve it)",
+            "app.html is not served: it is a link to a file that is not there (yet)",
+            "secret.js is not served: it is a link to a hidden or private file",
+        ]
+    );
+    assert!(lines[3].ends_with("no open page uses it"), "{lines:?}");
 }

@@ -1,17 +1,17 @@
-//! The injector: puts one script element into an HTML document and leaves every other byte alone.
+//! The injector: inserts one script element into an HTML document and changes no other byte.
 //!
-//! Where: right after `<head>`, or where the parser would begin a head by itself, that is before the
+//! Where: right after `<head>`, or where the parser would start an implied head, that is before the
 //! first tag or text that is neither the doctype, a comment, white space nor `<html>`. A script there
-//! runs before anything of the page, before a Content-Security-Policy in a `<meta>`, and changes
-//! neither the doctype mode nor any other node of the document.
+//! runs before all other scripts of the page and before a Content-Security-Policy in a `<meta>` takes
+//! effect. It changes neither the doctype mode nor any other node of the document.
 //!
-//! How: [`lol_html`] reads the beginning of the document as a browser would (comments, upper case,
-//! odd attributes) and tells byte offsets; the bytes themselves are never decoded nor written again.
-//! So any ASCII-compatible encoding passes, and all that follows the script is copied, not parsed.
+//! How: [`lol_html`] parses the beginning of the document as a browser would (comments, upper case,
+//! odd attributes) and gives byte offsets; the bytes themselves are neither decoded nor rewritten. So
+//! any ASCII-compatible encoding works, and everything after the script is copied, not parsed.
 //!
 //! What must stay true
 //! - Pure: no IO, no clock. The output does not depend on how the input was cut into chunks.
-//! - It fails open: on any doubt the bytes pass unchanged and [`Outcome::LeftAlone`] says why.
+//! - It fails open: in case of doubt the bytes pass unchanged and [`Outcome::LeftAlone`] says why.
 //! - At most [`LIMIT`] bytes are held back.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,25 +21,25 @@ use lol_html::AsciiCompatibleEncoding;
 use lol_html::html_content::{Comment, Doctype, TextChunk};
 use lol_html::send::{DocumentContentHandlers, ElementContentHandlers, HtmlRewriter, Settings};
 
-/// The most bytes of a document that are held back while the place is being looked for: 1 MiB.
+/// How many bytes of a document are held back at most while the place is searched: 1 MiB.
 ///
-/// Only comments and white space can come before that place, so a real page decides within its first
-/// hundred bytes.
+/// Only comments and white space can come before that place, so in a real page it is found within the
+/// first hundred bytes.
 pub const LIMIT: usize = 1 << 20;
 
-/// The scanner is fed in slices of this size, so that a whole document handed over in one piece is
-/// not parsed any further than its beginning.
+/// The scanner gets slices of this size, so that only the beginning of a document is parsed even if
+/// the whole of it is pushed at once.
 const STEP: usize = 4096;
 
 const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// What became of a document.
+/// What was done with a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The script is in.
+    /// The script was inserted.
     Injected,
-    /// Not a byte was changed, and this is why.
+    /// No byte was changed, for this reason.
     LeftAlone(&'static str),
 }
 
@@ -70,8 +70,8 @@ enum State {
 }
 
 impl Injector {
-    /// An injector for one document. `snippet` must be ASCII, so that it means the same in every
-    /// encoding the document may have.
+    /// An injector for one document. `snippet` must be ASCII, so that it is the same in every encoding
+    /// that the document may have.
     pub fn new(snippet: Bytes) -> Injector {
         Injector {
             snippet,
@@ -80,7 +80,7 @@ impl Injector {
         }
     }
 
-    /// Takes the next bytes of the document and appends to `out` what can be passed on.
+    /// Takes the next bytes of the document, and appends to `out` those that can be sent.
     pub fn push(&mut self, chunk: Bytes, out: &mut Vec<Bytes>) {
         match &mut self.state {
             State::Done(_) if chunk.is_empty() => {}
@@ -93,7 +93,7 @@ impl Injector {
         }
     }
 
-    /// Tells that the document has ended, and appends what was held back.
+    /// Ends the document, and appends to `out` what was held back.
     pub fn finish(&mut self, out: &mut Vec<Bytes>) {
         if let State::Searching(search) = &mut self.state {
             let found = search.finish();
@@ -101,7 +101,7 @@ impl Injector {
         }
     }
 
-    /// What became of the document; `None` while that is not decided.
+    /// What was done with the document; `None` until that is decided.
     pub fn outcome(&self) -> Option<Outcome> {
         match &self.state {
             State::Searching(_) => None,
@@ -109,8 +109,8 @@ impl Injector {
         }
     }
 
-    /// How many bytes of the document come before the script; `None` where it is not in. In the same
-    /// document it belongs there again: whoever keeps this need not search a second time.
+    /// How many bytes of the document come before the script; `None` if it was not inserted. It is the
+    /// same each time for the same document, so a server may cache it.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -155,21 +155,21 @@ impl Injector {
     }
 }
 
-/// The answer to "where?".
+/// The result of the search.
 #[derive(Clone, Copy, Debug)]
 enum Found {
     At(usize),
     Nowhere(&'static str),
 }
 
-/// The held-back beginning of a document and how far it has been read.
+/// The beginning of a document that is held back while it is searched.
 #[derive(Default)]
 struct Search {
     held: Vec<Bytes>,
     held_bytes: usize,
-    /// The first bytes until there are enough of them to tell a byte order mark.
+    /// The first bytes, until there are enough to recognise a byte order mark.
     start: Vec<u8>,
-    /// How many bytes stand before the first one the scanner was given: 3 after a byte order mark.
+    /// How many bytes the scanner did not get: 3 if the document starts with a byte order mark.
     base: usize,
     scanner: Option<Scanner>,
 }
@@ -216,7 +216,7 @@ impl Search {
         }
     }
 
-    /// Looks at the first three bytes, then lets the scanner have what there is.
+    /// Looks at the first three bytes, then passes them to the scanner.
     fn begin(&mut self) -> Option<Found> {
         let start = std::mem::take(&mut self.start);
         match start.as_slice() {
@@ -249,23 +249,23 @@ impl Search {
     }
 }
 
-/// `lol_html`, used as a reader: it tells offsets, its output is thrown away.
+/// `lol_html` as a parser: its offsets are used, its output is discarded.
 struct Scanner {
     rewriter: HtmlRewriter<'static, fn(&[u8])>,
     place: Arc<Mutex<Place>>,
 }
 
-/// Filled in by the handlers while the scanner reads.
+/// Set by the handlers during parsing.
 #[derive(Debug, Default)]
 struct Place {
     found: Option<usize>,
-    /// The end of the last doctype, comment or `<html>`: nothing may be put before it.
+    /// The end of the last doctype, comment or `<html>`: nothing may be inserted before it.
     passed: usize,
     html: bool,
 }
 
 impl Place {
-    /// Ends the reading: an error from a handler is the way to stop `lol_html` at once.
+    /// Stops the parser: `lol_html` stops when a handler returns an error.
     fn stop_at(&mut self, offset: usize) -> lol_html::HandlerResult {
         self.found.get_or_insert(offset);
         Err("found".into())
@@ -275,7 +275,7 @@ impl Place {
 impl Scanner {
     fn new() -> Scanner {
         let place = Arc::new(Mutex::new(Place::default()));
-        // Each handler holds the lock for its own few lines only; nothing else runs meanwhile.
+        // Each handler holds the lock for its own few lines; all of them run in `read`.
         let of = |place: &Arc<Mutex<Place>>| Arc::clone(place);
         let (elements, doctypes, comments, texts) =
             (of(&place), of(&place), of(&place), of(&place));
@@ -301,10 +301,10 @@ impl Scanner {
             Ok(())
         };
         let text = move |chunk: &mut TextChunk<'_>| {
-            // WHATWG HTML 13.2.6.4.2: white space before the head is dropped, so the script must not
-            // come before it: then it would be text inside the head.
+            // WHATWG HTML 13.2.6.4.2: white space before the head is dropped. Behind an inserted script it
+            // would become text in the head, so the script is inserted after it.
             let text = chunk.as_str();
-            // One character is one byte of the document, see `one_byte_one_character`.
+            // One character is one byte of the document, see `single_byte_encoding`.
             let n_blank = text
                 .bytes()
                 .take_while(|byte| matches!(byte, b'\t' | b'\n' | b'\x0c' | b'\r' | b' '))
@@ -319,9 +319,9 @@ impl Scanner {
             Err(error) => unreachable!("`*` is a selector: {error}"),
         };
         let settings = Settings::new_send()
-            // A reader of the beginning has no use for an opinion on odd markup further on.
+            // Ambiguous markup further on does not matter to the search.
             .with_strict(false)
-            .with_encoding(one_byte_one_character())
+            .with_encoding(single_byte_encoding())
             .append_element_content_handler((
                 everything,
                 ElementContentHandlers::default().element(element),
@@ -348,9 +348,10 @@ impl Scanner {
         }
     }
 
-    /// The document is at its end and has shown no content: half a page, or an empty one.
+    /// The document has ended without any content: an incomplete page, or an empty one.
     fn finish(self, base: usize, held: &[Bytes]) -> Found {
-        // What `end` would find is a last, unfinished token, and a script inside of that is lost.
+        // Not `rewriter.end()`: it would report an unfinished token, and a script inserted after its start
+        // would be part of it.
         let passed = base + lock(&self.place).passed;
         let n_blank = held
             .iter()
@@ -358,14 +359,14 @@ impl Scanner {
             .skip(passed)
             .take_while(|byte| byte.is_ascii_whitespace())
             .count();
-        // Text may still sit in the decoder: the first byte of it is where it would be found.
+        // The decoder may still hold text that no handler has got: it starts here.
         Found::At(passed + n_blank)
     }
 }
 
-/// Not the document's encoding: one in which every byte is a character of its own, so that a chunk
-/// never ends inside of one and offsets in text are offsets in bytes.
-fn one_byte_one_character() -> AsciiCompatibleEncoding {
+/// An encoding in which each byte is one character, whatever the document's own encoding is. So no
+/// chunk ends within a character, and offsets in text are offsets in bytes.
+fn single_byte_encoding() -> AsciiCompatibleEncoding {
     AsciiCompatibleEncoding::new(encoding_rs::WINDOWS_1252)
         .unwrap_or_else(AsciiCompatibleEncoding::utf_8)
 }

@@ -1,10 +1,9 @@
-//! The page's script without the comments and the indentation that are only for who reads its files: they
-//! are a third of what would be sent. Done by the compiler.
+//! Removes comments and indentation from the page's script at compile time: they are a third of it.
 //!
-//! What must stay true: nothing in those files goes on over the end of a line that is not code (a
-//! template literal, say). `tests/client/share.mjs` looks.
+//! What must stay true: no string or template literal in those files spans lines, because it would be
+//! changed as well. `tests/client/share.mjs` checks that.
 
-/// Leaves out comments, empty lines and indentation. Returns the text and its length.
+/// Removes comments, empty lines and indentation. Returns the text and its length.
 pub(super) const fn strip<const N: usize>(source: &str) -> ([u8; N], usize) {
     let source = source.as_bytes();
     let mut text = [0; N];

@@ -30,7 +30,7 @@ fn poll<F: Future>(future: F) -> F::Output {
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     match future.as_mut().poll(&mut cx) {
         std::task::Poll::Ready(output) => output,
-        std::task::Poll::Pending => panic!("it waits"),
+        std::task::Poll::Pending => panic!("still pending"),
     }
 }
 
@@ -45,7 +45,7 @@ fn check_next(subscription: &mut Subscription, expected: &str) {
 }
 
 #[test]
-fn a_newcomer_hears_the_timestamp_then_every_change() {
+fn a_new_reader_gets_the_timestamp_then_every_change() {
     let reloader = reloader();
     reloader.ready(1000, None, &[]).unwrap();
     let mut stream = subscribe(&reloader, Cursor::Latest);
@@ -69,7 +69,7 @@ fn a_change_is_published_with_the_users_that_the_caller_knows() {
         _ => Vec::new(),
     });
     reloader.ready(1, None, &[]).unwrap();
-    let mut stream = subscribe(&reloader, Cursor::After(reloader.stamp().cursor));
+    let mut stream = subscribe(&reloader, Cursor::After(reloader.page_state().cursor));
     let changes = [
         change("/site/lib.js", ChangeKind::Modified),
         change("/site/a.css", ChangeKind::Modified),
@@ -90,18 +90,18 @@ fn the_timestamp_grows_with_every_change_whatever_the_files_say() {
         .map(|newest| reloader.changed(&set(newest, &one)).unwrap().timestamp)
         .into();
     assert_eq!(timestamps, [1001, 1002, 1003, 5000, 5001]);
-    // What the files say is carried along, for the time after a restart.
-    let stamp = reloader.stamp();
-    assert_eq!((stamp.timestamp, stamp.newest), (Some(5001), Some(5000)));
+    // The files' own time is kept as well: it is the one that a restart finds.
+    let state = reloader.page_state();
+    assert_eq!((state.timestamp, state.newest), (Some(5001), Some(5000)));
     let mut stream = subscribe(&reloader, Cursor::Latest);
     check_next(&mut stream, r#"{"timestamp":5001,"newest":5000}"#);
 }
 
 #[test]
-fn what_a_removal_leaves_behind_is_what_a_restart_finds() {
+fn the_state_after_a_removal_is_the_one_that_a_restart_finds() {
     let reloader = reloader();
     reloader.ready(1000, Some(1), &[]).unwrap();
-    // The newest file is gone: the files say an older time, and the names are others.
+    // The newest file is gone, so the newest time is older now, and the names have changed.
     let removal = ChangeSet {
         tree: Some(0xfedc_ba98_7654_3210),
         ..set(900, &[change("/site/a", ChangeKind::Removed)])
@@ -112,33 +112,33 @@ fn what_a_removal_leaves_behind_is_what_a_restart_finds() {
         &mut stream,
         r#"{"timestamp":1001,"newest":900,"tree":"fedcba9876543210"}"#,
     );
-    let stamp = reloader.stamp();
-    assert_eq!((stamp.newest, stamp.tree), (Some(900), removal.tree));
+    let state = reloader.page_state();
+    assert_eq!((state.newest, state.tree), (Some(900), removal.tree));
 }
 
 #[test]
-fn a_page_made_before_the_tree_was_looked_through_hears_the_timestamp() {
+fn a_page_served_before_the_first_walk_is_done_gets_the_timestamp() {
     let reloader = reloader();
-    let stamp = reloader.stamp();
-    assert_eq!(stamp.timestamp, None);
-    let mut stream = subscribe(&reloader, Cursor::After(stamp.cursor));
+    let state = reloader.page_state();
+    assert_eq!(state.timestamp, None);
+    let mut stream = subscribe(&reloader, Cursor::After(state.cursor));
     reloader.ready(1000, None, &[]).unwrap();
     check_next(&mut stream, r#"{"timestamp":1000}"#);
 }
 
 #[test]
-fn a_page_that_knows_a_change_from_before_the_end_of_the_walk_hears_no_second_one() {
+fn a_page_that_has_a_change_from_before_the_end_of_the_walk_gets_no_second_event() {
     let reloader = reloader();
     reloader
         .changed(&set(1000, &[change("/site/a", ChangeKind::Modified)]))
         .unwrap();
-    let stamp = reloader.stamp();
+    let state = reloader.page_state();
     assert!(reloader.ready(1000, None, &[]).unwrap().is_none());
-    assert_eq!(reloader.stamp(), stamp);
+    assert_eq!(reloader.page_state(), state);
 }
 
 #[test]
-fn a_rescan_is_told_even_without_a_path() {
+fn a_rescan_is_published_without_a_path() {
     let reloader = reloader();
     let mut stream = subscribe(&reloader, Cursor::Latest);
     reloader.changed(&set(7, &[])).unwrap();
@@ -146,7 +146,7 @@ fn a_rescan_is_told_even_without_a_path() {
 }
 
 #[test]
-fn a_position_and_a_timestamp_always_belong_together() {
+fn the_cursor_and_the_timestamp_of_a_page_always_match() {
     let reloader = std::sync::Arc::new(reloader());
     reloader.ready(1, None, &[]).unwrap();
     let other = std::sync::Arc::clone(&reloader);
@@ -156,10 +156,10 @@ fn a_position_and_a_timestamp_always_belong_together() {
         }
     });
     while !publisher.is_finished() {
-        let stamp = reloader.stamp();
-        // The first event has timestamp 1, each next one 1 more.
-        let (_, seq) = stamp.cursor.minted().unwrap();
-        assert_eq!(stamp.timestamp, Some(seq.0));
+        let state = reloader.page_state();
+        // The first event has timestamp 1, each later one 1 more.
+        let (_, seq) = state.cursor.minted().unwrap();
+        assert_eq!(state.timestamp, Some(seq.0));
     }
     publisher.join().unwrap();
 }
@@ -173,7 +173,7 @@ fn a_closed_hub_is_an_error_not_a_panic() {
 
 #[test]
 fn the_script_element_holds_any_path_in_ascii() {
-    let stamp = Stamp {
+    let state = PageState {
         cursor: EventId::new("00.7").unwrap(),
         timestamp: Some(5),
         newest: None,
@@ -183,22 +183,22 @@ fn the_script_element_holds_any_path_in_ascii() {
         ScriptElement {
             client: "/c.js",
             stream: "/s",
-            stamp: &stamp,
+            state: &state,
             page,
             own_policy,
         }
         .to_string()
     };
     assert_eq!(
-        element(PageIs::File("/é \"><script>%.html"), false),
+        element(PageKind::File("/é \"><script>%.html"), false),
         r#"<script src="/c.js" data-stream="/s" data-cursor="00.7" data-timestamp="5" data-tree="00000000000000ab" data-file="/%C3%A9%20%22%3E%3Cscript%3E%25.html"></script>"#
     );
-    assert!(element(PageIs::Missing, true).ends_with(r#" data-missing data-policy></script>"#));
-    assert!(element(PageIs::Listing("/d/"), false).ends_with(r#" data-listing="/d/"></script>"#));
+    assert!(element(PageKind::Missing, true).ends_with(r#" data-missing data-policy></script>"#));
+    assert!(element(PageKind::Listing("/d/"), false).ends_with(r#" data-listing="/d/"></script>"#));
 }
 
 #[test]
-fn a_late_reader_gets_a_gap_and_the_status() {
+fn a_reader_from_another_log_gets_a_gap_and_the_status() {
     let reloader = reloader();
     reloader.ready(9, None, &[]).unwrap();
     let foreign = EventId::new("0123456789ab.3").unwrap();

@@ -188,23 +188,12 @@ impl Debouncer {
         }
     }
 
-    /// When the gathering that is under way ends.
-    pub(super) fn gathered_due(&self) -> Option<Instant> {
-        self.gathering.map(Gathering::due)
-    }
-
     /// When [`take_due`](Self::take_due) has something to give.
     pub(super) fn due(&self) -> Option<Instant> {
-        let gathered = self.gathered_due();
+        let gathered = self.gathering.map(Gathering::due);
         let held = self.held.values();
         let written = held.filter_map(|held| held.written_due(self.write_quiet));
         written.chain(gathered).min()
-    }
-
-    /// When this path is released, if no other signal comes.
-    pub(super) fn due_of(&self, path: &Path) -> Option<Instant> {
-        let written = self.held.get(path)?.written_due(self.write_quiet);
-        written.or_else(|| self.gathered_due())
     }
 
     /// Takes out everything whose time has come.

@@ -13,7 +13,7 @@ use super::ignores::is_vim_probe;
 use super::inbox::{Inbox, Job};
 use super::lock;
 use super::names::Names;
-use super::native::{NativeEvent, RawEvent, WRITE_QUIET};
+use super::native::{KEEPS_TIME, NativeEvent, RawEvent, WRITE_QUIET};
 use super::stat::{FileStat, now_ns};
 use super::tree::Tree;
 use super::{Change, ChangeKind, ChangeSet, Notice};
@@ -68,17 +68,25 @@ impl Dispatcher {
         }
     }
 
-    /// Takes what the system says. Runs on notify's thread.
-    pub(super) fn handle(&self, root: usize, generation: u64, report: NativeEvent) {
+    /// Takes what the system reports, on the thread that heard of it. Returns when it is to be called again
+    /// if nothing else comes: a write is mostly followed by its close within microseconds, and to wake
+    /// another thread for each would cost more than the save.
+    pub(super) fn handle(
+        &self,
+        root: usize,
+        generation: u64,
+        report: NativeEvent,
+    ) -> Option<Instant> {
         let mut state = lock(&self.state);
         if state
             .roots
             .get(root)
             .is_none_or(|root_state| root_state.generation != generation)
         {
-            return;
+            return None;
         }
         match report {
+            NativeEvent::Quiet => self.publish_due(&mut state),
             NativeEvent::Lost => self.inbox.push(Job::Rescan { root }),
             NativeEvent::Failed(error) => state.notify(Notice::Warning(WatchError::System(error))),
             NativeEvent::Path(path, raw_event) => {
@@ -94,11 +102,14 @@ impl Dispatcher {
                         self.inbox.push(Job::FollowLink { root, link });
                     }
                 }
-                if let Some(due) = state.debouncer.gathered_due() {
-                    self.inbox.wake_by(due);
-                }
             }
         }
+        let due = state.debouncer.due();
+        match due {
+            Some(due) if !KEEPS_TIME => self.inbox.wake_by(due),
+            _ => {}
+        }
+        due
     }
 
     /// Takes one signal of one path. `via_link`: the path is a link, and the signal is of what it
@@ -213,14 +224,9 @@ impl Dispatcher {
 
     /// Takes a signal of a path that is not ignored.
     pub(super) fn signal(&self, state: &mut State, path: PathBuf, signal: Signal) {
-        let written = matches!(signal, Signal::Written { .. }).then(|| path.clone());
         if let Some(path) = state.debouncer.signal(path, signal, Instant::now()) {
             let paths = vec![path];
             self.publish(state, Due { paths, lost: false });
-        }
-        // Mostly a close follows within microseconds; the watch thread then finds that nothing is due.
-        if let Some(due) = written.and_then(|path| state.debouncer.due_of(&path)) {
-            self.inbox.wake_by(due);
         }
     }
 

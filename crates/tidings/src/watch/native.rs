@@ -27,6 +27,10 @@ use std::time::Duration;
 /// Whether the system tells that a writer is done (inotify's `IN_CLOSE_WRITE`).
 pub(super) const TELLS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
+/// Whether the handler is called again, with [`NativeEvent::Quiet`], at the time that it returned last. Else
+/// the watch thread has to be woken for that.
+pub(super) const KEEPS_TIME: bool = TELLS_CLOSE;
+
 /// Whether each directory is watched on its own (so that ignored ones cost nothing).
 pub(super) const PER_DIRECTORY: bool = TELLS_CLOSE;
 
@@ -58,6 +62,8 @@ pub(super) enum RawEvent {
 #[derive(Debug)]
 pub(super) enum NativeEvent {
     Path(PathBuf, RawEvent),
+    /// Nothing has come until the time that the handler returned.
+    Quiet,
     /// The system's queue ran over: some events are lost.
     Lost,
     Failed(io::Error),

@@ -29,11 +29,8 @@ fn a_limit_is_named_with_its_value_and_the_way_out() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("a")).unwrap();
         let (send, notices) = channel();
-        let options = Options {
-            roots: vec![dir.path().to_owned()],
-            directory_limit: Some(1),
-            ..Options::default()
-        };
+        let mut options = Options::new([dir.path()]);
+        options.directory_limit = Some(1);
         let _watcher = Watcher::start(options, move |notice| {
             let _ = send.send(notice);
         })

@@ -11,10 +11,7 @@ fn what_the_system_lost_is_reported_to_be_lost() {
         }
         let (send, notices) = channel();
         let (resume, blocked) = channel::<()>();
-        let options = Options {
-            roots: vec![dir.path().to_owned()],
-            ..Options::default()
-        };
+        let options = Options::new([dir.path()]);
         let mut block = false;
         let _watcher = Watcher::start(options, move |notice| {
             let changed = matches!(notice, Notice::Changed(_));
@@ -77,10 +74,7 @@ fn what_changes_during_the_first_walk_is_reported() {
         }
         for round in 0..10 {
             let (send, notices) = channel();
-            let options = Options {
-                roots: vec![dir.path().to_owned()],
-                ..Options::default()
-            };
+            let options = Options::new([dir.path()]);
             let _watcher = Watcher::start(options, move |notice| {
                 let _ = send.send(notice);
             })

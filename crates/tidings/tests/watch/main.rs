@@ -149,10 +149,7 @@ impl Site {
     }
 
     fn start(&mut self, set: impl FnOnce(&mut Options)) -> Vec<Change> {
-        let mut options = Options {
-            roots: vec![self.root()],
-            ..Options::default()
-        };
+        let mut options = Options::new([self.root()]);
         set(&mut options);
         let (send, notices) = channel();
         self.watcher = None;

@@ -171,10 +171,7 @@ fn a_single_file_can_be_a_root() {
 #[test]
 fn a_root_that_is_not_there_is_an_error() {
     on_time(|| {
-        let options = Options {
-            roots: vec![PathBuf::from("/nowhere/at/all")],
-            ..Options::default()
-        };
+        let options = Options::new(["/nowhere/at/all"]);
         let error = Watcher::start(options, |_| {}).unwrap_err();
         assert!(
             matches!(error, WatchError::NoRoot { path, .. } if path == Path::new("/nowhere/at/all"))

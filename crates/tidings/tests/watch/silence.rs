@@ -128,10 +128,7 @@ fn the_callback_may_say_what_was_observed() {
         let (send, notices) = channel();
         let shared: Arc<Mutex<Option<Watcher>>> = Arc::default();
         let (inner, read) = (Arc::clone(&shared), path.clone());
-        let options = Options {
-            roots: vec![dir.path().to_owned()],
-            ..Options::default()
-        };
+        let options = Options::new([dir.path()]);
         let watcher = Watcher::start(options, move |notice| {
             if let Some(watcher) = &*inner.lock().unwrap() {
                 watcher.observed(&read, &fs::metadata(&read).unwrap());
@@ -173,10 +170,7 @@ fn a_callback_may_drop_its_own_watcher() {
         let (send, notices) = channel();
         let shared: Arc<Mutex<Option<Watcher>>> = Arc::default();
         let inner = Arc::clone(&shared);
-        let options = Options {
-            roots: vec![dir.path().to_owned()],
-            ..Options::default()
-        };
+        let options = Options::new([dir.path()]);
         let watcher = Watcher::start(options, move |notice| {
             if matches!(notice, Notice::Changed(_)) {
                 let watcher = inner.lock().unwrap().take();

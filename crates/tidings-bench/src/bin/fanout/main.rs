@@ -1,10 +1,10 @@
-//! What a delivery costs: one event to many streams, in CPU of the server's process.
+//! The cost of a delivery: CPU time of the server for sending one event to many streams.
 //!
-//! Compared in one run, taking turns: two floors (a loop of bare `send`s over blocking sockets, once
-//! event by event and once with everything outstanding in one `send`), this library behind hyper, and
-//! axum with tokio's broadcast. Each server is this program again, one thread on core 0; the load is
-//! one thread on core 1 and checks every byte's order. The loop is closed: with W=1 each event is
-//! alone, with W=16 sixteen are published back to back, and then everybody is waited for.
+//! Compared in turns in one run: two floors (a loop of plain `send` calls on blocking sockets, once
+//! event by event and once with everything outstanding in one `send`), this library with hyper, and
+//! axum with tokio's broadcast. Each server is this program again, one thread on core 0. The load is
+//! one thread on core 1, which checks every byte. The loop is closed: W=1 publishes single events,
+//! W=16 publishes sixteen back to back; then all streams are waited for.
 //!
 //! `cargo run --release -p tidings-bench --bin fanout [--streams 1000] [--rounds 5] [--ms 1500]`
 
@@ -25,7 +25,7 @@ use tidings_bench::{Process, cpu_of, median, option, pinned};
 
 const WINDOWS: [u64; 2] = [1, 16];
 
-/// What one turn of one server gave.
+/// The result of one server in one round.
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     cpu_us: f64,
@@ -147,7 +147,7 @@ fn print(window: u64, turns: &[Vec<Turn>; Server::ALL.len()]) {
     println!();
 }
 
-/// The load on a processor of its own, apart from the server's.
+/// Pins the load to another core than the server.
 fn pin_self() {
     let id = std::process::id().to_string();
     let status = Command::new("taskset")

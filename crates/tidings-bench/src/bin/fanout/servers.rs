@@ -1,8 +1,8 @@
 //! The servers that are compared, each one thread.
 //!
-//! Every one prints the port for streams and the port for the publisher, and publishes the same text
-//! as the next event on each [`PUBLISH`]. Only the blocking floors need to be told of a stream before
-//! it comes; the others accept by themselves.
+//! Each prints its port for streams and its port for the publisher, and publishes the same text as the next
+//! event on each [`PUBLISH`]. Only the blocking floors need [`ACCEPT`] before a stream is opened; the others
+//! accept concurrently.
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
@@ -22,7 +22,7 @@ use tidings_bench::load::{ACCEPT, PUBLISH, payload};
 use tokio::io::AsyncReadExt;
 use tokio::sync::broadcast;
 
-/// Words of the publisher that are read in one go.
+/// How many commands of the publisher are read at once.
 const WORDS: usize = 256;
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n";
@@ -32,7 +32,7 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-
 pub(crate) enum Server {
     /// A loop over blocking sockets: one `send` per event and stream.
     Floor,
-    /// The same over a log: one `send` of all that a stream has not had.
+    /// The same with a log: one `send` of everything that a stream has not got yet.
     FloorLog,
     Tidings,
     Axum,
@@ -59,7 +59,7 @@ impl Server {
         Server::ALL.into_iter().find(|server| server.name() == name)
     }
 
-    /// Serves until the process is ended.
+    /// Serves until the process is killed.
     pub(crate) fn run(self) {
         let streams = TcpListener::bind("127.0.0.1:0").unwrap();
         let control = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -111,7 +111,7 @@ fn floor(streams: &TcpListener, control: &TcpListener, join: bool) {
 fn accept(streams: &TcpListener) -> TcpStream {
     let (mut stream, _) = streams.accept().unwrap();
     stream.set_nodelay(true).unwrap();
-    // The load's request is small and comes in one piece.
+    // The load's request is small and arrives in one piece.
     let _ = stream.read(&mut [0; 1024]).unwrap();
     stream.write_all(HEAD.as_bytes()).unwrap();
     stream
@@ -161,7 +161,7 @@ async fn tidings(streams: TcpListener, control: TcpListener) {
                     let response = endpoint.respond(&request.into_parts().0);
                     async move { Ok::<_, Infallible>(response) }
                 });
-                // An error is a client that went away.
+                // An error means that the client has left.
                 let _ = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(std::time::Duration::from_secs(60))
@@ -178,7 +178,7 @@ async fn tidings(streams: TcpListener, control: TcpListener) {
     .await;
 }
 
-/// What one writes with axum and tokio alone.
+/// A typical program with axum and tokio alone.
 async fn axum(streams: TcpListener, control: TcpListener) {
     let (sender, _) = broadcast::channel(64);
     let app = axum::Router::new()
@@ -187,7 +187,7 @@ async fn axum(streams: TcpListener, control: TcpListener) {
     let streams = listener(streams).tap_io(|stream| stream.set_nodelay(true).unwrap());
     tokio::spawn(async move { axum::serve(streams, app).await });
     published(control, async |text| {
-        // Refused while there is no stream.
+        // This fails while there is no stream.
         let _ = sender.send(text);
     })
     .await;
@@ -197,7 +197,7 @@ async fn events(
     State(sender): State<broadcast::Sender<String>>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let stream = futures_util::stream::unfold(sender.subscribe(), async |mut receiver| {
-        // A lag ends the stream, which the load notices.
+        // A stream that lags ends, and the load notices that.
         let text: String = receiver.recv().await.ok()?;
         Some((Ok(Event::default().data(text)), receiver))
     });

@@ -1,7 +1,7 @@
-/* The floor of the benchmark `page`: the least that a server does which looks at the file for each request.
+/* The floor of the benchmark `page`: the least that a server must do if it reads the file for each request.
  *
  * One thread. Per request seven system calls: epoll_wait, read (the request), openat, fstat, read (the whole
- * file), close, writev (head and body). It checks nothing, and it is no server for anything else.
+ * file), close, writev (head and body). It checks nothing: do not use it as a server.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -1,14 +1,14 @@
-//! What a request costs: CPU of the server's process for a 10 KB page (with the script put in) and for a
-//! 100 KB script, asked for over and over on 32 kept connections.
+//! The cost of a request: CPU time of the server for a 10 KB page, with injection, and for a 100 KB script,
+//! requested repeatedly on 32 kept connections.
 //!
 //! The program and its floor take turns in one run. The floor is `floor.c`, built here with `cc`: one
-//! thread, seven system calls per request, a file that is opened and read each time. Each server runs as
-//! it is, on any processor. The load is one thread; it keeps one request under way on each connection,
-//! and ends the run at the first answer that is not whole.
+//! thread, seven system calls per request, and the file is opened and read each time. The servers are not
+//! pinned to a core. The load is one thread; it keeps one request under way on each connection, and aborts
+//! the run at the first incomplete response.
 //!
 //! `cargo run --release -p tidings-bench --bin page [--rounds 7] [--ms 1500] [--connections 32]`
 //!
-//! `--other PATH` measures a third server: another build of the program. `--only app.js` leaves the page out.
+//! `--other PATH` measures a third server: another build of the program. `--only app.js` omits the page.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(
@@ -29,7 +29,7 @@ use tidings_bench::{Process, median, option, text_option, tidings};
 const PAGE_BYTES: usize = 10 * 1024;
 const SCRIPT_BYTES: usize = 100 * 1024;
 
-/// What is asked for: its name, as a browser asks for it.
+/// What is requested, with a browser's headers.
 const TARGETS: [Target; 2] = [
     Target {
         path: "index.html",
@@ -50,7 +50,7 @@ struct Target {
     headers: &'static str,
 }
 
-/// What one turn of one server gave.
+/// The result of one server in one round.
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     cpu_us: f64,
@@ -68,7 +68,7 @@ fn main() {
     let n_connections = option("connections", 32);
     let least = Duration::from_millis(option("ms", 1500) as u64);
     let dir = tempfile::tempdir().unwrap();
-    // A folder for each: opening a file that another server watches would wake that one.
+    // Each server has its own folder, so that opening a file does not wake another server's watcher.
     let site = |name: &str| {
         let site = dir.path().join(name);
         write_site(&site);
@@ -83,7 +83,7 @@ fn main() {
         let mut other = program(Path::new(&other), &site("other-site"));
         servers.push(Server::start("other", &mut other));
     }
-    // Settled: what is younger than a tick of the file system's clock is not remembered.
+    // Wait until the files are older than a tick of the file system's clock: younger ones are not cached.
     std::thread::sleep(Duration::from_millis(100));
     println!(
         "{n_connections} connections, {n_rounds} rounds of at least {} ms in turns; medians\n",
@@ -165,7 +165,7 @@ fn print(target: &Target, servers: &[Server], turns: &[Vec<Turn>]) {
     println!();
 }
 
-/// What a browser sends.
+/// A browser's request.
 fn request(target: &Target) -> String {
     format!(
         "GET /{} HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\

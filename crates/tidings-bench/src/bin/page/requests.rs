@@ -1,5 +1,5 @@
-//! [`Requests`]: the load. One request is under way on each connection; an answer that is whole is
-//! followed by the next request at once.
+//! [`Requests`]: the load. Each connection has one request under way; after a complete response the next
+//! one is sent at once.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use memchr::memmem;
 use mio::{Events, Interest, Poll, Token};
 
-/// No answer for so long: the server has lost one.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The run is aborted if no response arrives for this long.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) struct Requests {
     poll: Poll,
@@ -22,9 +22,9 @@ pub(crate) struct Requests {
 
 struct Connection {
     socket: mio::net::TcpStream,
-    /// The head, as far as it has come; empty once it was read.
+    /// The part of the head that has arrived; empty once it is parsed.
     head: Vec<u8>,
-    /// Of the body, once the head was read.
+    /// The bytes of the body that are still missing, once the head is parsed.
     missing_bytes: Option<usize>,
     is_busy: bool,
 }
@@ -62,7 +62,7 @@ impl Requests {
         }
     }
 
-    /// Asks until this moment, then waits for what is under way. Gives back the number of answers.
+    /// Sends requests until this moment, then waits for those under way. Returns the number of responses.
     pub(crate) fn run(&mut self, until: Instant) -> u64 {
         let mut n_answers = 0;
         let mut n_busy = self.connections.len();
@@ -70,7 +70,7 @@ impl Requests {
             connection.ask(&self.request);
         }
         while n_busy > 0 {
-            self.poll.poll(&mut self.ready, Some(PATIENCE)).unwrap();
+            self.poll.poll(&mut self.ready, Some(TIMEOUT)).unwrap();
             assert!(!self.ready.is_empty(), "{n_busy} requests stay unanswered");
             let is_over = Instant::now() >= until;
             for event in &self.ready {
@@ -91,13 +91,13 @@ impl Requests {
 
 impl Connection {
     fn ask(&mut self, request: &[u8]) {
-        // Small, and the socket has nothing else to send.
+        // This cannot block: the request is small and nothing else is being sent.
         let n = self.socket.write(request).unwrap();
         assert_eq!(n, request.len());
         self.is_busy = true;
     }
 
-    /// Reads what is there. Whether the answer is whole now.
+    /// Reads what has arrived. Returns whether the response is complete.
     fn read(&mut self, buffer: &mut [u8], least_bytes: usize) -> bool {
         while self.is_busy {
             match self.socket.read(buffer) {

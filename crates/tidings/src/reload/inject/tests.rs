@@ -9,7 +9,7 @@ fn check(marked: &str) {
         String::from_utf8_lossy(&whole(page.as_bytes())),
         marked.replacen('|', "<S>", 1)
     );
-    // One byte at a time must say the same.
+    // Byte by byte it must be the same.
     assert_eq!(
         String::from_utf8_lossy(&in_chunks(page.as_bytes(), &[1])),
         marked.replacen('|', "<S>", 1),
@@ -42,7 +42,7 @@ fn outcome(page: &[u8]) -> Outcome {
     injector.push(Bytes::copy_from_slice(page), &mut out);
     injector.finish(&mut out);
     if injector.outcome() != Some(Outcome::Injected) {
-        assert_eq!(out.concat(), page, "left alone means not a byte changed");
+        assert_eq!(out.concat(), page, "a byte was changed");
     }
     injector.outcome().unwrap()
 }
@@ -125,7 +125,7 @@ fn any_ascii_compatible_encoding_passes_untouched() {
 }
 
 #[test]
-fn utf_16_is_left_alone_and_says_so() {
+fn utf_16_is_left_alone_with_that_reason() {
     let reason = Outcome::LeftAlone("it is encoded in UTF-16");
     assert_eq!(outcome(b"\xff\xfe<\0p\0>\0"), reason);
     assert_eq!(outcome(b"\xfe\xff\0<\0p\0>"), reason);
@@ -142,12 +142,12 @@ fn no_more_than_the_limit_is_held_back() {
     for chunk in page.chunks(1000) {
         injector.push(Bytes::copy_from_slice(chunk), &mut out);
     }
-    assert!(!out.is_empty(), "it passes on before the document ends");
+    assert!(!out.is_empty(), "nothing was passed on before the end");
 }
 
 #[test]
 fn what_follows_the_script_is_not_parsed() {
-    // 64 MiB of tags: parsing them would be seen as a slow test, copying is a reference count.
+    // 64 MiB of tags: parsing them would make this test slow, copying them only counts a reference.
     let mut page = b"<head>".to_vec();
     page.resize(64 << 20, b'<');
     let mut injector = Injector::new(Bytes::from_static(b"<S>"));

@@ -17,7 +17,7 @@
 use super::{NativeEvent, RawEvent, Refusal, read_limit};
 use crate::watch::error::WatchError;
 use crate::watch::lock;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
@@ -30,6 +30,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 /// What is asked of a directory. Neither `OPEN`, `ACCESS` nor `CLOSE_NOWRITE`: those are readers.
 const EVENTS: WatchFlags = WatchFlags::CREATE
@@ -66,9 +67,10 @@ struct Watches {
 }
 
 impl Native {
-    /// `handler` runs on a thread of its own, one report at a time.
+    /// `handler` runs on a thread of its own, one report at a time. It returns when it wants to be called
+    /// again if nothing else comes.
     pub(in crate::watch) fn start(
-        handler: impl FnMut(NativeEvent) + Send + 'static,
+        handler: impl FnMut(NativeEvent) -> Option<Instant> + Send + 'static,
     ) -> Result<Native, WatchError> {
         let inotify = match inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC) {
             Ok(inotify) => inotify,
@@ -125,15 +127,22 @@ impl Native {
 
 impl Shared {
     /// Reads events until the other end of the pipe is gone.
-    fn listen(&self, ended: &PipeReader, mut handler: impl FnMut(NativeEvent)) {
+    fn listen(&self, ended: &PipeReader, mut handler: impl FnMut(NativeEvent) -> Option<Instant>) {
         let mut buffer = vec![MaybeUninit::uninit(); BUFFER_BYTES];
         let mut reader = Reader::new(&self.inotify, &mut buffer);
+        let mut due = None::<Instant>;
         loop {
+            let timeout = due.map(|due| due.saturating_duration_since(Instant::now()));
+            let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
             let mut sources = [
                 PollFd::new(&self.inotify, PollFlags::IN),
                 PollFd::new(ended, PollFlags::IN),
             ];
-            match poll(&mut sources, None) {
+            match poll(&mut sources, timeout.as_ref()) {
+                Ok(0) => {
+                    due = handler(NativeEvent::Quiet);
+                    continue;
+                }
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => {
                     handler(NativeEvent::Failed(error.into()));
@@ -150,12 +159,12 @@ impl Shared {
                 match reader.next() {
                     Ok(event) => {
                         if let Some(report) = self.report(&event) {
-                            handler(report);
+                            due = handler(report);
                         }
                     }
                     Err(Errno::AGAIN | Errno::INTR) => break,
                     Err(error) => {
-                        handler(NativeEvent::Failed(error.into()));
+                        due = handler(NativeEvent::Failed(error.into()));
                         break;
                     }
                 }
@@ -254,8 +263,31 @@ mod tests {
 
     fn start() -> (Native, Receiver<NativeEvent>) {
         let (send, reports) = channel();
-        let native = Native::start(move |report| drop(send.send(report)));
+        let native = Native::start(move |report| {
+            let _ = send.send(report);
+            None
+        });
         (native.unwrap(), reports)
+    }
+
+    #[test]
+    fn the_handler_is_called_again_at_the_time_that_it_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (send, reports) = channel();
+        let mut native = Native::start(move |report| {
+            let asked = matches!(report, NativeEvent::Path(..));
+            let _ = send.send(report);
+            asked.then(Instant::now)
+        })
+        .unwrap();
+        native.watch(dir.path()).ok().unwrap();
+        fs::create_dir(dir.path().join("a")).unwrap();
+        let next = || reports.recv_timeout(PATIENCE).unwrap();
+        assert!(matches!(next(), NativeEvent::Path(_, RawEvent::Created)));
+        assert!(matches!(next(), NativeEvent::Quiet));
+        // Once: it did not ask again.
+        fs::create_dir(dir.path().join("b")).unwrap();
+        assert!(matches!(next(), NativeEvent::Path(_, RawEvent::Created)));
     }
 
     /// Reports up to that of the closing of this file.

@@ -8,6 +8,7 @@ use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{EventKind, RecursiveMode, Watcher as _};
 use std::io;
 use std::path::Path;
+use std::time::Instant;
 
 /// One instance of the system's watcher. Dropping it ends all its watches.
 pub(in crate::watch) struct Native {
@@ -17,11 +18,13 @@ pub(in crate::watch) struct Native {
 impl Native {
     /// `handler` runs on notify's thread, one report at a time.
     pub(in crate::watch) fn start(
-        mut handler: impl FnMut(NativeEvent) + Send + 'static,
+        mut handler: impl FnMut(NativeEvent) -> Option<Instant> + Send + 'static,
     ) -> Result<Native, WatchError> {
         let handler = move |event: notify::Result<notify::Event>| match event {
             Ok(event) => translate(event, &mut handler),
-            Err(error) => handler(NativeEvent::Failed(into_io(error))),
+            Err(error) => {
+                handler(NativeEvent::Failed(into_io(error)));
+            }
         };
         match notify::RecommendedWatcher::new(handler, notify::Config::default()) {
             Ok(watcher) => Ok(Native { watcher }),
@@ -62,7 +65,7 @@ impl Native {
     }
 }
 
-fn translate(event: notify::Event, handler: &mut impl FnMut(NativeEvent)) {
+fn translate(event: notify::Event, handler: &mut impl FnMut(NativeEvent) -> Option<Instant>) {
     if event.need_rescan() {
         handler(NativeEvent::Lost);
         return;

@@ -1,15 +1,14 @@
-//! The direct path: an event stream without hyper, once its response head is out.
+//! The direct path: an event stream without hyper, once its response head is sent.
 //!
-//! After the head, hyper has nothing more to do for a stream but to hold 16 KiB of buffers and a task
-//! to be woken. So the socket is taken back and written to by whoever publishes, in its own thread: a
-//! save is on its way to the page without a single hand-over in between. The body is an ordinary
-//! [`SseBody`]; what is special is its waker, which does not schedule anything but writes.
+//! After the head, hyper would only hold 16 KiB of buffers and a task for a stream. So the socket is taken
+//! back, and the thread that publishes an event writes it to the socket itself, without switching to
+//! another thread. The body is an ordinary [`SseBody`]; its waker writes instead of scheduling a task.
 //!
 //! What must stay true
-//! - Nobody waits for a socket. One that takes no more keeps at most one piece of the body
-//!   ([`Unsent`]), and nothing further is asked of the body until that is gone.
-//! - One thread at a time writes; who finds another at it leaves a note and goes.
-//! - Only HTTP/1.1 with chunked framing comes here; all else stays with hyper.
+//! - No thread blocks on a socket. If a socket is full, at most one piece of the body is kept
+//!   ([`Unsent`]), and the body is not polled again until that is sent.
+//! - One thread at a time writes. Another one that is woken meanwhile asks it to poll again ([`WRITE_AGAIN`]).
+//! - Only HTTP/1.1 with chunked framing is served here; everything else stays with hyper.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -27,23 +26,23 @@ use tidings::http::SseBody;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 
-/// Where a stream's body waits until hyper has sent the head.
+/// A stream's body, kept here until hyper has sent the head.
 #[derive(Default)]
-pub(crate) struct Handover {
-    // Held to put the body in and to take it out.
+pub(super) struct PendingStream {
+    // Held only to store the body and to take it.
     body: Mutex<Option<SseBody>>,
     head_sent: AtomicBool,
-    /// The socket did not take all of what hyper has for it: the head may be among that.
+    /// The socket did not accept all that hyper has written, which may include the head.
     socket_blocked: AtomicBool,
 }
 
-impl Handover {
-    pub(crate) fn put(&self, body: SseBody) {
+impl PendingStream {
+    pub(super) fn put(&self, body: SseBody) {
         *self.body.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
     }
 
-    /// The body, if hyper has come to it: then it has the head behind it.
-    pub(crate) fn take(&self) -> Option<SseBody> {
+    /// The body, once hyper has polled for it: by then it has written the head.
+    pub(super) fn take(&self) -> Option<SseBody> {
         if !self.head_sent.load(Ordering::Acquire) {
             return None;
         }
@@ -54,43 +53,43 @@ impl Handover {
     }
 }
 
-/// What hyper is given for a body: it never yields anything, and notes that it was asked.
-pub(crate) struct Placeholder(pub(crate) Arc<Handover>);
+/// The body that hyper gets instead: it never yields anything, but records that it was polled.
+pub(super) struct Placeholder(pub(super) Arc<PendingStream>);
 
 impl Placeholder {
-    pub(crate) fn poll_frame<E>(&self) -> Poll<Option<Result<Frame<Bytes>, E>>> {
+    pub(super) fn poll_frame<E>(&self) -> Poll<Option<Result<Frame<Bytes>, E>>> {
         self.0.head_sent.store(true, Ordering::Release);
         Poll::Pending
     }
 }
 
-/// A connection's socket that knows whether hyper has bytes which it did not take.
-pub(crate) struct Watched {
+/// A connection's socket that records whether it has accepted all that hyper has written.
+pub(super) struct TrackedSocket {
     socket: TokioIo<TcpStream>,
-    handover: Arc<Handover>,
+    pending: Arc<PendingStream>,
 }
 
-impl Watched {
-    pub(crate) fn new(socket: TcpStream, handover: Arc<Handover>) -> Watched {
-        Watched {
+impl TrackedSocket {
+    pub(super) fn new(socket: TcpStream, pending: Arc<PendingStream>) -> TrackedSocket {
+        TrackedSocket {
             socket: TokioIo::new(socket),
-            handover,
+            pending,
         }
     }
 
-    pub(crate) fn into_socket(self) -> TcpStream {
+    pub(super) fn into_socket(self) -> TcpStream {
         self.socket.into_inner()
     }
 
-    fn note<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        self.handover
+    fn record<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.pending
             .socket_blocked
             .store(polled.is_pending(), Ordering::Release);
         polled
     }
 }
 
-impl hyper::rt::Read for Watched {
+impl hyper::rt::Read for TrackedSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -100,14 +99,14 @@ impl hyper::rt::Read for Watched {
     }
 }
 
-impl hyper::rt::Write for Watched {
+impl hyper::rt::Write for TrackedSocket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
-        self.note(polled)
+        self.record(polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -128,16 +127,16 @@ impl hyper::rt::Write for Watched {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
-        self.note(polled)
+        self.record(polled)
     }
 }
 
-/// Lets hyper serve a connection, until it ends or comes to an event stream; then returns that
-/// stream's socket and body. Told to end, it ends with the answer that is under way.
-pub(crate) async fn until_stream<S, B>(
-    mut connection: http1::Connection<Watched, S>,
-    handover: &Handover,
-    ending: &mut watch::Receiver<bool>,
+/// Lets hyper serve a connection until it ends or has sent the head of an event stream; then returns that
+/// stream's socket and body. When `shutdown` changes, the connection ends after the response under way.
+pub(super) async fn until_stream<S, B>(
+    mut connection: http1::Connection<TrackedSocket, S>,
+    pending: &PendingStream,
+    shutdown: &mut watch::Receiver<bool>,
 ) -> Option<(TcpStream, SseBody)>
 where
     S: hyper::service::HttpService<Incoming, ResBody = B> + Unpin,
@@ -147,20 +146,20 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut body = None;
-    let mut told = pin!(ending.changed());
-    let mut is_ending = false;
+    let mut shutdown = pin!(shutdown.changed());
+    let mut is_shutting_down = false;
     poll_fn(|cx| {
-        if !is_ending && told.as_mut().poll(cx).is_ready() {
-            is_ending = true;
+        if !is_shutting_down && shutdown.as_mut().poll(cx).is_ready() {
+            is_shutting_down = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
         match connection.poll_without_shutdown(cx) {
-            // An error is a client that went away or spoke something else: nobody's concern.
+            // An error means that the client has left or did not send HTTP; neither is reported.
             Poll::Ready(_) => Poll::Ready(()),
             Poll::Pending => {
-                body = body.take().or_else(|| handover.take());
+                body = body.take().or_else(|| pending.take());
                 match body {
-                    Some(_) if !handover.socket_blocked.load(Ordering::Acquire) => Poll::Ready(()),
+                    Some(_) if !pending.socket_blocked.load(Ordering::Acquire) => Poll::Ready(()),
                     _ => Poll::Pending,
                 }
             }
@@ -170,11 +169,11 @@ where
     body.map(|body| (connection.into_parts().io.into_socket(), body))
 }
 
-/// Serves the rest of a stream whose head is out. Ends with the stream or with the client.
-pub(crate) async fn serve(socket: TcpStream, body: SseBody) {
+/// Serves the rest of a stream after its head. Returns when the stream ends or the client leaves.
+pub(super) async fn serve(socket: TcpStream, body: SseBody) {
     let stream = Arc::new(Stream {
         socket,
-        turn: AtomicU8::new(IDLE),
+        writer: AtomicU8::new(IDLE),
         state: Mutex::new(State {
             body: Some(body),
             unsent: Unsent::default(),
@@ -187,15 +186,15 @@ pub(crate) async fn serve(socket: TcpStream, body: SseBody) {
     loop {
         tokio::select! {
             ready = stream.socket.readable() => match ready.and_then(|()| stream.socket.try_read(&mut discarded)) {
-                // The client has gone: closing the socket's half is all that a browser ever does.
+                // The client has left: browsers close a stream's connection completely, never only half.
                 Ok(0) => break,
-                // It may say what it likes; there is no second answer on this connection.
+                // A pipelined request is ignored: this response is the last on the connection.
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => break,
             },
             () = stream.blocked.notified() => {
-                // A slow reader: come back when there is room.
+                // A slow reader: go on when the socket is writable.
                 tokio::select! {
                     ready = stream.socket.writable() => match ready {
                         Ok(()) => Arc::clone(&stream).write(),
@@ -212,26 +211,29 @@ pub(crate) async fn serve(socket: TcpStream, body: SseBody) {
 
 struct Stream {
     socket: TcpStream,
-    turn: AtomicU8,
-    // Held by the one whose turn it is, for a few non-blocking writes.
+    /// One of the constants below.
+    writer: AtomicU8,
+    // Held by the thread that writes, for a few non-blocking writes.
     state: Mutex<State>,
-    /// The socket takes no more.
+    /// The socket is full.
     blocked: Notify,
     /// The body has ended or the socket is broken.
     ended: Notify,
 }
 
-/// Nobody writes; one does; one does and has been told to look again.
+/// No thread writes.
 const IDLE: u8 = 0;
+/// A thread writes.
 const WRITING: u8 = 1;
-const AGAIN: u8 = 2;
+/// A thread writes, and must poll the body again before it stops.
+const WRITE_AGAIN: u8 = 2;
 
 struct State {
     body: Option<SseBody>,
     unsent: Unsent,
 }
 
-/// A piece of the body in its chunk, and how much of it is out.
+/// A piece of the body, framed as a chunk, and how much of it is sent.
 #[derive(Default)]
 struct Unsent {
     head: Vec<u8>,
@@ -239,10 +241,10 @@ struct Unsent {
     sent: usize,
 }
 
-/// What ends a chunk (RFC 9112 7.1).
+/// The end of a chunk (RFC 9112 7.1).
 const CHUNK_END: &[u8] = b"\r\n";
 
-/// What ends the body: the last chunk, without trailers.
+/// The end of the body: the last chunk, without trailers.
 const BODY_END: &[u8] = b"0\r\n\r\n";
 
 impl Wake for Stream {
@@ -256,12 +258,12 @@ impl Stream {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes all that there is, unless somebody is at it: then that one looks again.
+    /// Writes everything that the body has. If another thread is writing, that one polls again instead.
     fn write(self: Arc<Stream>) {
         let was = self
-            .turn
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |turn| {
-                Some(if turn == IDLE { WRITING } else { AGAIN })
+            .writer
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |writer| {
+                Some(if writer == IDLE { WRITING } else { WRITE_AGAIN })
             });
         if was != Ok(IDLE) {
             return;
@@ -275,12 +277,12 @@ impl Stream {
                 Written::Ended => self.ended.notify_one(),
             }
             let idle =
-                self.turn
+                self.writer
                     .compare_exchange(WRITING, IDLE, Ordering::AcqRel, Ordering::Acquire);
             if idle.is_ok() {
                 return;
             }
-            self.turn.store(WRITING, Ordering::Release);
+            self.writer.store(WRITING, Ordering::Release);
         }
     }
 
@@ -319,7 +321,7 @@ impl Stream {
 }
 
 enum Written {
-    /// The body has no more for now; its waker will tell.
+    /// The body has no more for now; it will wake the waker.
     All,
     Blocked,
     Ended,

@@ -1,0 +1,172 @@
+//! Answers requests: first the guard, then the server's own paths, then files.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use tidings::http::Endpoint;
+use tidings::reload::CLIENT_JS;
+
+use crate::files::{self, Files};
+use crate::guard::frames::{self, FRAME_JS, FrameHost};
+use crate::guard::{self, Guard, Refusal};
+use crate::listen::Answer;
+use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
+use crate::referrers::Referrers;
+use crate::report::{ChangeReporter, PageReport};
+
+/// Where pages report what they have done about a change.
+const REPORT_PATH: &str = "/@tidings/seen";
+
+/// The largest such report, in bytes.
+const REPORT_LIMIT: usize = 1024;
+
+/// How long a sandboxed document has to be opened again under the secret host name.
+const FRAME_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The server's own paths begin with this; files below it are not served.
+const OWN_PREFIX: &str = "/@tidings/";
+
+pub(super) struct App {
+    pub(super) guard: Guard,
+    pub(super) frame_host: Arc<FrameHost>,
+    /// Whether a request was refused that may have come from a sandboxed frame.
+    pub(super) has_refused_opaque: AtomicBool,
+    pub(super) files: Files,
+    pub(super) pages: Arc<LivePages>,
+    pub(super) referrers: Arc<Referrers>,
+    pub(super) endpoint: Endpoint,
+    pub(super) reporter: Arc<ChangeReporter>,
+}
+
+impl App {
+    pub(super) async fn answer(
+        self: Arc<App>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Answer<files::Body> {
+        let (parts, body) = request.into_parts();
+        if let Err(refusal) = self.guard.check(&parts) {
+            return Answer::Response(refused(refusal));
+        }
+        let path = parts.uri.path();
+        let own = path == STREAM_PATH || path.starts_with(OWN_PREFIX);
+        let framed = match self.frame_host.admits(&parts) {
+            Ok(framed) => framed,
+            Err(refusal) => return Answer::Response(refused(refusal)),
+        };
+        if path == CLIENT_PATH && (framed || frames::is_foreign_script(&parts)) {
+            return Answer::Response(script(FRAME_JS));
+        }
+        let foreign = match (own, framed) {
+            (true, _) => guard::same_origin_only(&parts),
+            (false, true) => Ok(()),
+            (false, false) => guard::no_foreign_embedding(&parts),
+        };
+        if let Err(refusal) = foreign {
+            if !own && frames::may_be_sandboxed(&parts.headers) {
+                self.warn_unless_frames_work(path);
+            }
+            return Answer::Response(refused(refusal));
+        }
+        Answer::Response(match path {
+            _ if own && framed => plain(StatusCode::NOT_FOUND, "not found\n"),
+            STREAM_PATH => return Answer::Stream(self.endpoint.respond(&parts)),
+            CLIENT_PATH => client_script(&parts.method),
+            REPORT_PATH => self.page_reported(&parts.method, body).await,
+            _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
+            _ => {
+                self.referrers.record(&parts);
+                let request = Request::from_parts(parts, ());
+                let response = self.files.respond(&request, Some(peer), &*self.pages);
+                match framed {
+                    true => self.frame_host.open(response.await, request.headers()),
+                    false => response.await,
+                }
+            }
+        })
+    }
+
+    /// Requests of a sandboxed document are refused until its script opens it again under the secret host
+    /// name. So the first refusal is reported only if that does not happen in time.
+    fn warn_unless_frames_work(&self, path: &str) {
+        if self.has_refused_opaque.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (frame_host, pages) = (Arc::clone(&self.frame_host), Arc::clone(&self.pages));
+        let path = path.to_owned();
+        tokio::spawn(async move {
+            tokio::time::sleep(FRAME_TIMEOUT).await;
+            if !frame_host.is_used() {
+                pages.denied_to_opaque(&path);
+            }
+        });
+    }
+
+    async fn page_reported(&self, method: &Method, body: Incoming) -> Response<files::Body> {
+        if method != Method::POST {
+            return plain(StatusCode::METHOD_NOT_ALLOWED, "only POST\n");
+        }
+        let Ok(body) = Limited::new(body, REPORT_LIMIT).collect().await else {
+            return plain(StatusCode::PAYLOAD_TOO_LARGE, "too large\n");
+        };
+        match serde_json::from_slice::<PageReport>(&body.to_bytes()) {
+            Ok(report) => {
+                self.reporter.page_reported(&report);
+                plain(StatusCode::NO_CONTENT, "")
+            }
+            Err(_) => plain(StatusCode::BAD_REQUEST, "not a report\n"),
+        }
+    }
+}
+
+fn client_script(method: &Method) -> Response<files::Body> {
+    let body = match *method {
+        Method::GET => CLIENT_JS,
+        Method::HEAD => "",
+        _ => return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"),
+    };
+    let mut response = script(body);
+    let headers = response.headers_mut();
+    // Its address holds a hash of it.
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("max-age=31536000, immutable"),
+    );
+    response
+}
+
+fn script(text: &'static str) -> Response<files::Body> {
+    let mut response = plain(StatusCode::OK, text);
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/javascript; charset=utf-8"),
+    );
+    response
+}
+
+fn refused(refusal: Refusal) -> Response<files::Body> {
+    let mut response = plain(refusal.status, refusal.text);
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<files::Body> {
+    let mut response = Response::new(files::Body::whole(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

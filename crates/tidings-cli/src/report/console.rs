@@ -1,0 +1,158 @@
+//! The console: the only place that prints.
+//!
+//! Standard output gets the address and one line per change, standard error gets warnings and errors.
+//! With `--json` each message is one JSON object on one line. There is colour only on a terminal, and
+//! none where NO_COLOR is set.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::Write;
+use std::sync::Mutex;
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{Effects, Style};
+use serde::Serialize;
+use serde_json::Value;
+
+pub(crate) struct Console {
+    quiet: bool,
+    json: bool,
+    styles: Styles,
+    // Held while one message is written, so that the lines of several threads do not mix.
+    out: Mutex<std::io::Stdout>,
+}
+
+/// A message that can be printed as text or as JSON.
+pub(crate) trait Message: Serialize {
+    /// The text for people.
+    fn text(&self, styles: Styles) -> String;
+
+    /// The text with `--quiet`, if the message is printed at all.
+    fn quiet_text(&self, styles: Styles) -> String {
+        self.text(styles)
+    }
+}
+
+/// Escapes control characters: file names may contain line breaks and terminal escape sequences.
+pub(crate) fn printable(name: &str) -> Cow<'_, str> {
+    if !name.contains(char::is_control) {
+        return Cow::Borrowed(name);
+    }
+    let mut escaped = String::with_capacity(name.len() + 8);
+    for character in name.chars() {
+        match character.is_control() {
+            true => escaped.extend(character.escape_default()),
+            false => escaped.push(character),
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Text styles; they do nothing where the output is not a terminal.
+#[derive(Clone, Copy)]
+pub(crate) struct Styles {
+    enabled: bool,
+}
+
+impl Styles {
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.apply(Effects::BOLD, text)
+    }
+
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.apply(Effects::DIMMED, text)
+    }
+
+    fn apply(self, effects: Effects, text: &str) -> String {
+        let style = match self.enabled {
+            true => Style::new().effects(effects),
+            false => Style::new(),
+        };
+        format!("{style}{text}{style:#}")
+    }
+}
+
+impl Console {
+    pub(crate) fn new(quiet: bool, json: bool) -> Console {
+        let out = std::io::stdout();
+        // This considers whether it is a terminal, NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb.
+        let enabled = AutoStream::choice(&out) != ColorChoice::Never;
+        Console {
+            quiet,
+            json,
+            styles: Styles { enabled },
+            out: Mutex::new(out),
+        }
+    }
+
+    /// Prints a message that is shown even with `--quiet`: the server's addresses.
+    pub(crate) fn banner(&self, event: &str, message: &impl Message) {
+        let text = match (self.json, self.quiet) {
+            (true, _) => json(event, message),
+            (false, true) => message.quiet_text(self.styles),
+            (false, false) => message.text(self.styles),
+        };
+        if let Ok(mut out) = self.out.lock() {
+            // An error means that the reader has closed the pipe, as `head` does. The server goes on.
+            let _ = writeln!(out, "{text}");
+            let _ = out.flush();
+        }
+    }
+
+    /// Prints a message about something that has happened. `--quiet` suppresses it, unless the output
+    /// is JSON.
+    pub(crate) fn event(&self, event: &str, message: &impl Message) {
+        if !self.quiet || self.json {
+            self.banner(event, message);
+        }
+    }
+
+    /// Prints a warning, and how to resolve it.
+    pub(crate) fn warn(&self, message: &str, hint: Option<&str>) {
+        self.problem("warning", message, hint);
+    }
+
+    /// Prints the error that the program exits with.
+    pub(crate) fn error(&self, error: &anyhow::Error) {
+        match error.downcast_ref::<HintedError>() {
+            Some(HintedError { message, hint }) => self.problem("error", message, Some(hint)),
+            None => self.problem("error", &format!("{error:#}"), None),
+        }
+    }
+
+    fn problem(&self, level: &str, message: &str, hint: Option<&str>) {
+        let mut err = std::io::stderr().lock();
+        if self.json {
+            let line = serde_json::json!({"event": level, "message": message, "hint": hint});
+            let _ = writeln!(err, "{line}");
+            return;
+        }
+        let _ = writeln!(err, "{level}: {message}");
+        if let Some(hint) = hint {
+            let _ = writeln!(err, "hint: {hint}");
+        }
+    }
+}
+
+fn json(event: &str, message: &impl Message) -> String {
+    let mut value = serde_json::to_value(message).unwrap_or(Value::Null);
+    if let Value::Object(fields) = &mut value {
+        fields.insert("event".to_owned(), Value::from(event));
+    }
+    value.to_string()
+}
+
+/// An error with a hint on how to resolve it.
+#[derive(Debug)]
+pub(crate) struct HintedError {
+    pub(crate) message: String,
+    pub(crate) hint: String,
+}
+
+impl fmt::Display for HintedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for HintedError {}
