@@ -54,7 +54,7 @@ const CLIENT_SOURCE: &str = concat!(
     include_str!("reload/client/start.js"),
     include_str!("reload/client/ids.js"),
     include_str!("reload/client/share.js"),
-    include_str!("reload/client/world.js"),
+    include_str!("reload/client/worker.js"),
     include_str!("reload/client/page.js"),
     include_str!("reload/client/addresses.js"),
     include_str!("reload/client/documents.js"),
@@ -62,7 +62,7 @@ const CLIENT_SOURCE: &str = concat!(
     include_str!("reload/client/images.js"),
     include_str!("reload/client/uses.js"),
     include_str!("reload/client/change.js"),
-    include_str!("reload/client/hear.js"),
+    include_str!("reload/client/receive.js"),
     include_str!("reload/client/join.js"),
     include_str!("reload/client/end.js"),
 );

@@ -1,4 +1,4 @@
-//! A page that stands still holds up no other page: not those that are there, nor those that come.
+//! A page that is stopped delays no other page, neither an open one nor a new one.
 //!
 //! The first page of a browser has the stream, so it is the one that is stopped.
 

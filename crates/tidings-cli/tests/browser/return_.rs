@@ -1,9 +1,10 @@
-//! What was missed is caught on return; what was not, reloads nothing.
+//! A page that was away, or whose server was, shows on return what has changed, and reloads only if
+//! something has.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::site::{COUNT_LOADS, page, page_with};
-use crate::{Browser, Site};
+use crate::{Browser, Page, Site};
 
 #[test]
 fn a_change_while_the_server_is_down_is_caught() {
@@ -15,6 +16,76 @@ fn a_change_while_the_server_is_down_is_caught() {
     site.save("index.html", page("two"));
     site.start(&[]);
     tab.until_text("two");
+}
+
+#[test]
+fn a_save_just_before_the_server_stops_leaves_the_page_until_the_server_is_back() {
+    let mut site = Site::serve(&[("index.html", &page("one"))]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    tab.mark();
+    tab.watch_workers();
+    tab.until("navigator.locks.query().then(l => l.held.length === 1)");
+    // The page receives the save only when the server is away.
+    tab.call("Debugger.enable", json!({}));
+    tab.eval("setTimeout(() => { debugger })");
+    tab.event("Debugger.paused");
+    site.save("index.html", page("two"));
+    // Its worker may only be about to open the stream.
+    let mut n = 0;
+    while site.line("change")["streams"] != 1 {
+        n += 1;
+        site.save("index.html", page(&format!("two<!--{n}-->")));
+    }
+    site.stop();
+    tab.call("Debugger.resume", json!({}));
+    // It asks more than once.
+    for _ in 0..2 {
+        let asked = until_event(&mut tab, "Network.requestWillBeSent", is_head);
+        until_event(&mut tab, "Network.loadingFailed", |failed| {
+            failed["requestId"] == asked["requestId"]
+        });
+    }
+    assert!(tab.is_same());
+    tab.until_text("one");
+    site.start(&[]);
+    tab.until_text("two");
+}
+
+#[test]
+fn a_page_whose_file_is_gone_stays_when_what_it_uses_is_saved() {
+    let index = |text: &str| page_with("<script src=a.js></script>", text);
+    let site = Site::serve(&[("page.html", &index("one")), ("a.js", "window.v = 1")]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/page.html"));
+    tab.mark();
+    tab.watch_workers();
+    site.remove("page.html");
+    site.save("a.js", "window.v = 2");
+    until_event(&mut tab, "Network.responseReceived", |received| {
+        received["response"]["status"] == 404
+    });
+    site.save("a.js", "window.v = 3");
+    until_event(&mut tab, "Network.responseReceived", |received| {
+        received["response"]["status"] == 404
+    });
+    assert!(tab.is_same());
+    site.save("page.html", index("two"));
+    tab.until_text("two");
+    tab.until("window.v === 3");
+}
+
+fn is_head(asked: &Value) -> bool {
+    asked["request"]["method"] == "HEAD"
+}
+
+fn until_event(tab: &mut Page, method: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    loop {
+        let event = tab.event(method);
+        if wanted(&event) {
+            return event;
+        }
+    }
 }
 
 #[test]
@@ -39,10 +110,10 @@ fn a_restart_without_a_change_reloads_nothing() {
         site.stop();
         tab.forget_events();
         site.start(&[]);
-        // Until the page is back and has heard the status: its worker listens for it.
+        // Until the page is connected and has received the status, in its worker.
         while tab.event("Network.eventSourceMessageReceived")["eventName"] != "message" {}
     }
-    // Heard live again, in the same document: it has come back and has not been reloaded.
+    // It receives changes again, in the same document: it is connected and has not been reloaded.
     site.save("a.css", "h1 { color: blue }");
     tab.until("getComputedStyle(document.querySelector('h1')).color === 'rgb(0, 0, 255)'");
     assert!(tab.is_same());
@@ -93,7 +164,7 @@ fn a_change_between_page_and_stream_is_caught() {
     let site = Site::serve(&[("index.html", &page("one"))]);
     let mut browser = Browser::start();
     let mut tab = browser.blank();
-    // The page is there, its script is held back: nobody listens yet.
+    // The page is there, its script is held back: there is no stream yet.
     tab.call(
         "Fetch.enable",
         json!({"patterns": [{"urlPattern": "*client.js*"}]}),
@@ -115,7 +186,11 @@ fn a_wiped_and_rebuilt_site_ends_on_what_was_built() {
         )
     };
     let mut browser = Browser::start();
-    for rebuilt in ["at once", "when it was told", "when the page has looked"] {
+    for rebuilt in [
+        "at once",
+        "when the removal was published",
+        "when the page has checked",
+    ] {
         let site = Site::serve(&[
             ("index.html", &index("one")),
             ("css/a.css", "body { color: red }"),
@@ -123,7 +198,7 @@ fn a_wiped_and_rebuilt_site_ends_on_what_was_built() {
         ]);
         let mut tab = browser.open(&site.url("/"));
         tab.until_text("one");
-        tab.call("Network.enable", json!({}));
+        tab.watch_workers();
         for entry in std::fs::read_dir(site.root()).unwrap() {
             let path = entry.unwrap().path();
             match path.is_dir() {
@@ -133,8 +208,8 @@ fn a_wiped_and_rebuilt_site_ends_on_what_was_built() {
         }
         match rebuilt {
             "at once" => {}
-            "when it was told" => drop(site.line("change")),
-            _ => while tab.event("Network.responseReceived")["response"]["status"] != 404 {},
+            "when the removal was published" => drop(site.line("change")),
+            _ => drop(until_event(&mut tab, "Network.requestWillBeSent", is_head)),
         }
         site.save("index.html", index("two"));
         if rebuilt != "at once" {

@@ -1,10 +1,14 @@
 //! The stream: its bytes, its timestamp, and going on where it was left.
 
 use std::fs::{self, File};
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use socket2::SockRef;
 
+use super::support::program::until;
 use super::{Folder, Server, Stream, ask};
 
 #[test]
@@ -74,6 +78,41 @@ fn the_head_says_one_thing_about_the_connection() {
     assert_eq!(said(&stream.head), "close");
     let stream = Stream::open(server.port, &["Connection: keep-alive"]);
     assert_eq!(said(&stream.head), "keep-alive");
+}
+
+/// However and whenever a client leaves, its stream ends with it.
+#[test]
+fn a_client_that_leaves_right_after_it_asked_leaves_no_stream_behind() {
+    let folder = Folder::new(&[("a.txt", "0")]);
+    let server = Server::start(&folder, &["--json"]);
+    let mut stream = Stream::open(server.port, &[]);
+    stream.event();
+    for n in 0..300 {
+        let mut leaves = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+        let more = if n % 2 == 0 { "" } else { "GET / HTTP/1.1\r\n" };
+        let request = format!("GET /server-sent-events HTTP/1.1\r\nHost: localhost\r\n\r\n{more}");
+        leaves.write_all(request.as_bytes()).unwrap();
+        // At different moments of what the server does about it.
+        for _ in 0..n * 100 {
+            std::hint::spin_loop();
+        }
+        match n % 3 {
+            0 => {}
+            1 => leaves.shutdown(Shutdown::Write).unwrap(),
+            _ => SockRef::from(&leaves)
+                .set_linger(Some(Duration::ZERO))
+                .unwrap(),
+        }
+    }
+    // The server may be busy with the last of them.
+    let mut n = 0;
+    let only_one = until(|| {
+        n += 1;
+        folder.save("a.txt", "x".repeat(n));
+        let line: Value = serde_json::from_str(&server.out.next().unwrap()).unwrap();
+        (line["streams"] == 1).then_some(())
+    });
+    only_one.expect("one stream is left");
 }
 
 #[test]

@@ -96,8 +96,8 @@ export class World {
   request(request) {
     const { lock } = this
     if (request.steal) {
-      const robbed = lock.holder
-      if (robbed) this.later(this.between(0, 5), () => robbed.alive() && robbed.lost())
+      const previous = lock.holder
+      if (previous) this.later(this.between(0, 5), () => previous.alive() && previous.lost())
       lock.holder = null
       lock.queue.unshift(request)
     } else lock.queue.push(request)
@@ -197,9 +197,9 @@ class Server {
 
   after(cursor) {
     const kept = this.position - this.log.length
-    const at = positionOf(cursor)
-    if (sameLog(cursor, this.cursor) && at >= kept && at <= this.position) {
-      return this.log.slice(at - kept)
+    const position = positionOf(cursor)
+    if (sameLog(cursor, this.cursor) && position >= kept && position <= this.position) {
+      return this.log.slice(position - kept)
     }
     return this.known === null ? [] : [{ id: this.cursor, data: JSON.stringify({ timestamp: this.known }) }]
   }
@@ -267,7 +267,7 @@ class Page {
       if (this.state !== 'loading' || this.loads !== loads) return
       const { server } = world
       if (!server.up) return this.load()
-      this.at = server.cursor
+      this.cursor = server.cursor
       this.timestamp = server.known
       // Its bytes travel, and are read.
       world.later(world.between(1, 200), () => {
@@ -284,7 +284,7 @@ class Page {
     const alive = () => this.generation === generation && this.state !== 'hung'
     const me = (this.me = `${world.random()}`)
     const later = (ms, action) => world.later(ms, () => alive() && action())
-    const page = { id: this.at, timestamp: this.timestamp, newest: this.timestamp, fresh }
+    const page = { id: this.cursor, timestamp: this.timestamp, newest: this.timestamp, fresh }
     this.requests = new Set()
     this.stream = null
     later(world.between(1, 50), () => {
@@ -326,16 +326,16 @@ class Page {
   read() {
     if (this.world.now < this.busyUntil) return this.world.later(this.busyUntil - this.world.now, () => this.read())
     const first = this.inbox.shift()
-    if (first?.generation === this.generation) this.hear(first.event)
+    if (first?.generation === this.generation) this.receive(first.event)
   }
 
-  hear({ id, data }) {
+  receive({ id, data }) {
     const { timestamp, changes } = JSON.parse(data)
-    const next = sameLog(id, this.at) && positionOf(id) === positionOf(this.at) + 1
-    assert.ok(next || !changes, `page ${this.n} at ${this.at} is given ${id} ${data}`)
-    assert.ok(!sameLog(id, this.at) || positionOf(id) > positionOf(this.at), `page ${this.n} at ${this.at} is given ${id} again`)
+    const next = sameLog(id, this.cursor) && positionOf(id) === positionOf(this.cursor) + 1
+    assert.ok(next || !changes, `page ${this.n} at ${this.cursor} is given ${id} ${data}`)
+    assert.ok(!sameLog(id, this.cursor) || positionOf(id) > positionOf(this.cursor), `page ${this.n} at ${this.cursor} is given ${id} again`)
     const before = this.timestamp
-    this.at = id
+    this.cursor = id
     this.timestamp = timestamp
     const reloads = changes ? this.world.random() < 0.6 : before !== null && before !== timestamp
     if (reloads) this.load()

@@ -1,14 +1,14 @@
   // ---- addresses -----------------------------------------------------------------------------------
 
-  // Under an address that no cache has met.
-  const busted = (url, bust, base = document.baseURI) => {
+  // An address that no cache has a response for.
+  const versioned = (url, version, base = document.baseURI) => {
     const fresh = new URL(url, base)
-    fresh.searchParams.set('tidings', bust)
+    fresh.searchParams.set('tidings', version)
     return fresh.href
   }
 
-  // As the page wrote it, without what a swap has added.
-  const original = (url, base = document.baseURI) => {
+  // Without the parameter that a swap has added.
+  const unversioned = (url, base = document.baseURI) => {
     const plain = new URL(url, base)
     if (plain.searchParams.has('tidings')) plain.searchParams.delete('tidings')
     plain.hash = ''

@@ -1,29 +1,58 @@
   // ---- what is done about a change -----------------------------------------------------------------
 
   let reloading = false
-  let doing = Promise.resolve() // swaps run one after the other, so that the last one wins
+  let retryNow = () => {} // ends the pause of a reload that waits for the server
+  let swapping = Promise.resolve() // swaps run one after the other, so that the last one wins
 
-  const seen = (id, did) => {
+  const report = (id, action) => {
     // By hand: some libraries teach strings a `toJSON` of their own.
-    const body = `{"id":"${id}","did":"${did}"}`
-    // Only the server's log is the poorer where this fails.
-    if (policy) return request(seenUrl.href, { method: 'POST', body, keepalive: true }).catch(() => {})
+    const body = `{"id":"${id}","did":"${action}"}`
+    // If this fails, only the line that the server prints is wrong.
+    if (policy) return void request(reportUrl.href, { method: 'POST', body, keepalive: true })
     try {
-      navigator.sendBeacon(seenUrl, body)
+      navigator.sendBeacon(reportUrl, body)
     } catch {}
   }
 
-  const reload = (id) => {
+  // The status that the page's address is answered with; 0 while the server is away. Where there is no
+  // answer for long, the page itself may have all connections in use, and a reload frees them: 200.
+  const statusOfPage = () => {
+    const url = new URL(location.href)
+    url.username = url.password = url.hash = '' // fetch refuses the first two
+    const headers = { accept: 'text/html' }
+    const status = request(url.href, { method: 'HEAD', cache: 'no-store', headers })
+    return Promise.race([status, delay(3000).then(() => 200)])
+  }
+
+  // Whether the page stays: its file is gone, and there is an event when it is back. A page whose address
+  // a script has changed may have no file there.
+  const shouldStay = (status) => status === 404 && file && addresses.has(pathOf(location.href))
+
+  const reload = async (id) => {
     if (reloading) return
     reloading = true
-    seen(id, 'reload')
+    // Navigating to a server that is away would end on the browser's own error page, where nothing
+    // listens. So the page stays until there is an answer, and goes on listening.
+    for (let pause = 50; ; pause = Math.min(RETRY_LIMIT, pause * 1.5)) {
+      const asked = cursor
+      const status = await statusOfPage()
+      if (!shouldStay(status)) {
+        if (status) break
+        const event = new Promise((done) => (retryNow = done))
+        await Promise.race([event, delay(pause)])
+      } else if (cursor === asked) {
+        reloading = false
+        return
+      }
+    }
+    report(id, 'reload')
     try {
-      sessionStorage.setItem(memory, id)
+      sessionStorage.setItem(storageKey, cursor)
     } catch {}
-    // The stream holds one of six connections; the page needs them.
+    // The stream is one of six connections that the browser has for this server.
     leave()
     location.reload()
-    // Still here? Then somebody chose to stay on the page.
+    // The user may choose to stay on the page (`beforeunload`).
     setTimeout(() => {
       reloading = false
       join()
@@ -32,45 +61,40 @@
 
   // Whether the page's address answers with a page at all.
   const isThere = async () => {
-    try {
-      const headers = { accept: 'text/html' }
-      return await request(location.href, { method: 'HEAD', cache: 'no-store', headers })
-    } catch {
-      return false
-    }
+    const status = await statusOfPage()
+    return status >= 200 && status < 400
   }
 
-  // Returns how to show a file anew in place, or null where only a reload will do.
-  const swapOf = ({ path, kind }, bust, around) => {
-    if (kind === 'removed' || framedFiles(around).has(path)) return null
-    if (isSheet(path)) return swapSheet(path, bust, around)
-    return isImage(path) ? swapImage(path, bust, around) : null
+  // Returns a function that updates the uses of a file in place, or null where only a reload will do.
+  const planSwap = ({ path, kind }, version, scan) => {
+    if (kind === 'removed' || framedFiles(scan).has(path)) return null
+    if (isSheet(path)) return swapSheet(path, version, scan)
+    return isImage(path) ? swapImage(path, version, scan) : null
   }
 
   const apply = async (id, changes) => {
     if (reloading) return
-    const around = lookAround()
-    const used = filesUsed(around)
-    const unseen = new Set(changes.filter((change) => isUsedUnseen(change, id, around, used)))
-    const mine = changes.filter((change) => concerns(change, unseen.has(change), used))
+    const scan = scanDocuments()
+    const used = filesUsed(scan)
+    const usedElsewhere = new Set(changes.filter((change) => isUsedElsewhere(change, id, scan, used)))
+    const mine = changes.filter((change) => concerns(change, usedElsewhere.has(change), used))
     if (mine.length === 0) return
-    // In the place of a page that is not there: look whether it is now. The error page itself may
-    // have changed, too.
+    // A 404 page: check whether the file is there now. The error page itself may have changed, too.
     const ofThisPage = ({ path }) => path === '/404.html' || used.has(path)
     if (missing && !mine.some(ofThisPage)) return (await isThere()) && reload(id)
     if (mine.every(({ kind }) => kind === 'removed')) {
-      // A generator that wipes its output and writes it again: wait for it, then look.
-      await new Promise((done) => setTimeout(done, 150))
+      // A generator that wipes its output and writes it again: wait for it, then check.
+      await delay(150)
       return (await isThere()) && reload(id)
     }
-    if (mine.some((change) => unseen.has(change))) return reload(id)
-    const bust = `${positionOf(id)}-${Date.now()}`
-    // Images first, so that a sheet that comes anew gets their new addresses.
+    if (mine.some((change) => usedElsewhere.has(change))) return reload(id)
+    const version = `${positionOf(id)}-${Date.now()}`
+    // Images first, so that a reloaded sheet gets their new addresses.
     const images = mine.filter(({ path }) => isImage(path))
     const ordered = [...images, ...mine.filter((change) => !images.includes(change))]
-    const swaps = ordered.map((change) => swapOf(change, bust, around))
+    const swaps = ordered.map((change) => planSwap(change, version, scan))
     if (swaps.includes(null)) return reload(id)
-    seen(id, images.length > 0 ? 'image' : 'style')
+    report(id, images.length > 0 ? 'image' : 'style')
     for (const swap of swaps) await swap()
   }
 

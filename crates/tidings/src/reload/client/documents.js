@@ -1,10 +1,10 @@
-  // ---- the documents that this page answers for ----------------------------------------------------
+  // ---- the documents that this page updates --------------------------------------------------------
   //
-  // Itself, and every frame of its origin that does not listen: one filled by a script, `srcdoc`, an
-  // SVG image in an <object>. A frame that listens is a page of its own.
+  // Itself, and every frame of its origin without this script: one filled by a script, `srcdoc`, an SVG
+  // image in an <object>. A frame with this script updates itself.
 
-  const answersForItself = Symbol.for('tidings')
-  Object.defineProperty(document, answersForItself, { value: true })
+  const hasClient = Symbol.for('tidings')
+  Object.defineProperty(document, hasClient, { value: true })
 
   // A document or shadow root, and the open shadow roots below it. Closed ones are not to be found.
   function* rootsIn(root) {
@@ -20,27 +20,27 @@
     }
   }
 
-  const lookAround = () => {
-    const around = {
+  const scanDocuments = () => {
+    const scan = {
       documents: [],
       roots: [],
-      frames: [], // elements whose content does not listen, as far as one can look
-      opaque: false, // whether there is one that cannot be looked into
+      frames: [], // elements whose content does not have this script
+      opaque: false, // whether the content of one cannot be read
     }
     const visit = (content) => {
-      around.documents.push(content)
+      scan.documents.push(content)
       for (const root of rootsIn(content)) {
-        around.roots.push(root)
+        scan.roots.push(root)
         for (const frame of root.querySelectorAll('iframe, frame, object, embed, fencedframe')) {
           const inner = contentOf(frame)
-          if (inner?.[answersForItself]) continue
-          around.frames.push(frame)
+          if (inner?.[hasClient]) continue
+          scan.frames.push(frame)
           if (inner) visit(inner)
-          else around.opaque = true
+          else scan.opaque = true
         }
       }
     }
     visit(document)
-    return around
+    return scan
   }
 

@@ -1,15 +1,15 @@
   // ---- in place: images ----------------------------------------------------------------------------
 
-  // Images that have been swapped: path -> under which address. Sheets that come later name the old one.
-  const pictures = new Map()
+  // Images that have been swapped: path -> version. Sheets that load later have the old address.
+  const swappedImages = new Map()
 
   const svgNamespace = 'http://www.w3.org/2000/svg'
-  const painted = ['fill', 'stroke', 'filter', 'mask', 'clip-path', 'cursor', 'marker-start', 'marker-mid', 'marker-end']
+  const paintAttributes = ['fill', 'stroke', 'filter', 'mask', 'clip-path', 'cursor', 'marker-start', 'marker-mid', 'marker-end']
 
   const nameOf = (path) => path.slice(path.lastIndexOf('/') + 1)
 
   // Whether a text names a file relative to a place that is not known.
-  const mayName = (text, path) => {
+  const mayReference = (text, path) => {
     let found = false
     eachUrl(text, (url) => {
       if (!/^(\/|[a-z][a-z0-9+.-]*:)/i.test(url)) found ||= nameOf(pathOf(url) ?? '') === nameOf(path)
@@ -29,26 +29,26 @@
   }
 
   // Gives the images in a sheet the addresses that they have been swapped to.
-  const repaint = (sheet) => {
-    if (pictures.size === 0) return
+  const restoreSwappedImages = (sheet) => {
+    if (swappedImages.size === 0) return
     for (const [{ style }, base] of declarationsOf(sheet)) {
       if (!style?.cssText.includes('url(')) continue
       const next = eachUrl(style.cssText, (url) => {
-        const bust = pictures.get(pathOf(url, base))
-        return bust && busted(url, bust, base)
+        const version = swappedImages.get(pathOf(url, base))
+        return version && versioned(url, version, base)
       })
       if (next !== style.cssText) style.cssText = next
     }
   }
 
-  // All uses of an image: steps that show it anew, the addresses it is loaded from, the reasons for
-  // loading it that these explain, and whether there is a use that cannot be shown anew.
-  const imageUses = (path, bust, { roots }) => {
-    const uses = { steps: [], urls: new Set(), symbols: new Set(), reasons: new Set(), stuck: false }
+  // All uses of an image: steps that update them, the addresses it is loaded from, the reasons for loading
+  // it that these explain, and whether there is a use that cannot be updated.
+  const imageUses = (path, version, { roots }) => {
+    const uses = { steps: [], urls: new Set(), symbols: new Set(), reasons: new Set(), unsupported: false }
     const next = (url, base) => {
       if (pathOf(url, base) !== path) return null
-      uses.urls.add(original(url, base))
-      return busted(url, bust, base)
+      uses.urls.add(unversioned(url, base))
+      return versioned(url, version, base)
     }
     const attribute = (node, name, reasons) => {
       const url = node.getAttribute(name)
@@ -63,7 +63,7 @@
       const fresh = eachUrl(text, (url) => next(url, base))
       // Where a variable is used decides what an address in it is relative to.
       for (const name of style) {
-        if (name.startsWith('--') && mayName(style.getPropertyValue(name), path)) uses.stuck = true
+        if (name.startsWith('--') && mayReference(style.getPropertyValue(name), path)) uses.unsupported = true
       }
       if (fresh === text) return
       uses.steps.push(() => (style.cssText = fresh))
@@ -73,7 +73,7 @@
       for (const [rule, base] of declarationsOf(sheet)) {
         const isFont = rule.type === 5 // CSSRule.FONT_FACE_RULE, whose declarations cannot be changed
         if (rule.style && !isFont) declarations(rule.style, base)
-        else if (eachUrl(rule.cssText, (url) => next(url, base)) !== rule.cssText) uses.stuck = true
+        else if (eachUrl(rule.cssText, (url) => next(url, base)) !== rule.cssText) uses.unsupported = true
       }
     }
     for (const root of roots) {
@@ -85,7 +85,7 @@
         // Loaded for one of the other uses, or for a script that has it.
         else if (node.relList.contains('preload') && pathOf(node.href) === path) {
           uses.reasons.add('link')
-          uses.stuck ||= node.as !== 'image'
+          uses.unsupported ||= node.as !== 'image'
         }
       }
       for (const node of root.querySelectorAll('img[srcset], source[srcset]')) {
@@ -99,14 +99,14 @@
         for (const { name, namespaceURI, value } of [...node.attributes]) {
           const fresh = /^(xlink:)?href$/.test(name) && !value.startsWith('#') && next(value, node.baseURI)
           if (!fresh) continue
-          if (!['image', 'feImage', 'use'].includes(node.localName)) uses.stuck = true
+          if (!['image', 'feImage', 'use'].includes(node.localName)) uses.unsupported = true
           if (node.localName === 'use') uses.symbols.add(fresh)
           uses.steps.push(() => node.setAttributeNS(namespaceURI, name, fresh))
           for (const reason of [node.localName, 'other']) uses.reasons.add(reason)
         }
       }
-      for (const node of root.querySelectorAll(painted.map((name) => `[${name}*="url("]`).join())) {
-        for (const name of painted) {
+      for (const node of root.querySelectorAll(paintAttributes.map((name) => `[${name}*="url("]`).join())) {
+        for (const name of paintAttributes) {
           const text = node.getAttribute(name) ?? ''
           const fresh = eachUrl(text, (url) => !url.startsWith('#') && next(url, node.baseURI))
           if (fresh === text) continue
@@ -117,14 +117,14 @@
       for (const node of root.querySelectorAll('[style]')) declarations(node.style, node.baseURI)
       for (const one of root.styleSheets) sheet(one)
       for (const made of root.adoptedStyleSheets ?? []) {
-        // It does not tell what addresses in it are relative to.
-        uses.stuck ||= mayName(textOf(made), path)
+        // It is not known what addresses in it are relative to.
+        uses.unsupported ||= mayReference(textOf(made), path)
         sheet(made)
       }
-      // A canvas keeps what was drawn on it.
+      // A canvas keeps what was drawn.
       uses.canvas ||= root.querySelector('canvas') !== null
     }
-    uses.stuck ||= uses.canvas && (uses.reasons.has('img') || uses.reasons.has('image'))
+    uses.unsupported ||= uses.canvas && (uses.reasons.has('img') || uses.reasons.has('image'))
     return uses
   }
 
@@ -139,25 +139,25 @@
     while (performance.now() < end) {
       const { width, height } = use.getBBox()
       if (width || height) break
-      await new Promise((done) => setTimeout(done, 10))
+      await delay(10)
     }
     return svg
   }
 
-  // Returns how to show an image anew in place, or null where only a reload will do.
-  const swapImage = (path, bust, around) => {
-    const { steps, reasons, stuck } = imageUses(path, bust, around)
-    if (stuck || steps.length === 0) return null
-    for (const reason of reasonsFor(path, around)) if (!reasons.has(reason)) return null
+  // Returns a function that updates an image in place, or null where only a reload will do.
+  const swapImage = (path, version, scan) => {
+    const { steps, reasons, unsupported } = imageUses(path, version, scan)
+    if (unsupported || steps.length === 0) return null
+    for (const reason of reasonsFor(path, scan)) if (!reasons.has(reason)) return null
     return async () => {
-      pictures.set(path, bust)
-      const { steps, urls, symbols } = imageUses(path, bust, lookAround())
-      // What names it later by its old address gets the new image.
+      swappedImages.set(path, version)
+      const { steps, urls, symbols } = imageUses(path, version, scanDocuments())
+      // What loads its old address later gets the new image.
       const refreshed = [...urls].map(refresh)
       // Loaded and decoded before it is shown: nothing flashes.
       const decoded = [...urls].map((url) => {
         const image = new Image()
-        image.src = busted(url, bust)
+        image.src = versioned(url, version)
         return image.decode().catch(() => {})
       })
       const helpers = await Promise.all([...symbols].map(loadSymbol))

@@ -1,34 +1,35 @@
-  // ---- listening, and giving it up -----------------------------------------------------------------
+  // ---- joining the peers, and leaving them ---------------------------------------------------------
 
   // Another version of this script, or another stream, has peers of its own. The version is in the
   // address up to the first `&` or `#`; a frame may load the same script with more after that.
   const name = `tidings ${streamUrl.href} ${scriptUrl.split(/[&#]/)[0]}`
   let joined = null // {wake, stop}
-  let fresh = true // not yet left and come back
-  let kept = null // the worker of a page that may not be able to make another one
+  let fresh = true // has not left yet since it was loaded
+  let keptWorker = null // the worker of a page that may not be able to make another one
 
   const join = () => {
     if (joined) return
     const me = `${Date.now()}.${Math.random()}`
-    const start = { name, stream: streamUrl.href, me, page: { id: at, timestamp, newest, tree, fresh } }
+    const start = { name, stream: streamUrl.href, me, page: { id: cursor, timestamp, newest, tree, fresh } }
     fresh = false
     try {
       joined = joinInWorker(start)
     } catch {
-      joined = startPeer(start, hear)
+      joined = startPeer(start, receive)
     }
   }
 
   const joinInWorker = (start) => {
-    const worker = kept ?? new Worker(scriptUrl)
+    const worker = keptWorker ?? new Worker(scriptUrl)
     // A policy in the document counts from where it stands, so the worker is made before that. It has
     // a policy of its own: the page may forbid itself to connect, and to make another worker.
-    if (policy) kept = worker
+    if (policy) keptWorker = worker
     let started = false
     const mine = {
+      worker,
       wake: () => worker.postMessage({ wake: true }),
       stop: () => {
-        if (kept) return worker.postMessage({})
+        if (keptWorker) return worker.postMessage({})
         // At once: the page may be frozen before its worker comes to read a message. The lock and the
         // stream end with it.
         worker.terminate()
@@ -39,36 +40,41 @@
         }
       },
     }
-    worker.onmessage = ({ data: { event, n, ok } }) => {
+    worker.onmessage = ({ data: { event, n, status } }) => {
       started = true
-      if (n) answers.get(n)(ok)
-      if (event && joined === mine) hear(event)
+      if (n) answers.get(n)?.(status)
+      answers.delete(n)
+      if (event && joined === mine) receive(event)
     }
     worker.onerror = () => {
-      // A policy in the response's head forbids workers, or it cannot be loaded: listen from here.
+      // A policy in the response's head forbids workers, or it cannot be loaded: receive in the page.
       if (started || joined !== mine) return
-      kept = null
+      keptWorker = null
       worker.terminate()
-      start.page = { id: at, timestamp, newest, tree, fresh: start.page.fresh }
-      joined = startPeer(start, hear)
+      start.page = { id: cursor, timestamp, newest, tree, fresh: start.page.fresh }
+      joined = startPeer(start, receive)
     }
     worker.postMessage({ start })
     return mine
   }
 
-  // A request of ours, and whether the answer is good. A policy in the page may forbid the page to
-  // connect, and would say so in its console; the worker may.
+  // Makes a request and returns the status of the response; 0 is none. A policy may forbid the page to
+  // connect, and the browser would report it in the console; the worker has its own policy.
   const answers = new Map()
-  const request = async (url, init) => {
-    if (!kept) return (await fetch(url, init)).ok
-    const n = answers.size + 1
-    kept.postMessage({ request: { n, url, init } })
+  let requests = 0
+  const request = (url, init) => {
+    const worker = joined?.worker ?? keptWorker
+    if (!worker) return statusOf(url, init)
+    const n = ++requests
+    worker.postMessage({ request: { n, url, init } })
     return new Promise((done) => answers.set(n, done))
   }
 
   const leave = () => {
     joined?.stop()
     joined = null
+    for (const done of answers.values()) done(0)
+    answers.clear()
   }
 
   addEventListener('pagehide', leave)

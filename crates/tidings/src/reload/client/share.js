@@ -1,27 +1,27 @@
   // ---- one stream for all pages of a browser -------------------------------------------------------
   //
-  // Each page has a peer. One of them leads: it has the stream, and posts each event to the others.
-  // Every peer has its own cursor, and the last events, so that any of them can lead next.
+  // Each page has a peer. One peer leads: it has the stream, and posts each event to the others. Every
+  // peer has its own cursor and keeps the last events, so that any of them can be the next leader.
   //
-  //   follower -> all     { resume, by, fresh }              what is there after this cursor?
-  //   leader -> one       { to, by, after, events }          this; the rest as it comes
-  //   leader -> one       { to, by, events: null }           ask again, I do not know yet
+  //   follower -> all     { resume, by, fresh }              a request for what comes after this cursor
+  //   leader -> one       { to, by, after, events }          the answer; later events follow
+  //   leader -> one       { to, by, events: null }           not known yet: ask again
   //   leader -> all       { event, by }
-  //   leader -> all       { leads, anew }                    who does not follow me yet: ask
-  //   leader -> all       { leaves }                         without locks: somebody else must lead
+  //   leader -> all       { leads, anew }                    there is a leader: ask it
+  //   leader -> all       { leaves }                         without locks: another must lead
   //
   // Who leads is decided by a lock where there are locks (secure contexts): the browser passes it on
-  // when its holder ends, whatever it died of. Elsewhere by the messages themselves: the leader posts
-  // `leads` each second, silence makes the others try, and of two leaders the lower name stays.
+  // when its holder ends for whatever reason. Elsewhere by messages: the leader posts `leads` each
+  // second, without it the others take over, and of two leaders the one with the lower name stays.
   //
   // What must stay true
-  // - Only the leader has a stream. A peer that starts asks, and opens none.
+  // - Only the leader has a stream. A new peer asks the leader.
   // - A peer takes events only from the leader that has answered it, and in the order of its log: none
   //   is skipped, none is delivered twice.
-  // - A cursor that the leader's log does not reach back to makes it connect again from there.
-  // - A cursor of another run of the server gets the status, as it would from the server.
+  // - For a cursor before its log the leader connects again, from there.
+  // - A cursor of another run of the server is answered with the status, as the server would.
   //
-  // Nothing here is the browser's: all comes in with `world`, and the tests bring another one.
+  // Nothing here calls the browser: `environment` does, and the tests have another one.
 
   const LOG_LIMIT = 500 // events
   const RETRY_LIMIT = 1000 // ms
@@ -29,7 +29,7 @@
   const HEARTBEAT = 1000
   const SILENCE = 2500
 
-  // `world`: {
+  // `environment`: {
   //   me: a name that no other peer has,
   //   post(message): to all other peers, in order,
   //   lock(steal, granted, lost): asks for the lock and returns what gives it back; null without locks,
@@ -37,23 +37,23 @@
   //   later(ms, action), cancel(timer), random() }
   // `page`: { id, timestamp, newest, tree: the page's cursor and what the files were there,
   //   fresh: the page has just been loaded, so its cursor is of the newest run of the server }
-  const peer = (world, page, deliver) => {
-    const { me, post, connect, later, cancel, random } = world
-    let { lock } = world
-    let at = { id: page.id, timestamp: page.timestamp, newest: page.newest, tree: page.tree }
+  const peer = (environment, page, deliver) => {
+    const { me, post, connect, later, cancel, random } = environment
+    let { lock } = environment
+    let cursor = { id: page.id, timestamp: page.timestamp, newest: page.newest, tree: page.tree }
     let fresh = page.fresh
-    let from = at.id // `log` has all events after this one
+    let from = cursor.id // `log` has all events after this one
     let log = []
     let leading = false
-    let leader = null // whom this peer follows; null until somebody has answered
-    let waiting = null // the timer for what the leader should say
-    let asked = 0 // how often
-    let unanswered = 0 // since the leader was last heard of
-    let beating = null
+    let leader = null // whom this peer follows; null until one has answered
+    let waiting = null // the timer for the leader's answer
+    let freshRequests = 0 // how often
+    let unanswered = 0 // requests since the last message of the leader
+    let heartbeat = null
     let unlock = null
     let close = null // the open stream
     let retry = null
-    let pause = 0 // 0: the stream is open, or nobody knows yet that it cannot be
+    let pause = 0 // ms before the next attempt; 0: the last one did not fail
     let opened = false
     let stopped = false
 
@@ -61,7 +61,7 @@
 
     const end = () => (log.length > 0 ? log[log.length - 1].id : from)
 
-    const take = (event) => {
+    const accept = (event) => {
       if (!sameLog(event.id, from)) {
         from = event.id
         log = []
@@ -69,14 +69,14 @@
         log.push(event)
         if (log.length > LOG_LIMIT) from = log.shift().id
       }
-      if (!isAfter(event.id, at.id)) return
+      if (!isAfter(event.id, cursor.id)) return
       const { timestamp, newest = timestamp, tree } = JSON.parse(event.data)
-      at = { id: event.id, timestamp, newest, tree }
+      cursor = { id: event.id, timestamp, newest, tree }
       deliver(event)
     }
 
     const status = () => {
-      const { id, ...files } = at
+      const { id, ...files } = cursor
       return { id, data: JSON.stringify(files) }
     }
 
@@ -97,17 +97,17 @@
           pause = 0
         },
         failed: () => {
-          // Never left to the browser: some give up after some kinds of failure.
+          // Not left to the browser: some give up after some kinds of failure.
           disconnect()
           pause = Math.min(RETRY_LIMIT, pause * 1.5 + 100)
           retry = later(pause * (0.75 + random() / 2), open)
         },
         event: (event) => {
-          // First to the others: this page may end at what it hears.
+          // The others first: this page may reload because of it.
           post({ event, by: me })
           const restarted = !sameLog(event.id, end())
-          take(event)
-          if (restarted) post({ leads: me }) // pages of the new server wait to be answered
+          accept(event)
+          if (restarted) post({ leads: me }) // pages of the new run wait for an answer
         },
       })
     }
@@ -124,39 +124,39 @@
       fresh = false
       cancel(waiting)
       post({ leads: me, anew: true })
-      if (!lock) beat()
+      if (!lock) startHeartbeat()
       // Pages that leave because of the same event should not each open a stream in turn, and without
       // locks another one may object.
       openSoon(!lock ? 100 : inherited ? 50 : 0)
     }
 
-    const beat = () => {
-      beating = later(HEARTBEAT, () => {
+    const startHeartbeat = () => {
+      heartbeat = later(HEARTBEAT, () => {
         post({ leads: me })
-        beat()
+        startHeartbeat()
       })
     }
 
     const stepDown = () => {
       leading = false
-      cancel(beating)
+      cancel(heartbeat)
       disconnect()
       ask()
     }
 
     const answer = ({ resume: after, by, fresh }) => {
       let events = log.filter(({ id }) => isAfter(id, after))
-      if (!close && pause) open() // somebody is awake: do not sit out the pause
+      if (!close && pause) open() // a page is active: try at once
       if (!sameLog(after, end())) {
-        // A page that was just loaded comes from the server that is there now. Is this stream, too?
+        // A page that was just loaded is of the current run. This stream may not be.
         if (fresh) openSoon(0)
-        events = opened && at.timestamp !== null ? [status()] : null
+        events = opened && cursor.timestamp !== null ? [status()] : null
       } else if (isAfter(from, after)) {
         from = after
         log = events = []
-        openSoon(20) // more may come, with older cursors
+        openSoon(20) // more requests may come, with older cursors
       } else if (isAfter(after, end())) {
-        // It has been told what has not arrived here: on its way, or the stream is dead.
+        // It knows events that have not arrived here: they are on their way, or the stream is dead.
         later(1000, () => leading && sameLog(after, end()) && isAfter(after, end()) && open())
       }
       post({ to: by, by: me, after, events })
@@ -171,20 +171,20 @@
     }
 
     const askAgain = () => {
-      post({ resume: at.id, by: me, fresh: fresh && asked++ < 3 })
+      post({ resume: cursor.id, by: me, fresh: fresh && freshRequests++ < 3 })
       cancel(waiting)
       // A leader that holds the lock and does not answer is frozen, or very busy.
-      const patience = lock ? 10 : 1
-      waiting = later(ANSWER_WITHIN * (1 + random()), () => (unanswered++ < patience ? askAgain() : takeOver()))
+      const attempts = lock ? 10 : 1
+      waiting = later(ANSWER_WITHIN * (1 + random()), () => (unanswered++ < attempts ? askAgain() : takeOver()))
     }
 
     const takeOver = () => (lock ? compete(true) : lead())
 
     const follow = (by) => {
       leader = by
-      // A leader that had gone back for others, and was not done, no longer has all after `from`.
-      if (end() !== at.id) {
-        from = at.id
+      // A former leader that was still receiving older events for others no longer has all after `from`.
+      if (end() !== cursor.id) {
+        from = cursor.id
         log = []
       }
       fresh = false
@@ -204,7 +204,7 @@
         },
         () => {
           if (stopped || unlock !== giveBack) return
-          // Stolen, because this peer was taken for dead; or locks are not to be had here.
+          // Stolen, because this peer did not answer; or there are no locks here.
           if (!held) lock = null
           else compete(false)
           stepDown()
@@ -219,21 +219,21 @@
       if (resume) {
         if (leading) answer(message)
       } else if (message.event) {
-        if (by === leader) take(message.event)
-        else if (leader) ask() // another one leads by now
+        if (by === leader) accept(message.event)
+        else if (leader) ask() // there is another leader now
       } else if (message.to) {
         if (message.to !== me || leading) return
-        if (message.events && message.after === at.id) {
+        if (message.events && message.after === cursor.id) {
           follow(by)
-          message.events.forEach(take)
+          message.events.forEach(accept)
         } else if (by !== leader) {
-          // It does not know yet; or this peer has been answered by another one, who may lead no more.
+          // It does not know yet; or another peer has answered, which may no longer lead.
           if (leader || message.events) ask()
           unanswered = 0
         }
       } else if (leads) {
         if (!leading) leads === leader && !message.anew ? follow(leads) : ask()
-        else if (lock) return // it was stolen: this peer is about to be told
+        else if (lock) return // it was stolen: `lost` is about to be called
         else if (leads < me) stepDown()
         else post({ leads: me })
       } else if (message.leaves === leader && leader) {
@@ -243,7 +243,7 @@
       }
     }
 
-    // The page is looked at, or the network is back.
+    // The page has become visible, or the network is back.
     const wake = () => {
       if (!leading) ask()
       else if (!close) open()
@@ -252,7 +252,7 @@
     const stop = () => {
       stopped = true
       cancel(waiting)
-      cancel(beating)
+      cancel(heartbeat)
       disconnect()
       unlock?.()
       if (leading && !lock) post({ leaves: me })

@@ -1,19 +1,19 @@
-// The page's half of tidings: listens, and shows what has been saved.
+// The browser's side of tidings: receives changes, and shows what has been saved.
 //
 // The script element that loads this carries what the server knew when it made the page: the position
 // in its log (data-cursor), the timestamp of the newest change (data-timestamp), and which file the
-// page is. Whatever is published after that position is news to this page, whenever it is heard:
-// after a pause, from the back/forward cache, or from a server that has been started again.
+// page is. Whatever is published after that position is new to this page, whenever it is received:
+// after a pause, on return from the back/forward cache, or from a restarted server.
 //
-// The same script runs in two places. In the page it decides what a change means to it. In a worker
-// that each page starts (there is no `document`) it listens: the pages of one browser share one stream
-// (HTTP/1.1 has six connections for all of them), and a page that stands at a breakpoint, shows an
-// alert or is busy must not make the others deaf. share.js is how they share it.
+// The same script runs in two places. In the page it decides what to do about a change. In a worker
+// that each page starts (there is no `document`) it receives: the pages of one browser share one stream
+// (HTTP/1.1 has six connections for all of them), and a page that is paused at a breakpoint, shows an
+// alert or is busy must not keep events from the others. share.js is the protocol for it.
 (() => {
   'use strict'
 
   // Taken once, before any script of the page runs. A page may declare `const URL` or `class Image`,
-  // which hides ours from a script of the same document, and it may replace what `window` holds.
+  // which hides the global from every script of the document, and it may replace properties of `window`.
   const {
     AbortController,
     Array,
@@ -58,5 +58,6 @@
     setTimeout,
   } = self
   const { locks } = navigator // only in secure contexts
+  const delay = (ms) => new Promise((done) => setTimeout(done, ms))
   const JSON = { parse: self.JSON.parse, stringify: self.JSON.stringify }
 

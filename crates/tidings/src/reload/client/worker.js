@@ -1,7 +1,7 @@
-  // ---- what a peer needs of the browser ------------------------------------------------------------
+  // ---- the worker, and the browser's APIs for a peer -----------------------------------------------
 
-  // Starts a peer, in a worker or in the page itself. `start` is what the page sends: the name under
-  // which its peers find each other, the stream's address, the peer's own name, and the page's cursor.
+  // Starts a peer, in a worker or in the page itself. The page sends the name of the lock and of the
+  // channel that its peers share, the stream's address, the peer's own name, and the page's cursor.
   const startPeer = ({ name, stream, me, page }, deliver) => {
     const channel = BroadcastChannel && new BroadcastChannel(name)
 
@@ -23,7 +23,7 @@
       const source = new EventSource(url)
       source.onopen = opened
       source.onerror = failed
-      // An event named `gap` needs no word: the status that follows it has another epoch or timestamp.
+      // An event named `gap` is ignored: the status that follows it has another epoch or timestamp.
       source.onmessage = ({ lastEventId: id, data }) => id && event({ id, data })
       return () => source.close()
     }
@@ -51,15 +51,21 @@
     }
   }
 
+  // Makes a request and returns the status of the response; 0 is none.
+  const statusOf = (url, init) =>
+    fetch(url, { redirect: 'manual', ...init }).then(
+      ({ type, status }) => (type === 'opaqueredirect' ? 302 : status),
+      () => 0,
+    )
+
   if (typeof document === 'undefined') {
-    // Inside of the worker.
+    // This is the worker.
     let running = null
     self.onmessage = async ({ data: { start, wake, request } }) => {
       if (wake) return running?.wake()
       if (request) {
         const { n, url, init } = request
-        const ok = await fetch(url, init).then(({ ok }) => ok).catch(() => false)
-        return postMessage({ n, ok })
+        return postMessage({ n, status: await statusOf(url, init) })
       }
       running?.stop()
       running = start ? startPeer(start, (event) => postMessage({ event })) : null
