@@ -72,6 +72,8 @@ pub(crate) fn run(config: &Config, console: &Arc<Console>) -> anyhow::Result<()>
         reporter: Arc::clone(&reporter),
     });
     runtime.block_on(async {
+        // Before the banner: whoever reads it may stop the server at once.
+        let stop = shutdown_signal()?;
         let banner = Banner::new(config, &listeners);
         let (shutdown, is_shutdown) = tokio::sync::watch::channel(false);
         // From here on the runtime's worker threads answer requests.
@@ -92,7 +94,7 @@ pub(crate) fn run(config: &Config, console: &Arc<Console>) -> anyhow::Result<()>
             open_browser(&banner.urls[0], path, console);
         }
         tokio::spawn(Arc::clone(&reporter).run());
-        shutdown_signal().await?;
+        stop.await;
         // Streams are closed properly, with their last chunk; a client that does not read is cut off.
         let _ = shutdown.send(true);
         hub.close(Duration::ZERO).await;
@@ -190,18 +192,26 @@ fn open_browser(url: &str, path: &str, console: &Console) {
     }
 }
 
-/// Resolves when the process is asked to end, by Ctrl-C or SIGTERM.
-async fn shutdown_signal() -> anyhow::Result<()> {
-    let interrupt = tokio::signal::ctrl_c();
+/// A future that resolves when the process is asked to end, by Ctrl-C or SIGTERM. From this call on, not
+/// only from its first poll, neither ends the process by itself.
+fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle signals")?;
         let mut terminate = signal(SignalKind::terminate()).context("cannot handle signals")?;
-        tokio::select! {
-            result = interrupt => result.context("cannot handle signals"),
-            _ = terminate.recv() => Ok(()),
-        }
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
     }
-    #[cfg(not(unix))]
-    interrupt.await.context("cannot handle signals")
+    #[cfg(windows)]
+    {
+        let mut interrupt = tokio::signal::windows::ctrl_c().context("cannot handle signals")?;
+        Ok(async move {
+            interrupt.recv().await;
+        })
+    }
 }

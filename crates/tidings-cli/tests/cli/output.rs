@@ -1,4 +1,4 @@
-//! What is printed, to whom.
+//! What is printed, and where.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -18,15 +18,21 @@ fn a_change_is_one_line_with_the_file_the_pages_and_the_time() {
     stream.event();
     folder.save("style.css", "a{color:red}");
     let (id, _) = stream.change();
-    seen(&server, &id, "style");
-    seen(&server, &id, "reload");
+    let port = server.port;
+    // At the same time: the line is printed a quarter of a second after the last report.
+    std::thread::scope(|scope| {
+        for action in ["style", "reload"] {
+            let id = &id;
+            scope.spawn(move || report(port, id, action));
+        }
+    });
     let line = server.out.next().unwrap();
     let ms = line
         .strip_prefix("style.css -> 2 pages, ")
         .and_then(|rest| rest.strip_suffix(" ms"))
         .unwrap_or_else(|| panic!("{line:?}"));
     assert!(ms.parse::<u64>().is_ok(), "{line:?}");
-    // Nobody says that it has seen this one.
+    // No page reports this one.
     folder.save("other.txt", "b");
     stream.change();
     assert_eq!(
@@ -67,7 +73,7 @@ fn json_is_one_object_per_line_with_the_documented_fields() {
     stream.event();
     folder.save("style.css", "a{color:red}");
     let (id, said) = stream.change();
-    seen(&server, &id, "style");
+    report(server.port, &id, "style");
     let mut line: Value = serde_json::from_str(&server.out.next().unwrap()).unwrap();
     assert!(line["ms"].take().is_u64());
     let expected = serde_json::json!({
@@ -207,10 +213,10 @@ fn a_terminal_gets_colour_and_a_pipe_does_not() {
     }
 }
 
-/// A page says what it has done with a change.
+/// Reports what a page has done about a change, as a page does.
 #[track_caller]
-fn seen(server: &Server, id: &str, did: &str) {
-    let body = format!(r#"{{"id":"{id}","did":"{did}"}}"#);
-    let answer = post(server.port, "/@tidings/seen", &body);
+fn report(port: u16, id: &str, action: &str) {
+    let body = format!(r#"{{"id":"{id}","did":"{action}"}}"#);
+    let answer = post(port, "/@tidings/seen", &body);
     assert_eq!(answer.status, 204, "{answer:?}");
 }
