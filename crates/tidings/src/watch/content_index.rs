@@ -44,6 +44,9 @@ const READ_LIMIT_BYTES: u64 = 32 << 20;
 /// Beyond this many contents, new ones are not remembered, and always reported.
 const ENTRY_LIMIT: usize = 400_000;
 
+/// How many files readers may be given while initial contents are recorded; after that, none is recorded.
+const EARLY_LIMIT: usize = 20_000;
+
 /// How long after a file came back unchanged a reader may tell that it missed it.
 const MISSED_LATE: Duration = Duration::from_secs(10);
 
@@ -98,11 +101,22 @@ struct Entry {
     changed_ns: i64,
 }
 
+/// What readers have been given of one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Observed {
+    /// The version with this fingerprint.
+    One(u64),
+    Several,
+}
+
 /// All we remember.
 #[derive(Debug, Default)]
 pub(super) struct ContentIndex {
     /// By [`Names::key`].
     entries: HashMap<u64, Entry>,
+    /// While initial contents are recorded: what readers were given before there was an entry for it.
+    /// `None` afterwards, and where there were too many.
+    early: Option<HashMap<u64, Observed>>,
     pub(super) names: Names,
 }
 
@@ -110,6 +124,7 @@ impl ContentIndex {
     pub(super) fn new(names: Names) -> ContentIndex {
         ContentIndex {
             entries: HashMap::new(),
+            early: Some(HashMap::new()),
             names,
         }
     }
@@ -140,17 +155,35 @@ impl ContentIndex {
         self.entries.remove(&self.names.key(path));
     }
 
-    /// Enters the content of a file that nobody wrote since before we started. The file must
-    /// still be what was read, which is looked at here, under the lock of the index: a reader's
-    /// `observed` is then either before (and the stat has changed) or finds the entry.
-    pub(super) fn record_initial(&mut self, path: &Path, version: &Version, started_ns: i64) {
-        let old = version.stat.changed_ns < started_ns - as_ns(TICK);
-        let steady =
-            || std::fs::metadata(path).is_ok_and(|meta| FileStat::of(&meta) == version.stat);
+    /// Enters the content of a file that nobody wrote since before we started. It must still be the file
+    /// that the first walk found, and the one that every reader was given: a link that was switched or a
+    /// directory that was replaced leaves no time on the files in it. That it is still there is looked at
+    /// here, under the lock of the index: a reader's `observed` is then either before, and is known, or
+    /// finds the entry.
+    pub(super) fn record_initial(
+        &mut self,
+        path: &Path,
+        walked: &FileStat,
+        version: &Version,
+        started_ns: i64,
+    ) {
         let key = self.names.key(path);
-        if old && !self.entries.contains_key(&key) && steady() {
+        let Some(early) = &self.early else { return };
+        let given = early.get(&key).copied();
+        let steady = || std::fs::metadata(path).is_ok_and(|meta| FileStat::of(&meta) == *walked);
+        if version.stat == *walked
+            && walked.changed_ns < started_ns - as_ns(TICK)
+            && given.is_none_or(|given| given == Observed::One(walked.fingerprint()))
+            && !self.entries.contains_key(&key)
+            && steady()
+        {
             self.enter(key, version, 0);
         }
+    }
+
+    /// All initial contents are recorded.
+    pub(super) fn end_initial(&mut self) {
+        self.early = None;
     }
 
     /// Says whether a version is to be announced, and enters it.
@@ -188,10 +221,11 @@ impl ContentIndex {
     /// announced, because the reader holds what will not be followed by another signal.
     pub(super) fn observed(&mut self, path: &Path, stat: &FileStat) -> bool {
         let key = self.names.key(path);
+        let fingerprint = stat.fingerprint();
         let Some(entry) = self.entries.get(&key).copied() else {
+            self.note_early(key, fingerprint);
             return false;
         };
-        let fingerprint = stat.fingerprint();
         if fingerprint == entry.fingerprint || fingerprint == entry.prior_fingerprint {
             return false;
         }
@@ -207,6 +241,18 @@ impl ContentIndex {
         entry.is_some_and(|entry| {
             entry.prior_fingerprint != 0 && now_ns - entry.changed_ns < as_ns(MISSED_LATE)
         })
+    }
+
+    fn note_early(&mut self, key: u64, fingerprint: u64) {
+        let Some(early) = &mut self.early else { return };
+        if early.len() >= EARLY_LIMIT {
+            self.early = None;
+            return;
+        }
+        let given = early.entry(key).or_insert(Observed::One(fingerprint));
+        if *given != Observed::One(fingerprint) {
+            *given = Observed::Several;
+        }
     }
 
     fn enter(&mut self, key: u64, version: &Version, prior_fingerprint: u64) {
@@ -326,12 +372,54 @@ mod tests {
         let path = dir.path().join("a");
         std::fs::write(&path, "a").unwrap();
         let version = Version::read(&path).unwrap();
-        let mut index = ContentIndex::default();
-        index.record_initial(&path, &version, version.stat.changed_ns);
+        let stat = version.stat;
+        let mut index = ContentIndex::new(Names::default());
+        index.record_initial(&path, &stat, &version, stat.changed_ns);
         assert!(index.record(&path, &version));
 
-        let mut index = ContentIndex::default();
-        index.record_initial(&path, &version, version.stat.changed_ns + 2 * as_ns(TICK));
+        let mut index = ContentIndex::new(Names::default());
+        index.record_initial(&path, &stat, &version, long_after(&stat));
         assert!(!index.record(&path, &version));
+    }
+
+    fn long_after(stat: &FileStat) -> i64 {
+        stat.changed_ns + 2 * as_ns(TICK)
+    }
+
+    #[test]
+    fn a_file_that_took_the_place_of_the_one_that_was_found_is_not_entered_at_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let [found, path] = ["found", "a"].map(|name| dir.path().join(name));
+        std::fs::write(&found, "a").unwrap();
+        std::fs::write(&path, "a").unwrap();
+        let walked = Version::read(&found).unwrap().stat;
+        let version = Version::read(&path).unwrap();
+        let mut index = ContentIndex::new(Names::default());
+        index.record_initial(&path, &walked, &version, long_after(&version.stat));
+        assert!(index.record(&path, &version));
+    }
+
+    #[test]
+    fn a_reader_that_was_given_another_file_before_the_first_hash_hears_of_this_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let [before, path] = ["before", "a"].map(|name| dir.path().join(name));
+        std::fs::write(&before, "b").unwrap();
+        std::fs::write(&path, "a").unwrap();
+        let before = Version::read(&before).unwrap().stat;
+        let version = Version::read(&path).unwrap();
+        let stat = version.stat;
+        for (given, silent) in [
+            (vec![], true),
+            (vec![stat], true),
+            (vec![before], false),
+            (vec![before, stat], false),
+        ] {
+            let mut index = ContentIndex::new(Names::default());
+            for stat in &given {
+                index.observed(&path, stat);
+            }
+            index.record_initial(&path, &stat, &version, long_after(&stat));
+            assert_eq!(index.record(&path, &version), !silent, "{given:?}");
+        }
     }
 }

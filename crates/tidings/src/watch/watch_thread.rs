@@ -19,7 +19,7 @@ use super::mounts::Mounts;
 use super::native::{Native, NativeEvent, RawEvent};
 use super::polling::Polling;
 use super::scan::{self, Found};
-use super::stat::now_ns;
+use super::stat::{FileStat, now_ns};
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,8 @@ pub(super) struct WatchThread {
 
 #[derive(Default)]
 struct Unhashed {
-    paths: Vec<PathBuf>,
+    /// With what the first walk found there.
+    files: Vec<(PathBuf, FileStat)>,
     bytes: u64,
 }
 
@@ -91,8 +92,9 @@ impl WatchThread {
     /// Runs until the inbox is stopped.
     pub(super) fn run(mut self) {
         self.first_walk();
+        self.end_hashing();
         loop {
-            let until = match self.unhashed.paths.is_empty() {
+            let until = match self.unhashed.files.is_empty() {
                 false => Some(Instant::now()),
                 true => self.next_due(),
             };
@@ -253,14 +255,21 @@ impl WatchThread {
     }
 
     fn hash_next(&mut self) {
-        let Some(path) = self.unhashed.paths.pop() else {
+        let Some((path, walked)) = self.unhashed.files.pop() else {
             return;
         };
         if let Ok(version) = Version::read(&path) {
-            lock(&self.dispatcher.index).record_initial(&path, &version, self.started_ns);
+            let mut index = lock(&self.dispatcher.index);
+            index.record_initial(&path, &walked, &version, self.started_ns);
         }
-        if self.unhashed.paths.is_empty() {
+        self.end_hashing();
+    }
+
+    /// Frees what was kept for hashing, once all is hashed.
+    fn end_hashing(&mut self) {
+        if self.unhashed.files.is_empty() {
             self.unhashed = Unhashed::default();
+            lock(&self.dispatcher.index).end_initial();
         }
     }
 }
@@ -270,10 +279,10 @@ impl Unhashed {
         let bytes = self.bytes + file.stat.size;
         if file.stat.size <= HASHED_FILE_BYTES
             && bytes <= HASHED_BYTES
-            && self.paths.len() < HASHED_FILES
+            && self.files.len() < HASHED_FILES
         {
             self.bytes = bytes;
-            self.paths.push(file.path);
+            self.files.push((file.path, file.stat));
         }
     }
 }

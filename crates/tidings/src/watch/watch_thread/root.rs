@@ -169,7 +169,8 @@ impl WatchThread {
         }
         let mut state = lock(&self.dispatcher.state);
         lock(&self.dispatcher.index).invalidate_all();
-        self.unhashed.paths.clear();
+        self.unhashed.files.clear();
+        lock(&self.dispatcher.index).end_initial();
         self.dispatcher
             .publish_changes(&mut state, Vec::new(), true);
     }
