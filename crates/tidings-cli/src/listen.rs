@@ -20,7 +20,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
+use socket2::{Domain, Protocol, Socket, Type};
 use tidings::http::SseBody;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -39,6 +41,7 @@ const BACKLOG: i32 = 1024;
 
 /// A connection is closed when sent data was not acknowledged for this long, as by a phone that has
 /// left the network. By default the system keeps trying for about 15 minutes.
+#[cfg(target_os = "linux")]
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What `--host` names.
