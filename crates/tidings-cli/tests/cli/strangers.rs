@@ -153,7 +153,9 @@ fn a_word_that_is_not_understood_is_refused_and_forgotten() {
         send_and_end(port, request.as_bytes()).status,
         413 | 0
     ));
-    assert_eq!(get(port, "/@tidings/seen").status, 405);
+    let refused = get(port, "/@tidings/seen");
+    assert_eq!(refused.status, 405);
+    assert!(refused.head.iter().any(|line| line == "allow: POST"));
     assert!(server.is_alive());
     server.signal("TERM");
     server.end();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -111,7 +111,7 @@ impl App {
 
     async fn page_reported(&self, method: &Method, body: Incoming) -> Response<files::Body> {
         if method != Method::POST {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "only POST\n");
+            return method_not_allowed("POST", "only POST\n");
         }
         let Ok(body) = Limited::new(body, REPORT_LIMIT).collect().await else {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, "too large\n");
@@ -130,7 +130,7 @@ fn client_script(method: &Method) -> Response<files::Body> {
     let body = match *method {
         Method::GET => CLIENT_JS,
         Method::HEAD => "",
-        _ => return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"),
+        _ => return method_not_allowed("GET, HEAD", "only GET and HEAD\n"),
     };
     let mut response = script(body);
     let headers = response.headers_mut();
@@ -156,6 +156,14 @@ fn refused(refusal: Refusal) -> Response<files::Body> {
     let mut response = plain(refusal.status, refusal.text);
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// RFC 9110 15.5.6: says which methods are.
+fn method_not_allowed(allowed: &'static str, text: &'static str) -> Response<files::Body> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
 
