@@ -397,6 +397,12 @@ mod tests {
         let mut index = ContentIndex::new(Names::default());
         index.record_initial(&path, &walked, &version, long_after(&version.stat));
         assert!(index.record(&path, &version));
+
+        // It was read while the other one stood in its place, and is back.
+        let other = Version::read(&found).unwrap();
+        let mut index = ContentIndex::new(Names::default());
+        index.record_initial(&path, &version.stat, &other, long_after(&version.stat));
+        assert!(index.record(&path, &other));
     }
 
     #[test]
