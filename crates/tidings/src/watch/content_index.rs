@@ -403,6 +403,11 @@ mod tests {
         let mut index = ContentIndex::new(Names::default());
         index.record_initial(&path, &version.stat, &other, long_after(&version.stat));
         assert!(index.record(&path, &other));
+
+        // It was replaced after it had been read.
+        let mut index = ContentIndex::new(Names::default());
+        index.record_initial(&path, &walked, &other, long_after(&version.stat));
+        assert!(index.record(&path, &other));
     }
 
     #[test]
