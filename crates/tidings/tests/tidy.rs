@@ -96,7 +96,7 @@ const PROGRAM: Crate = Crate {
         listen:    report
         report:
     ",
-    files: "main.rs commands/serve.rs files/resolve.rs guard/frames.rs listen/direct.rs",
+    files: "main.rs commands/serve.rs files/resolve.rs guard/frames.rs listen/driver.rs",
     forbidden: &[
         Forbidden {
             files: "cli.rs config.rs commands.rs commands/ pages.rs referrers.rs referrers/ files.rs files/ \
@@ -395,7 +395,7 @@ fn each_rule_is_noticed_when_it_is_broken() {
     check_program("files/open.rs", "use crate::guard::Guard;", "crate::guard");
     check_program("guard.rs", "use crate::files::Body;", "crate::files");
     check_program(
-        "listen/direct.rs",
+        "listen/driver.rs",
         "use crate::commands::serve;",
         "crate::commands",
     );
@@ -407,7 +407,7 @@ fn each_rule_is_noticed_when_it_is_broken() {
     check_program("report.rs", "use crate::listen::Host;", "crate::listen");
     check_program("pages.rs", r#"println!("saved")"#, "only report/ prints");
     check_program("guard/frames.rs", "std::fs::read(path)", "without IO");
-    check_program("direct.rs", "", "which layer");
+    check_program("driver.rs", "", "which layer");
     check_program("files.rs", &"\n".repeat(601), "601 lines");
     check_program("files/tests/paths.rs", &"\n".repeat(601), "601 lines");
 
