@@ -85,13 +85,15 @@ const LIBRARY: Crate = Crate {
 const PROGRAM: Crate = Crate {
     src: "../tidings-cli/src",
     layers: "
-        main:      cli commands report
-        cli:       config files listen
-        commands:  config pages referrers files guard listen report
-        config:    files listen
+        main:      cli commands config report
+        cli:       config files upstream backend listen
+        commands:  config pages referrers files upstream backend guard listen report
+        config:    files upstream backend listen
         pages:     files report
         referrers: files
         files:
+        upstream:
+        backend:
         guard:
         listen:    report
         report:
@@ -99,8 +101,8 @@ const PROGRAM: Crate = Crate {
     files: "main.rs commands/serve.rs files/resolve.rs guard/frames.rs listen/driver.rs",
     forbidden: &[
         Forbidden {
-            files: "cli.rs config.rs commands.rs commands/ pages.rs referrers.rs referrers/ files.rs files/ \
-                    guard.rs guard/ listen.rs listen/",
+            files: "cli.rs cli/ config.rs config/ commands.rs commands/ pages.rs referrers.rs referrers/ \
+                    files.rs files/ upstream.rs upstream/ backend.rs backend/ guard.rs guard/ listen.rs listen/",
             words: "println! print! stdout() stderr()",
             why: "only report/ prints",
         },
