@@ -1,5 +1,10 @@
 //! The binary `tidings`: a hot-reloading development server for any folder.
 
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "commands/proxy.rs is about to use it"
+)]
 mod backend;
 mod cli;
 mod commands;
@@ -23,6 +28,9 @@ use crate::commands::{init, proxy, serve};
 use crate::report::Console;
 
 fn main() -> ExitCode {
+    if let Some(code) = backend::run_as_guardian() {
+        return code;
+    }
     // `parse` exits by itself: with 2 for a usage error, with 0 for `--help` and `--version`.
     let cli = Cli::parse();
     let (console, result) = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
