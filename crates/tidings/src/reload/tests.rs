@@ -186,6 +186,7 @@ fn the_script_element_holds_any_path_in_ascii() {
             state: &state,
             page,
             own_policy,
+            nonce: None,
         }
         .to_string()
     };
