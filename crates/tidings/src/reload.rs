@@ -397,12 +397,14 @@ pub struct ScriptElement<'a> {
     pub state: &'a PageState,
     /// What kind of page it is.
     pub page: PageKind<'a>,
-    /// Whether the page has a Content-Security-Policy, in a `<meta>` element or in the response's head. Such
-    /// a policy may forbid the page to connect to the server, so its script sends all requests from its
-    /// worker, to which the policy does not apply.
+    /// Whether the page has a Content-Security-Policy in a `<meta>` element. Such a policy may forbid the
+    /// page to connect to the server, so its script sends all requests from its worker, to which the
+    /// policy does not apply.
     pub own_policy: bool,
-    /// The nonce that such a policy demands. It is not escaped.
-    pub nonce: Option<&'a str>,
+    /// The same for a policy in the response's head, which [`Navigation::respond`] has edited.
+    head_policy: bool,
+    /// The nonce that such a policy demands, in base64.
+    nonce: Option<&'a str>,
 }
 
 impl<'a> ScriptElement<'a> {
@@ -419,20 +421,21 @@ impl<'a> ScriptElement<'a> {
             state,
             page,
             own_policy: false,
+            head_policy: false,
             nonce: None,
         }
     }
 
-    /// Sets whether the page has a Content-Security-Policy of its own.
+    /// Sets whether the page has a Content-Security-Policy in a `<meta>` element.
     #[must_use]
     pub fn own_policy(mut self, own_policy: bool) -> ScriptElement<'a> {
         self.own_policy = own_policy;
         self
     }
 
-    /// Sets the nonce that the page's Content-Security-Policy demands.
-    #[must_use]
-    pub fn nonce(mut self, nonce: Option<&'a str>) -> ScriptElement<'a> {
+    /// Sets that a policy in the response's head admits the script, with this nonce if there is one.
+    fn admitted(mut self, nonce: Option<&'a str>) -> ScriptElement<'a> {
+        self.head_policy = true;
         self.nonce = nonce;
         self
     }
@@ -472,6 +475,8 @@ impl fmt::Display for ScriptElement<'_> {
         }
         if self.own_policy {
             f.write_str(" data-policy")?;
+        } else if self.head_policy {
+            f.write_str(r#" data-policy="head""#)?;
         }
         if let Some(nonce) = self.nonce {
             write!(f, r#" nonce="{nonce}""#)?;

@@ -107,11 +107,12 @@ fn answer(shared: &Shared, resource: OwnResource, parts: &Parts) -> Response<Own
                     names of your files; Reload::allow_host allows it\n";
         return plain(StatusCode::FORBIDDEN, text);
     }
-    if !guard::is_same_origin(parts) {
-        return plain(StatusCode::FORBIDDEN, "other sites may not request this\n");
-    }
     match resource {
-        OwnResource::Client => client_response(&parts.method).map(OwnBody::from),
+        // It is the same for all, and reveals nothing.
+        OwnResource::Client => client_response(parts).map(OwnBody::from),
+        _ if !guard::is_same_origin(parts) => {
+            plain(StatusCode::FORBIDDEN, "other sites may not request this\n")
+        }
         OwnResource::Stream => shared.endpoint.respond(parts).map(OwnBody::Stream),
         OwnResource::Report if parts.method == Method::POST => plain(StatusCode::NO_CONTENT, ""),
         OwnResource::Report => own_paths::method_not_allowed("POST").map(OwnBody::from),

@@ -4,8 +4,9 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
 };
+use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
 use super::CLIENT_JS;
@@ -103,25 +104,40 @@ impl OwnPaths {
     }
 }
 
-/// The response with [`CLIENT_JS`](super::CLIENT_JS), which browsers may cache for ever. The script's worker
-/// also starts in pages that are cross-origin isolated.
-pub fn client_response(method: &Method) -> Response<Bytes> {
-    let body = match *method {
+/// The response to a request for [`CLIENT_JS`](super::CLIENT_JS), which browsers may cache for ever.
+///
+/// The script's worker also starts in pages that are cross-origin isolated. A document of another origin,
+/// such as that of a sandboxed frame, gets an empty script: it cannot open the stream, and an error would
+/// show up in the console.
+pub fn client_response(request: &Parts) -> Response<Bytes> {
+    let is = |name, value: &str| {
+        request
+            .headers
+            .get(name)
+            .is_some_and(|found| found == value)
+    };
+    let is_foreign = is("sec-fetch-site", "cross-site") || is("sec-fetch-site", "same-site");
+    let body = match request.method {
+        Method::GET if is_foreign => "",
         Method::GET => CLIENT_JS,
         Method::HEAD => "",
         _ => return method_not_allowed("GET, HEAD"),
     };
-    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+    let mut response = plain(StatusCode::OK, body);
     let headers = response.headers_mut();
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
     set(CONTENT_TYPE, "text/javascript; charset=utf-8");
+    set(VARY, "Sec-Fetch-Site");
+    let policy = HeaderName::from_static("cross-origin-resource-policy");
+    if is_foreign {
+        set(policy, "cross-origin");
+        return response;
+    }
+    set(policy, "same-origin");
     set(CACHE_CONTROL, "max-age=31536000, immutable");
-    set(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    let name = HeaderName::from_static("cross-origin-resource-policy");
-    set(name, "same-origin");
     // WHATWG HTML 7.1.4: a page with an embedder policy starts only workers that have one, too.
-    let name = HeaderName::from_static("cross-origin-embedder-policy");
-    set(name, "require-corp");
+    let policy = HeaderName::from_static("cross-origin-embedder-policy");
+    set(policy, "require-corp");
     response
 }
 

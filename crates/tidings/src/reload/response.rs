@@ -149,10 +149,10 @@ impl Navigation {
                 Err(_) => PageBody::untouched(body),
                 Ok(mut admission) => {
                     admission.apply(&mut head.headers);
-                    let snippet = script
-                        .own_policy(admission.has_policy)
-                        .nonce(admission.nonce.as_deref())
-                        .to_string();
+                    let snippet = match admission.has_policy {
+                        true => script.admitted(admission.nonce.as_deref()).to_string(),
+                        false => script.to_string(),
+                    };
                     change_head(&mut head.headers);
                     match self.is_head() {
                         true => PageBody::head(),
@@ -162,7 +162,7 @@ impl Navigation {
             },
             Decision::Replace => {
                 change_head(&mut head.headers);
-                let page = text_page::frame(head.status, &script.own_policy(true).to_string());
+                let page = text_page::frame(head.status, &script.to_string());
                 replace_type(&mut head.headers);
                 match self.is_head() {
                     true => PageBody::head(),
