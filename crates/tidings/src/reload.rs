@@ -22,8 +22,18 @@
 //! | `usedBy` | the paths of pages and workers that use the file, where the publisher knows of some that a page cannot see itself ([`Reloader::used_by`]). [`ANYONE`] and [`OPAQUE_ORIGIN`] stand for users without a known path. |
 //! | `rescan` | `true` if anything may have changed |
 
+mod guard;
+mod handle;
 mod inject;
+mod inject_body;
+mod layer;
+mod navigation;
+mod own_paths;
+mod page_body;
+mod policy;
+mod response;
 mod strip;
+mod text_page;
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -37,7 +47,14 @@ use crate::hub::{Hub, PublishError};
 use crate::id::EventId;
 use crate::watch::{Change, ChangeKind, ChangeSet};
 
+pub use handle::Reload;
 pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};
+pub use inject_body::InjectBody;
+pub use layer::{ReloadBody, ReloadFuture, ReloadLayer, ReloadService};
+pub use navigation::{Navigation, is_navigation};
+pub use own_paths::{OwnPaths, OwnResource, client_response};
+pub use page_body::PageBody;
+pub use response::Decision;
 
 /// The topic that changes are published under.
 pub const TOPIC: &str = "tidings:reload";
@@ -79,7 +96,8 @@ pub const CLIENT_JS: &str = match str::from_utf8(CLIENT_STRIPPED.0.split_at(CLIE
 #[derive(Debug)]
 pub struct Reloader {
     hub: Hub,
-    root: PathBuf,
+    /// `None`: no file has a known address.
+    root: Option<PathBuf>,
     // Held while a change is published, so that the cursor and the timestamp of a page always match. A
     // hub in memory never blocks there.
     clock: Mutex<Clock>,
@@ -176,9 +194,19 @@ impl Reloader {
     /// A reloader for the pages below this directory, which must be written as the watcher reports it:
     /// absolute.
     pub fn new(hub: Hub, root: impl Into<PathBuf>) -> Reloader {
+        Reloader::with_root(hub, Some(root.into()))
+    }
+
+    /// A reloader for the pages of a program: under which addresses it serves the files that are watched, if
+    /// it does, is not known. Their paths are published without a leading slash.
+    pub fn without_root(hub: Hub) -> Reloader {
+        Reloader::with_root(hub, None)
+    }
+
+    fn with_root(hub: Hub, root: Option<PathBuf>) -> Reloader {
         Reloader {
             hub,
-            root: root.into(),
+            root,
             clock: Mutex::default(),
             users: Users(Box::new(|_| Vec::new())),
         }
@@ -294,11 +322,15 @@ impl Reloader {
         })
     }
 
+    fn below_root<'a>(&self, path: &'a Path) -> Option<&'a Path> {
+        path.strip_prefix(self.root.as_ref()?).ok()
+    }
+
     fn published(&self, change: &Change) -> PublishedChange {
         let mut published = PublishedChange {
-            path: match change.path.strip_prefix(&self.root) {
-                Ok(below) => url_path(below),
-                Err(_) => change
+            path: match self.below_root(&change.path) {
+                Some(below) => url_path(below),
+                None => change
                     .path
                     .to_string_lossy()
                     .trim_start_matches('/')
@@ -369,6 +401,10 @@ pub struct ScriptElement<'a> {
     /// page to connect to the server, so its script sends all requests from its worker, to which the
     /// policy does not apply.
     pub own_policy: bool,
+    /// The same for a policy in the response's head, which [`Navigation::respond`] has edited.
+    head_policy: bool,
+    /// The nonce that such a policy demands, in base64.
+    nonce: Option<&'a str>,
 }
 
 impl<'a> ScriptElement<'a> {
@@ -385,6 +421,8 @@ impl<'a> ScriptElement<'a> {
             state,
             page,
             own_policy: false,
+            head_policy: false,
+            nonce: None,
         }
     }
 
@@ -393,6 +431,20 @@ impl<'a> ScriptElement<'a> {
     pub fn own_policy(mut self, own_policy: bool) -> ScriptElement<'a> {
         self.own_policy = own_policy;
         self
+    }
+
+    /// Sets that a policy in the response's head admits the script, with this nonce if there is one.
+    fn admitted(mut self, nonce: Option<&'a str>) -> ScriptElement<'a> {
+        self.head_policy = true;
+        self.nonce = nonce;
+        self
+    }
+
+    /// Where the page reports what it did about a change: beside the script.
+    fn report_path(&self) -> String {
+        let path = self.client.split(['?', '#']).next().unwrap_or_default();
+        let (directory, _) = path.rsplit_once('/').unwrap_or_default();
+        format!("{directory}/seen")
     }
 }
 
@@ -423,6 +475,11 @@ impl fmt::Display for ScriptElement<'_> {
         }
         if self.own_policy {
             f.write_str(" data-policy")?;
+        } else if self.head_policy {
+            f.write_str(r#" data-policy="head""#)?;
+        }
+        if let Some(nonce) = self.nonce {
+            write!(f, r#" nonce="{nonce}""#)?;
         }
         f.write_str("></script>")
     }
