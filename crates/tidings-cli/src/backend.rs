@@ -37,14 +37,12 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 pub(crate) use event::{Event, Exit, Failure, FailureKind, Source, Stream};
-pub(crate) use health::{Address, Found};
 pub(crate) use lease::Lease;
 pub(crate) use lifecycle::Generation;
 pub(crate) use signal::Signal;
 
 use lease::Serving;
-use reporter::Reporter;
-use supervisor::{Hooks, Message, Supervisor};
+use supervisor::{Message, Supervisor};
 
 /// What to run, and how.
 #[derive(Clone, Debug)]
@@ -56,9 +54,6 @@ pub(crate) struct Options {
     /// What runs before each start.
     pub(crate) build: Option<Build>,
     pub(crate) listens: Listens,
-    /// It is ready when a GET of this path gets a status below 500; otherwise, when it accepts a
-    /// connection.
-    pub(crate) health: Option<String>,
     /// How long a start may take, and how long a request waits for an instance.
     pub(crate) start_timeout: Duration,
     pub(crate) stop_signal: Signal,
@@ -82,10 +77,41 @@ pub(crate) enum Listens {
     /// Each instance on a free port of its own.
     AtFreePort,
     /// Always there: the old instance is ended before the new one is started.
-    At(Address),
+    At {
+        /// The URL, for messages.
+        url: String,
+        /// None for a Unix socket.
+        port: Option<u16>,
+    },
 }
 
-/// A command that is run as the backend. `C` is what sends requests to one instance of it.
+/// What the rest of the program does for the backend.
+pub(crate) trait Handler: Send + Sync + 'static {
+    /// What sends requests to one instance.
+    type Client: Send + Sync + 'static;
+
+    /// Makes the client of an instance, which listens on this port if it has one of its own.
+    fn client(&self, port: Option<u16>) -> Self::Client;
+
+    /// Whether something accepts connections there.
+    fn is_listening(&self, client: &Self::Client) -> impl Future<Output = bool> + Send;
+
+    /// Whether the instance is ready to answer requests. It is asked over and over.
+    fn is_ready(&self, client: &Self::Client) -> impl Future<Output = bool> + Send;
+
+    /// Prints what happens. It is called on a thread of its own, and may block.
+    fn report(&self, event: Event);
+
+    /// Shows in every page why there is no new instance, or none at all; `None` when that is over. It must
+    /// not block.
+    fn failed(&self, failure: Option<&Failure>);
+
+    /// Tells the pages that a new instance answers. Called once for each, unless no page can be waiting for
+    /// it: not for the first one, if all requests have waited for it. It must not block.
+    fn restarted(&self);
+}
+
+/// A command that is run as the backend.
 pub(crate) struct Backend<C> {
     serving: Arc<watch::Sender<Serving<C>>>,
     messages: UnboundedSender<Message>,
@@ -94,48 +120,18 @@ pub(crate) struct Backend<C> {
     refused: Arc<AtomicBool>,
 }
 
-/// What the program does about what happens to the backend.
-pub(crate) struct Handlers<C> {
-    /// Makes what sends requests to an instance that was found there.
-    pub(crate) connect: Box<dyn Fn(&Found) -> C + Send>,
-    /// Prints what happens. It may block.
-    pub(crate) report: Box<dyn FnMut(Event) + Send>,
-    /// Shows why there is no new instance, or none at all, in every page; `None` when that is over. It must
-    /// not block.
-    pub(crate) failed: Box<dyn Fn(Option<&Failure>) + Send>,
-    /// Tells the pages that a new instance answers. Called once for each, unless no page can be waiting for
-    /// it: not for the first one, if all requests have waited for it. It must not block.
-    pub(crate) restarted: Box<dyn Fn() + Send>,
-}
-
 impl<C: Send + Sync + 'static> Backend<C> {
     /// Runs the command. Must be called within a runtime.
-    pub(crate) fn start(options: Options, handlers: Handlers<C>) -> Backend<C> {
+    pub(crate) fn start<H: Handler<Client = C>>(options: Options, handler: &Arc<H>) -> Backend<C> {
         let (messages, inbox) = unbounded_channel();
-        let serving = Arc::new(watch::Sender::new(Serving::Wait));
-        let refused = Arc::new(AtomicBool::new(false));
-        let start_timeout = options.start_timeout;
-        let reporter = Reporter::start(handlers.report);
-        let (was_refused, is_first) = (Arc::clone(&refused), AtomicBool::new(true));
-        let hooks = Hooks {
-            connect: handlers.connect,
-            failed: handlers.failed,
-            switched: Box::new(move || {
-                let was_refused = was_refused.swap(false, Ordering::Relaxed);
-                if was_refused || !is_first.swap(false, Ordering::Relaxed) {
-                    (handlers.restarted)();
-                }
-            }),
-        };
-        let (shared, own) = (Arc::clone(&serving), messages.clone());
-        let supervisor = Supervisor::new(options, hooks, reporter, shared, own);
-        tokio::spawn(supervisor.run(inbox));
-        Backend {
-            serving,
+        let backend = Backend {
+            serving: Arc::new(watch::Sender::new(Serving::Wait)),
             messages,
-            start_timeout,
-            refused,
-        }
+            start_timeout: options.start_timeout,
+            refused: Arc::default(),
+        };
+        tokio::spawn(Supervisor::new(options, Arc::clone(handler), &backend).run(inbox));
+        backend
     }
 
     /// A place for one request: waits while an instance is on its way, up to the start timeout.

@@ -24,7 +24,7 @@ pub(super) enum Serving<C> {
 pub(super) struct Instance<C> {
     pub(super) generation: Generation,
     /// What sends requests to it.
-    client: C,
+    pub(super) client: C,
     in_flight: Arc<InFlight>,
 }
 

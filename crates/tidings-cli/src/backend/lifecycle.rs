@@ -193,7 +193,7 @@ impl Lifecycle {
         }
         match input {
             Input::Begin => self.begin(now, actions_ref),
-            Input::Changed(change) => self.changed(change, now, actions_ref),
+            Input::Changed(change) => self.changed(&change, now, actions_ref),
             Input::BuildEnded { success } => self.build_ended(success, now, actions_ref),
             Input::Healthy(generation) => self.healthy(generation, now, actions_ref),
             Input::Exited {
@@ -257,7 +257,7 @@ impl Lifecycle {
         actions.push(Action::Drain(generation));
     }
 
-    fn changed(&mut self, change: Change, now: Instant, actions: &mut Vec<Action>) {
+    fn changed(&mut self, change: &Change, now: Instant, actions: &mut Vec<Action>) {
         let verdict = match self.work {
             // One more build follows: which, is decided when this one has ended.
             Work::Building => return add(&mut self.since_build, &change.paths),
@@ -269,33 +269,33 @@ impl Lifecycle {
                 }
                 verdict
             }
-            Work::Holding(since) => match self.rounds.while_held(&change, since, now) {
+            Work::Holding(since) => match self.rounds.while_held(change, since, now) {
                 Verdict::Hold => return add(&mut self.reason, &change.paths),
                 verdict => verdict,
             },
-            Work::Idle => self.rounds.outside(&change, now),
+            Work::Idle => self.rounds.outside(change, now),
             // The next start is after this change anyway.
             Work::Vacating if !self.rules.build => return add(&mut self.reason, &change.paths),
             Work::Vacating | Work::BackingOff(_) => Verdict::Again,
             Work::Stopped => return,
         };
-        self.follow(verdict, change.paths, now, actions);
+        self.follow(verdict, &change.paths, now, actions);
     }
 
     fn follow(
         &mut self,
         verdict: Verdict,
-        paths: Vec<PathBuf>,
+        paths: &[PathBuf],
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
         match verdict {
             Verdict::Again => {
-                add(&mut self.reason, &paths);
+                add(&mut self.reason, paths);
                 self.begin(now, actions);
             }
             Verdict::Hold => {
-                add(&mut self.reason, &paths);
+                add(&mut self.reason, paths);
                 self.work = Work::Holding(now);
             }
             Verdict::Stop(path) => actions.push(Action::Loop(path)),
@@ -311,7 +311,7 @@ impl Lifecycle {
         if !paths.is_empty() {
             let verdict = self.rounds.during(&paths);
             let another = !matches!(verdict, Verdict::Stop(_));
-            self.follow(verdict, paths, now, actions);
+            self.follow(verdict, &paths, now, actions);
             if another {
                 return;
             }

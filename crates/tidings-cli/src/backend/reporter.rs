@@ -36,7 +36,7 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn start(report: impl FnMut(Event) + Send + 'static) -> Reporter {
+    pub(super) fn start(report: impl Fn(Event) + Send + 'static) -> Reporter {
         let (items, queue) = unbounded_channel();
         // It ends with the last sender. Without a thread, nothing is printed.
         let _ = std::thread::Builder::new()
@@ -69,7 +69,7 @@ impl Reporter {
     }
 }
 
-fn print(mut queue: UnboundedReceiver<Item>, mut report: impl FnMut(Event)) {
+fn print(mut queue: UnboundedReceiver<Item>, report: impl Fn(Event)) {
     while let Some(item) = queue.blocking_recv() {
         match item {
             Item::Event(event) | Item::Line(event, _) => report(event),

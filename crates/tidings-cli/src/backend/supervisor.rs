@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -12,45 +13,40 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
 use super::event::{Event, Exit, Failure, FailureKind, Source};
-use super::health::{self, Address, Found};
+use super::health;
 use super::lease::{Instance, Serving};
 use super::lifecycle::{Action, Generation, Input, Lifecycle, Rules};
 use super::process::{self, Notice, Process, Spec};
 use super::reporter::Reporter;
 use super::rounds::Change;
-use super::{Listens, Options, ports};
+use super::{Backend, Handler, Listens, Options, ports};
 
 /// How much longer than the stop timeout the end of everything may take.
 const STOP_MARGIN: Duration = Duration::from_secs(2);
 
+/// How long it is tried to reach another program on the port of the command.
+const TAKEN_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// What the supervisor is told.
 pub(super) enum Message {
     Changed(Vec<PathBuf>),
-    Healthy(Generation, Found),
+    Healthy(Generation),
     Drained(Generation),
     Instance(Generation, Notice),
     Build(u64, Notice),
     Stop(oneshot::Sender<()>),
 }
 
-/// What the rest of the program does about it. None of these may block.
-pub(super) struct Hooks<C> {
-    /// Makes what sends requests to an instance.
-    pub(super) connect: Box<dyn Fn(&Found) -> C + Send>,
-    /// Why there is no new instance, or none at all; `None` when that is over.
-    pub(super) failed: Box<dyn Fn(Option<&Failure>) + Send>,
-    /// New requests go to another instance than before.
-    pub(super) switched: Box<dyn Fn() + Send>,
-}
-
-pub(super) struct Supervisor<C> {
+pub(super) struct Supervisor<H: Handler> {
     options: Options,
-    hooks: Hooks<C>,
+    handler: Arc<H>,
     reporter: Reporter,
     lifecycle: Lifecycle,
-    serving: Arc<watch::Sender<Serving<C>>>,
+    serving: Arc<watch::Sender<Serving<H::Client>>>,
+    /// Whether some request was answered with a failure since the last switch.
+    refused: Arc<AtomicBool>,
     own: UnboundedSender<Message>,
-    instances: HashMap<Generation, Running<C>>,
+    instances: HashMap<Generation, Running<H::Client>>,
     build: Option<RunningBuild>,
     n_builds: u64,
     /// Builds that have left daemons behind.
@@ -70,8 +66,10 @@ struct Running<C> {
     /// The task that asks whether it is ready.
     probe: AbortHandle,
     started: Instant,
-    address: Address,
-    instance: Option<Arc<Instance<C>>>,
+    /// Where it listens, for messages.
+    address: String,
+    instance: Arc<Instance<C>>,
+    was_healthy: bool,
     told_to_end: bool,
     has_exited: bool,
 }
@@ -83,27 +81,27 @@ struct RunningBuild {
     exit: Option<(Exit, Vec<String>, Duration)>,
 }
 
-impl<C: Send + Sync + 'static> Supervisor<C> {
+impl<H: Handler> Supervisor<H> {
     pub(super) fn new(
         options: Options,
-        hooks: Hooks<C>,
-        reporter: Reporter,
-        serving: Arc<watch::Sender<Serving<C>>>,
-        own: UnboundedSender<Message>,
-    ) -> Supervisor<C> {
+        handler: Arc<H>,
+        backend: &Backend<H::Client>,
+    ) -> Supervisor<H> {
         let lifecycle = Lifecycle::new(Rules {
             build: options.build.is_some(),
-            fixed: matches!(options.listens, Listens::At(_)),
+            fixed: matches!(options.listens, Listens::At { .. }),
             start_timeout: options.start_timeout,
             stop_timeout: options.stop_timeout,
         });
+        let printer = Arc::clone(&handler);
         Supervisor {
             options,
-            hooks,
-            reporter,
+            handler,
+            reporter: Reporter::start(move |event| printer.report(event)),
             lifecycle,
-            serving,
-            own,
+            serving: Arc::clone(&backend.serving),
+            refused: Arc::clone(&backend.refused),
+            own: backend.messages.clone(),
             instances: HashMap::new(),
             build: None,
             n_builds: 0,
@@ -163,7 +161,7 @@ impl<C: Send + Sync + 'static> Supervisor<C> {
                 let written = newest(&paths);
                 self.handle(Input::Changed(Change { paths, written })).await;
             }
-            Message::Healthy(generation, found) => self.healthy(generation, &found).await,
+            Message::Healthy(generation) => self.healthy(generation).await,
             Message::Drained(generation) => self.handle(Input::Drained(generation)).await,
             Message::Instance(generation, notice) => self.instance_told(generation, notice).await,
             Message::Build(number, notice) => self.build_told(number, notice).await,
@@ -216,9 +214,8 @@ impl<C: Send + Sync + 'static> Supervisor<C> {
                     .send_replace(Serving::Refuse(Arc::new(failure)));
             }
             Action::Drain(generation) => {
-                let running = self.instances.get(&generation);
-                if let Some(instance) = running.and_then(|running| running.instance.as_ref()) {
-                    let in_flight = instance.drain();
+                if let Some(running) = self.instances.get(&generation) {
+                    let in_flight = running.instance.drain();
                     self.reporter.event(Event::Draining {
                         generation,
                         in_flight,
@@ -240,7 +237,7 @@ impl<C: Send + Sync + 'static> Supervisor<C> {
 
     fn fail(&mut self, kind: FailureKind, title: String, text: String) {
         let failure = Failure { kind, title, text };
-        (self.hooks.failed)(Some(&failure));
+        self.handler.failed(Some(&failure));
         self.failure = Some(failure);
     }
 
@@ -320,29 +317,36 @@ impl<C: Send + Sync + 'static> Supervisor<C> {
     }
 
     async fn start(&mut self, generation: Generation, paths: Vec<PathBuf>) -> Option<Input> {
-        let address = match &self.options.listens {
-            Listens::At(address) => Ok(address.clone()),
-            Listens::AtFreePort => ports::free().map(Address::Loopback),
+        let (port, address) = match &self.options.listens {
+            Listens::At { url, port } => (Ok(*port), url.clone()),
+            Listens::AtFreePort => match ports::free() {
+                Ok(port) => (Ok(Some(port)), format!("port {port}")),
+                Err(error) => (Err(error), String::new()),
+            },
         };
-        let address = match address {
-            Ok(address) => address,
+        let port = match port {
+            Ok(port) => port,
             Err(error) => {
                 let title = format!("There is no free port: {error}");
                 let exit = Exit::NotRun(title.clone());
                 return Some(self.did_not_start(generation, exit, title, String::new()));
             }
         };
-        let port = address.port();
         self.reporter.event(Event::Starting {
             generation,
             port,
             paths,
         });
-        let is_fixed = matches!(self.options.listens, Listens::At(_));
-        if is_fixed && health::accepts(&address).await {
-            let title = format!("Another program is listening on {address}");
-            let hint = "End it first: the command shall listen there.".to_owned();
-            return Some(self.did_not_start(generation, Exit::NotRun(title.clone()), title, hint));
+        let client = self.handler.client(port);
+        if matches!(self.options.listens, Listens::At { .. }) {
+            let listening = self.handler.is_listening(&client);
+            let listening = tokio::time::timeout(TAKEN_TIMEOUT, listening).await;
+            if listening == Ok(true) {
+                let title = format!("Another program is listening at {address}");
+                let hint = "End it first: the command is to listen there.".to_owned();
+                let exit = Exit::NotRun(title.clone());
+                return Some(self.did_not_start(generation, exit, title, hint));
+            }
         }
         let own = self.own.clone();
         let told = move |notice| drop(own.send(Message::Instance(generation, notice)));
@@ -355,22 +359,31 @@ impl<C: Send + Sync + 'static> Supervisor<C> {
             }
         };
         let own = self.own.clone();
-        let (asked, health) = (address.clone(), self.options.health.clone());
-        let probe = tokio::spawn(async move {
-            let found = health::until_ready(&asked, health.as_deref()).await;
-            let _ = own.send(Message::Healthy(generation, found));
-        });
+        let drained = Box::new(move || drop(own.send(Message::Drained(generation))));
+        let instance = Arc::new(Instance::new(generation, client, drained));
         let running = Running {
             process,
-            probe: probe.abort_handle(),
+            probe: self.probe(&instance),
             started: Instant::now(),
             address,
-            instance: None,
+            instance,
+            was_healthy: false,
             told_to_end: false,
             has_exited: false,
         };
         self.instances.insert(generation, running);
         None
+    }
+
+    /// Asks an instance whether it is ready, until it is.
+    fn probe(&self, instance: &Arc<Instance<H::Client>>) -> AbortHandle {
+        let (own, handler) = (self.own.clone(), Arc::clone(&self.handler));
+        let instance = Arc::clone(instance);
+        let probe = async move {
+            health::until_ready(|| handler.is_ready(&instance.client)).await;
+            let _ = own.send(Message::Healthy(instance.generation));
+        };
+        tokio::spawn(probe).abort_handle()
     }
 
     fn spec(&self, generation: Generation, port: Option<u16>) -> Spec {
@@ -424,60 +437,53 @@ impl<C: Send + Sync + 'static> Supervisor<C> {
         let Some(running) = self.instances.get(&generation) else {
             return;
         };
-        let what = match &self.options.health {
-            Some(path) => format!(
-                "did not answer {path} on {} with less than 500",
-                running.address
-            ),
-            None => format!("does not listen on {}", running.address),
-        };
-        let title = format!("The backend {what} after {} s", after.as_secs());
+        let (address, after_s) = (&running.address, after.as_secs());
+        let title = format!("The backend is not ready on {address} after {after_s} s");
         let hint = match self.options.listens {
             Listens::AtFreePort => {
                 "It must listen on the port in the variable PORT, or on the one that replaces {port} in its arguments."
             }
-            Listens::At(_) => "It must listen at the URL that tidings was given.",
+            Listens::At { .. } => "It must listen at the URL that tidings was given.",
         };
         self.fail(FailureKind::Start, title, hint.to_owned());
         self.reporter.event(Event::TimedOut { generation, after });
     }
 
-    async fn healthy(&mut self, generation: Generation, found: &Found) {
+    async fn healthy(&mut self, generation: Generation) {
         let Some(running) = self.instances.get_mut(&generation) else {
             return;
         };
         if running.has_exited || running.told_to_end {
             return;
         }
-        let own = self.own.clone();
-        let drained = Box::new(move || drop(own.send(Message::Drained(generation))));
-        let client = (self.hooks.connect)(found);
-        running.instance = Some(Arc::new(Instance::new(generation, client, drained)));
+        running.was_healthy = true;
         let took = running.started.elapsed();
         self.reporter.event(Event::Healthy { generation, took });
         self.handle(Input::Healthy(generation)).await;
     }
 
     fn serve(&mut self, generation: Generation) {
-        let running = self.instances.get(&generation);
-        let Some((instance, started)) =
-            running.and_then(|running| Some((running.instance.clone()?, running.started)))
-        else {
+        let Some(running) = self.instances.get(&generation) else {
             return;
         };
+        let instance = Arc::clone(&running.instance);
         self.serving.send_replace(Serving::To(instance));
-        let since = self.changed_at.take().unwrap_or(started);
+        let since = self.changed_at.take().unwrap_or(running.started);
         let previous = self.previous.replace(generation);
         self.reporter.event(Event::Switched {
             generation,
             previous,
             took: since.elapsed(),
         });
-        // In this order: a page that shows the failure reloads, and is answered by the new instance.
-        if self.failure.take().is_some() {
-            (self.hooks.failed)(None);
+        // In this order: a page that shows the failure is answered by the new instance when it reloads.
+        let had_failed = self.failure.take().is_some();
+        if had_failed {
+            self.handler.failed(None);
         }
-        (self.hooks.switched)();
+        let was_refused = self.refused.swap(false, Ordering::Relaxed);
+        if previous.is_some() || had_failed || was_refused {
+            self.handler.restarted();
+        }
     }
 
     async fn instance_told(&mut self, generation: Generation, notice: Notice) {
@@ -497,7 +503,7 @@ impl<C: Send + Sync + 'static> Supervisor<C> {
         };
         running.has_exited = true;
         running.probe.abort();
-        let was_healthy = running.instance.is_some();
+        let was_healthy = running.was_healthy;
         let expected = running.told_to_end;
         let uptime = running.started.elapsed();
         let port_taken = !was_healthy && lines.iter().any(|line| says_port_taken(line));
