@@ -136,6 +136,18 @@ pub struct PageState {
     pub tree: Option<u64>,
 }
 
+#[cfg(test)]
+impl PageState {
+    fn at(cursor: EventId) -> PageState {
+        PageState {
+            cursor,
+            timestamp: None,
+            newest: None,
+            tree: None,
+        }
+    }
+}
+
 /// What kind of page a script is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

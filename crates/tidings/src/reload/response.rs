@@ -304,3 +304,6 @@ fn replace_type(headers: &mut HeaderMap) {
         HeaderValue::from_static(text_page::POLICY),
     );
 }
+
+#[cfg(test)]
+mod tests;
