@@ -272,8 +272,8 @@ async fn a_saved_template_reaches_the_pages_from_their_own_cursor_on() {
     let app = Router::new().route("/", get(read)).layer(reload.layer());
     let (address, _stop, _) = serve(app).await;
     let mut listener = listen(address).await;
+    // What was saved just before the start may be in it.
     let status = listener.next().await.unwrap();
-    assert!(!status.data.contains("changes"), "{}", status.data);
     let (_, text) = page(address, "/").await;
     assert_eq!(attribute(&text, "data-cursor"), status.last_event_id);
     std::fs::write(&template, "<p>two").unwrap();
