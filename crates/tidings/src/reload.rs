@@ -32,15 +32,25 @@
 //! | `kind` of a problem | `build_failed`, `backend_exited`, `backend_not_ready` or `backend_unreachable` |
 //! | `text` | pieces of text, some with a style: names separated by blanks, of `bold`, `dim`, `italic`, `underline`, `strike`, `inverse`, `file` (a place in a file), `fg0` to `fg15` and `bg0` to `bg15` (the colours of a terminal), `fg#rrggbb` and `bg#rrggbb` |
 
+mod guard;
+mod handle;
 mod inject;
+mod inject_body;
+mod layer;
+mod navigation;
+mod own_paths;
+mod page_body;
+mod policy;
 mod problem;
+mod response;
+mod script_element;
 mod strip;
+mod text_page;
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::event::Event;
@@ -50,8 +60,16 @@ use crate::watch::{Change, ChangeKind, ChangeSet};
 
 use problem::PublishedProblem;
 
+pub use handle::Reload;
 pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};
+pub use inject_body::InjectBody;
+pub use layer::{ReloadBody, ReloadFuture, ReloadLayer, ReloadService};
+pub use navigation::{Navigation, is_navigation};
+pub use own_paths::{OwnPaths, OwnResource, client_response};
+pub use page_body::PageBody;
 pub use problem::{PROBLEM_HEADER, Problem, ProblemKind, problem_page};
+pub use response::Decision;
+pub use script_element::ScriptElement;
 
 /// The topic that changes are published under.
 pub const TOPIC: &str = "tidings:reload";
@@ -97,7 +115,8 @@ pub const CLIENT_JS: &str = match str::from_utf8(CLIENT_STRIPPED.0.split_at(CLIE
 #[derive(Debug)]
 pub struct Reloader {
     hub: Hub,
-    root: PathBuf,
+    /// `None`: no file has a known address.
+    root: Option<PathBuf>,
     // Held while a change is published, so that the cursor and the timestamp of a page always match. A
     // hub in memory never blocks there.
     clock: Mutex<Clock>,
@@ -232,9 +251,19 @@ impl Reloader {
     /// A reloader for the pages below this directory, which must be written as the watcher reports it:
     /// absolute.
     pub fn new(hub: Hub, root: impl Into<PathBuf>) -> Reloader {
+        Reloader::with_root(hub, Some(root.into()))
+    }
+
+    /// A reloader for the pages of a program: under which addresses it serves the files that are watched, if
+    /// it does, is not known. Their paths are published without a leading slash.
+    pub fn without_root(hub: Hub) -> Reloader {
+        Reloader::with_root(hub, None)
+    }
+
+    fn with_root(hub: Hub, root: Option<PathBuf>) -> Reloader {
         Reloader {
             hub,
-            root: root.into(),
+            root,
             clock: Mutex::default(),
             users: Users(Box::new(|_| Vec::new())),
         }
@@ -343,6 +372,10 @@ impl Reloader {
         })
     }
 
+    fn below_root<'a>(&self, path: &'a Path) -> Option<&'a Path> {
+        path.strip_prefix(self.root.as_ref()?).ok()
+    }
+
     /// Sets or clears the problem that every page shows: those that are open, and those that are served
     /// from now on. Pages keep their state, because the timestamp does not move.
     ///
@@ -408,9 +441,9 @@ impl Reloader {
 
     fn published(&self, change: &Change) -> PublishedChange {
         let mut published = PublishedChange {
-            path: match change.path.strip_prefix(&self.root) {
-                Ok(below) => url_path(below),
-                Err(_) => change
+            path: match self.below_root(&change.path) {
+                Some(below) => url_path(below),
+                None => change
                     .path
                     .to_string_lossy()
                     .trim_start_matches('/')
@@ -456,99 +489,6 @@ fn url_path(below: &Path) -> String {
         "/".to_owned()
     } else {
         path
-    }
-}
-
-/// Percent-encodes everything that has a meaning in an attribute or a URL, or is not ASCII.
-const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'~');
-
-/// The script element for one page. `to_string()` writes it, in ASCII.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct ScriptElement<'a> {
-    /// The URL of [`CLIENT_JS`]. It is not escaped, so it must be valid in an attribute as it is. Pages
-    /// share a stream if their URLs are the same up to the first `&` or `#`, so a version of the script
-    /// belongs before that.
-    pub client: &'a str,
-    /// The URL of the stream; the same holds for it.
-    pub stream: &'a str,
-    /// The state that the page carries.
-    pub state: &'a PageState,
-    /// What kind of page it is.
-    pub page: PageKind<'a>,
-    /// Whether the page has a Content-Security-Policy in a `<meta>` element. Such a policy may forbid the
-    /// page to connect to the server, so its script sends all requests from its worker, to which the
-    /// policy does not apply.
-    pub own_policy: bool,
-}
-
-impl<'a> ScriptElement<'a> {
-    /// The element for a page without a Content-Security-Policy of its own.
-    pub fn new(
-        client: &'a str,
-        stream: &'a str,
-        state: &'a PageState,
-        page: PageKind<'a>,
-    ) -> ScriptElement<'a> {
-        ScriptElement {
-            client,
-            stream,
-            state,
-            page,
-            own_policy: false,
-        }
-    }
-
-    /// Sets whether the page has a Content-Security-Policy in a `<meta>` element.
-    #[must_use]
-    pub fn own_policy(mut self, own_policy: bool) -> ScriptElement<'a> {
-        self.own_policy = own_policy;
-        self
-    }
-}
-
-impl fmt::Display for ScriptElement<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let safe = |text| utf8_percent_encode(text, ATTRIBUTE);
-        write!(
-            f,
-            r#"<script src="{}" data-stream="{}" data-cursor="{}""#,
-            self.client,
-            self.stream,
-            safe(self.state.cursor.as_str())
-        )?;
-        if let Some(timestamp) = self.state.timestamp {
-            write!(f, r#" data-timestamp="{timestamp}""#)?;
-        }
-        if let Some(newest) = self.state.newest {
-            write!(f, r#" data-newest="{newest}""#)?;
-        }
-        if let Some(tree) = self.state.tree {
-            write!(f, r#" data-tree="{}""#, digits(tree))?;
-        }
-        match self.page {
-            PageKind::File(path) => write!(f, r#" data-file="{}""#, safe(path))?,
-            PageKind::Listing(path) => write!(f, r#" data-listing="{}""#, safe(path))?,
-            PageKind::Missing => f.write_str(" data-missing")?,
-            PageKind::Waiting => f.write_str(" data-waiting")?,
-            PageKind::Other => f.write_str(" data-any")?,
-        }
-        if self.own_policy {
-            f.write_str(" data-policy")?;
-        }
-        if let Some(problem) = &self.state.problem {
-            write!(
-                f,
-                r#" data-problem="{}""#,
-                problem::escape(&json_text(problem.as_ref()))
-            )?;
-        }
-        f.write_str("></script>")
     }
 }
 

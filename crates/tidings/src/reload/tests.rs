@@ -181,14 +181,8 @@ fn the_script_element_holds_any_path_in_ascii() {
         problem: None,
     };
     let element = |page, own_policy| {
-        ScriptElement {
-            client: "/c.js",
-            stream: "/s",
-            state: &state,
-            page,
-            own_policy,
-        }
-        .to_string()
+        let element = ScriptElement::new("/c.js", "/s", &state, page);
+        element.own_policy(own_policy).to_string()
     };
     assert_eq!(
         element(PageKind::File("/é \"><script>%.html"), false),
