@@ -34,6 +34,9 @@ const actions = {
   save: (world) => world.server.save(),
   saveAgain: (world) => world.server.save(),
   burst: (world) => Array.from({ length: 1 + world.below(20) }, () => world.server.save()),
+  fail: (world) => world.server.up && world.server.setProblem(world.now),
+  mend: (world) => world.server.up && world.server.setProblem(),
+  restartBackend: (world) => world.server.up && world.server.restarted(),
   stop: (world) => world.server.up && world.server.stop(),
   start: (world) => world.server.up || world.server.start(),
   restart: (world) => {

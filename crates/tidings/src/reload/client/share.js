@@ -70,9 +70,8 @@
       }
       if (!isAfter(event.id, cursor.id)) return
       const { timestamp, newest = timestamp, tree, problem, changes } = JSON.parse(event.data)
-      // A change leaves the problem as it is. A server that does not know the files yet leaves them so.
-      const files = timestamp !== undefined ? { timestamp, newest, tree } : {}
-      cursor = { ...cursor, ...files, id: event.id, problem: changes ? cursor.problem : problem }
+      // A change leaves the problem as it is.
+      cursor = { id: event.id, timestamp, newest, tree, problem: changes ? cursor.problem : problem }
       deliver(event)
     }
 
