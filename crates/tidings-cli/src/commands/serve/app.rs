@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -20,6 +22,7 @@ use crate::listen::Answer;
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
 use crate::report::{ChangeReporter, PageReport};
+use crate::rules::{LiveRules, Redirect};
 
 /// Where pages report what they have done about a change.
 const REPORT_PATH: &str = "/@tidings/seen";
@@ -39,6 +42,7 @@ pub(super) struct App {
     /// Whether a request was refused that may have come from a sandboxed frame.
     pub(super) has_refused_opaque: AtomicBool,
     pub(super) files: Files,
+    pub(super) rules: Arc<LiveRules>,
     pub(super) pages: Arc<LivePages>,
     pub(super) referrers: Arc<Referrers>,
     pub(super) endpoint: Endpoint,
@@ -83,11 +87,16 @@ impl App {
             _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
             _ => {
                 self.referrers.record(&parts);
+                let rules = self.rules.current();
                 let request = Request::from_parts(parts, ());
-                let response = self.files.respond(&request, Some(peer), &*self.pages);
+                let mut response = match rules.redirect(request.uri()) {
+                    Some(redirect) => redirected(redirect),
+                    None => self.files.respond(&request, Some(peer), &*self.pages).await,
+                };
+                rules.set_headers(request.uri().path(), response.headers_mut());
                 match framed {
-                    true => self.frame_host.open(response.await, request.headers()),
-                    false => response.await,
+                    true => self.frame_host.open(response, request.headers()),
+                    false => response,
                 }
             }
         })
@@ -149,6 +158,15 @@ fn script(text: &'static str) -> Response<files::Body> {
         CONTENT_TYPE,
         HeaderValue::from_static("text/javascript; charset=utf-8"),
     );
+    response
+}
+
+fn redirected(redirect: Redirect) -> Response<files::Body> {
+    let mut response = plain(redirect.status, "");
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, redirect.location);
+    // A browser would keep a permanent redirect for ever, also when the rule is gone.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
