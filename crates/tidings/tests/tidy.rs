@@ -37,9 +37,9 @@ struct Forbidden {
 const LIBRARY: Crate = Crate {
     src: "src",
     layers: "
-        lib:          http reload watch hub subscription fanout delivery engine sse event id topic field
+        lib:          reload http watch hub subscription fanout delivery engine sse event id topic field
+        reload:       http watch hub event id
         http:         hub subscription fanout engine jitter sse id topic
-        reload:       watch hub event id
         watch:
         hub:          subscription fanout engine event id topic
         subscription: fanout delivery engine sse id
@@ -99,7 +99,7 @@ const PROGRAM: Crate = Crate {
         listen:    report
         report:
     ",
-    files: "main.rs commands/serve.rs files/resolve.rs guard/frames.rs listen/direct.rs",
+    files: "main.rs commands/serve.rs files/resolve.rs guard/frames.rs listen/driver.rs",
     forbidden: &[
         Forbidden {
             files: "cli.rs cli/ config.rs config/ commands.rs commands/ pages.rs referrers.rs referrers/ \
@@ -379,7 +379,7 @@ fn each_rule_is_noticed_when_it_is_broken() {
         "use crate::reload::Injector;",
         "crate::reload",
     );
-    check("reload.rs", "use crate::http::Endpoint;", "crate::http");
+    check("reload.rs", "use crate::engine::Engine;", "crate::engine");
     check("watch/native.rs", "use crate::id::Seq;", "crate::id");
     check("http.rs", "use crate::watch::Watcher;", "crate::watch");
     check("http.rs", "use crate::Hub;", "crate::Hub");
@@ -398,7 +398,7 @@ fn each_rule_is_noticed_when_it_is_broken() {
     check_program("files/open.rs", "use crate::guard::Guard;", "crate::guard");
     check_program("guard.rs", "use crate::files::Body;", "crate::files");
     check_program(
-        "listen/direct.rs",
+        "listen/driver.rs",
         "use crate::commands::serve;",
         "crate::commands",
     );
@@ -410,7 +410,7 @@ fn each_rule_is_noticed_when_it_is_broken() {
     check_program("report.rs", "use crate::listen::Host;", "crate::listen");
     check_program("pages.rs", r#"println!("saved")"#, "only report/ prints");
     check_program("guard/frames.rs", "std::fs::read(path)", "without IO");
-    check_program("direct.rs", "", "which layer");
+    check_program("driver.rs", "", "which layer");
     check_program("files.rs", &"\n".repeat(601), "601 lines");
     check_program("files/tests/paths.rs", &"\n".repeat(601), "601 lines");
 
