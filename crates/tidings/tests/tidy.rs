@@ -85,22 +85,24 @@ const LIBRARY: Crate = Crate {
 const PROGRAM: Crate = Crate {
     src: "../tidings-cli/src",
     layers: "
-        main:      cli commands report
-        cli:       config files listen
-        commands:  config pages referrers files guard listen report
-        config:    files listen
+        main:      cli commands config report
+        cli:       config files upstream backend listen
+        commands:  config pages referrers files upstream backend guard listen report
+        config:    files upstream backend listen
         pages:     files report
         referrers: files
         files:
+        upstream:
+        backend:
         guard:
         listen:    report
         report:
     ",
-    files: "main.rs commands/serve.rs files/resolve.rs guard/frames.rs listen/direct.rs",
+    files: "main.rs commands/serve.rs files/resolve.rs guard/frames.rs listen/driver.rs",
     forbidden: &[
         Forbidden {
-            files: "cli.rs config.rs commands.rs commands/ pages.rs referrers.rs referrers/ files.rs files/ \
-                    guard.rs guard/ listen.rs listen/",
+            files: "cli.rs cli/ config.rs config/ commands.rs commands/ pages.rs referrers.rs referrers/ \
+                    files.rs files/ upstream.rs upstream/ backend.rs backend/ guard.rs guard/ listen.rs listen/",
             words: "println! print! stdout() stderr()",
             why: "only report/ prints",
         },
@@ -395,7 +397,7 @@ fn each_rule_is_noticed_when_it_is_broken() {
     check_program("files/open.rs", "use crate::guard::Guard;", "crate::guard");
     check_program("guard.rs", "use crate::files::Body;", "crate::files");
     check_program(
-        "listen/direct.rs",
+        "listen/driver.rs",
         "use crate::commands::serve;",
         "crate::commands",
     );
@@ -407,7 +409,7 @@ fn each_rule_is_noticed_when_it_is_broken() {
     check_program("report.rs", "use crate::listen::Host;", "crate::listen");
     check_program("pages.rs", r#"println!("saved")"#, "only report/ prints");
     check_program("guard/frames.rs", "std::fs::read(path)", "without IO");
-    check_program("direct.rs", "", "which layer");
+    check_program("driver.rs", "", "which layer");
     check_program("files.rs", &"\n".repeat(601), "601 lines");
     check_program("files/tests/paths.rs", &"\n".repeat(601), "601 lines");
 

@@ -20,7 +20,7 @@ use tidings::http::Endpoint;
 use tidings::reload::{CLIENT_JS, Published, Reloader, TOPIC};
 use tidings::watch::{self, Notice, WatchError, Watcher};
 
-use crate::config::Config;
+use crate::config::Serve;
 use crate::files::Files;
 use crate::guard::Guard;
 use crate::guard::frames::FrameHost;
@@ -36,9 +36,9 @@ use banner::Banner;
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Serves until a signal ends the process.
-pub(crate) fn run(config: &Config, console: &Arc<Console>) -> anyhow::Result<()> {
+pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> {
     let root = root_of(&config.dir)?;
-    let listeners = listen::bind(&config.host, config.ports)?;
+    let listeners = listen::bind(&config.server.host, config.server.ports)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, |n| n.get().min(4)))
         .enable_all()
@@ -61,7 +61,7 @@ pub(crate) fn run(config: &Config, console: &Arc<Console>) -> anyhow::Result<()>
         frame_host.label(),
     );
     let app = Arc::new(App {
-        guard: Guard::new(config.host_names()),
+        guard: Guard::new(config.server.host_names()),
         frame_host,
         has_refused_opaque: false.into(),
         files: Files::new(config.files(&root)),
@@ -85,12 +85,12 @@ pub(crate) fn run(config: &Config, console: &Arc<Console>) -> anyhow::Result<()>
         }
         // Before the banner, so that a folder that cannot be watched is reported instead of it. This
         // does not wait for the walk, which the watcher does on a thread of its own.
-        let started = start_watching(config.watched(&root), &reloader, &reporter, console)?;
+        let started = start_watching(config.watch_options(&root), &reloader, &reporter, console)?;
         // It cannot be set already: this is the only place that does.
         let _ = watcher.set(started);
         console.banner("listening", &banner);
         drop(is_shutdown);
-        if let Some(path) = &config.open {
+        if let Some(path) = &config.server.open {
             open_browser(&banner.urls[0], path, console);
         }
         tokio::spawn(Arc::clone(&reporter).run());

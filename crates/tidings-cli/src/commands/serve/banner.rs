@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::Serve;
 use crate::listen::{Host, Listeners};
 use crate::report::{Message, Styles};
 
@@ -19,14 +19,14 @@ pub(super) struct Banner {
 }
 
 impl Banner {
-    pub(super) fn new(config: &Config, listeners: &Listeners) -> Banner {
+    pub(super) fn new(config: &Serve, listeners: &Listeners) -> Banner {
         let port = listeners.port;
         let url = |host: &str| format!("http://{host}:{port}/");
         let address = |address: &IpAddr| match address {
             IpAddr::V4(address) => url(&address.to_string()),
             IpAddr::V6(address) => url(&format!("[{address}]")),
         };
-        let urls = match &config.host {
+        let urls = match &config.server.host {
             Host::Localhost => vec![url("localhost")],
             Host::Name(name) => vec![url(name)],
             Host::Address(any) if any.is_unspecified() => {
@@ -39,7 +39,7 @@ impl Banner {
         Banner {
             urls,
             dir: config.dir.display().to_string(),
-            exposed: !config.host.is_loopback(),
+            exposed: !config.server.host.is_loopback(),
         }
     }
 }

@@ -1,0 +1,5 @@
+//! Runs a backend.
+
+mod signal;
+
+pub(crate) use signal::Signal;

@@ -1,0 +1,261 @@
+//! The driver of one connection: lets hyper serve it until it ends, becomes an event stream, or becomes a
+//! tunnel.
+//!
+//! What must stay true
+//! - Bytes that were read and do not belong to a request are not lost: a tunnel gets them, and after a
+//!   stream's end they are the next request.
+//! - A stream is written without hyper only where the transport is a plain socket, and only in HTTP/1.1,
+//!   whose chunked framing `stream` writes. Everything else goes through hyper as an ordinary body.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, HeaderMap, UPGRADE};
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tidings::http::SseBody;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::watch;
+
+use super::http_io::{Handover, HttpIo, Next, Placeholder};
+use super::tunnel::{ClientIo, Tunnel};
+use super::{Answer, Io, stream};
+
+/// How long a client may take for a request's head, and how long a connection may be idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the transport's own farewell may take, such as that of TLS.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What became of a connection that hyper has served.
+enum Outcome<T> {
+    /// It has ended.
+    Done(T),
+    /// The head of a stream is sent, and the rest is to be written. The bytes were read after its request.
+    Stream {
+        io: T,
+        read: Bytes,
+        body: SseBody,
+        is_persistent: bool,
+    },
+    /// The head of an upgrade's response is sent. The bytes were read after its request.
+    Upgrade(T, Bytes, Tunnel),
+}
+
+/// Serves a connection to its end. When `shutdown` changes, that is after the response that is under way.
+pub(super) async fn serve<T, H, F, B>(
+    io: T,
+    peer: IpAddr,
+    handle: Arc<H>,
+    mut shutdown: watch::Receiver<bool>,
+) where
+    T: Io,
+    H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
+    F: Future<Output = Answer<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error = io::Error> + Send + Unpin + 'static,
+{
+    let (mut io, mut unread) = (io, Bytes::new());
+    loop {
+        // Boxed, so that a stream or a tunnel, which may be open for hours, does not keep hyper's memory.
+        let served = Box::pin(requests(io, unread, peer, &handle, &mut shutdown));
+        match served.await {
+            Outcome::Done(mut io) => {
+                if io.plain().is_none() {
+                    let _ = tokio::time::timeout(CLOSE_TIMEOUT, io.shutdown()).await;
+                }
+                return;
+            }
+            Outcome::Stream {
+                io: socket,
+                read,
+                body,
+                is_persistent,
+            } => match stream::serve(socket, read, body).await {
+                Some(rest) if is_persistent && !*shutdown.borrow() => (io, unread) = rest,
+                _ => return,
+            },
+            Outcome::Upgrade(io, read, tunnel) => {
+                tokio::select! {
+                    () = tunnel.run(ClientIo::new(io, read)) => {}
+                    // A tunnel may be open for ever.
+                    _ = shutdown.wait_for(|shutdown| *shutdown) => {}
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// Lets hyper serve requests until the connection ends, or is something else.
+async fn requests<T, H, F, B>(
+    io: T,
+    unread: Bytes,
+    peer: IpAddr,
+    handle: &Arc<H>,
+    shutdown: &mut watch::Receiver<bool>,
+) -> Outcome<T>
+where
+    T: Io,
+    H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
+    F: Future<Output = Answer<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error = io::Error> + Send + Unpin + 'static,
+{
+    let handover = Arc::new(Handover::default());
+    let is_plain = io.plain().is_some();
+    let service = service_fn(|request: Request<Incoming>| {
+        let (handle, handover) = (Arc::clone(handle), Arc::clone(&handover));
+        Box::pin(async move {
+            let is_http_11 = request.version() == Version::HTTP_11;
+            let may_upgrade = is_http_11 && asks_for_upgrade(&request);
+            let is_last = has_connection_option(request.headers(), "close");
+            Ok::<_, Infallible>(match handle(request, peer).await {
+                Answer::Response(response) => response.map(ResponseBody::Ordinary),
+                Answer::Stream(response)
+                    if is_plain && is_http_11 && !response.body().is_end_stream() =>
+                {
+                    let is_persistent =
+                        !is_last && !has_connection_option(response.headers(), "close");
+                    response.map(|body| {
+                        handover.put(Next::Stream {
+                            body,
+                            is_persistent,
+                        });
+                        ResponseBody::Direct(Placeholder(handover))
+                    })
+                }
+                Answer::Stream(response) => response.map(ResponseBody::Stream),
+                Answer::Upgrade(response, tunnel)
+                    if may_upgrade && response.status() == StatusCode::SWITCHING_PROTOCOLS =>
+                {
+                    handover.put(Next::Tunnel(tunnel));
+                    response.map(|_| ResponseBody::Empty)
+                }
+                Answer::Upgrade(..) => {
+                    let mut response = Response::new(ResponseBody::Empty);
+                    *response.status_mut() = StatusCode::BAD_GATEWAY;
+                    response
+                }
+            })
+        })
+    });
+    let io = HttpIo {
+        io,
+        unread,
+        handover: Arc::clone(&handover),
+    };
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(io), service);
+    let mut shutdown = pin!(shutdown.wait_for(|shutdown| *shutdown));
+    let mut is_shutting_down = false;
+    let is_fine = poll_fn(|cx| {
+        if !is_shutting_down && shutdown.as_mut().poll(cx).is_ready() {
+            is_shutting_down = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        match connection.poll_without_shutdown(cx) {
+            Poll::Pending if handover.stream_begins() => Poll::Ready(true),
+            Poll::Pending => Poll::Pending,
+            // An error means that the client has left or did not send HTTP; neither is reported.
+            Poll::Ready(ended) => Poll::Ready(ended.is_ok()),
+        }
+    })
+    .await;
+    let parts = connection.into_parts();
+    let io = parts.io.into_inner();
+    let read = rest_of(parts.read_buf, io.unread);
+    match handover.take() {
+        Some(Next::Stream {
+            body,
+            is_persistent,
+        }) if is_fine => Outcome::Stream {
+            io: io.io,
+            read,
+            body,
+            is_persistent,
+        },
+        Some(Next::Tunnel(tunnel)) if is_fine => Outcome::Upgrade(io.io, read, tunnel),
+        _ => Outcome::Done(io.io),
+    }
+}
+
+/// What hyper has read and not used, and then what it has not read.
+fn rest_of(read: Bytes, unread: Bytes) -> Bytes {
+    match (read.is_empty(), unread.is_empty()) {
+        (true, _) => unread,
+        (_, true) => read,
+        _ => Bytes::from([read, unread].concat()),
+    }
+}
+
+/// RFC 9110 7.8: `Upgrade` counts only with the connection option of the same name.
+fn asks_for_upgrade<B>(request: &Request<B>) -> bool {
+    request.method() != Method::CONNECT
+        && request.headers().contains_key(UPGRADE)
+        && has_connection_option(request.headers(), "upgrade")
+}
+
+fn has_connection_option(headers: &HeaderMap, option: &str) -> bool {
+    let values = headers.get_all(CONNECTION).iter();
+    let mut options = values.filter_map(|value| value.to_str().ok()?.split(',').into());
+    options.any(|mut options| options.any(|found| found.trim().eq_ignore_ascii_case(option)))
+}
+
+/// The body that hyper sends.
+enum ResponseBody<B> {
+    Ordinary(B),
+    /// A stream that stays with hyper.
+    Stream(SseBody),
+    /// A stream that leaves hyper after its head.
+    Direct(Placeholder),
+    Empty,
+}
+
+impl<B: Body<Data = Bytes, Error = io::Error> + Unpin> Body for ResponseBody<B> {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match self.get_mut() {
+            ResponseBody::Ordinary(body) => Pin::new(body).poll_frame(cx),
+            ResponseBody::Stream(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
+            ResponseBody::Direct(placeholder) => placeholder.poll_frame(),
+            ResponseBody::Empty => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            ResponseBody::Ordinary(body) => body.is_end_stream(),
+            ResponseBody::Stream(body) => body.is_end_stream(),
+            ResponseBody::Direct(_) => false,
+            ResponseBody::Empty => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            ResponseBody::Ordinary(body) => body.size_hint(),
+            ResponseBody::Stream(body) => body.size_hint(),
+            ResponseBody::Direct(_) => SizeHint::default(),
+            ResponseBody::Empty => SizeHint::with_exact(0),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Passes requests to a backend.
+
+mod target;
+
+pub(crate) use target::Target;
