@@ -6,7 +6,7 @@ use crate::http::get;
 use crate::tools::Tool;
 use crate::{App, guide};
 
-const ALL: [(&str, Option<&str>); 16] = [
+const ALL: [(&str, Option<&str>); 17] = [
     ("axum", Some("Without a change of the program")),
     ("django", None),
     ("flask", Some("FastAPI and Starlette")),
@@ -16,6 +16,7 @@ const ALL: [(&str, Option<&str>); 16] = [
     ("node", Some("Next.js")),
     ("node", Some("Vite")),
     ("php", Some("Laravel")),
+    ("php", Some("nginx or Apache with PHP-FPM")),
     ("php", Some("The built-in server")),
     ("rails", None),
     ("static-generators", Some("Eleventy")),
@@ -44,8 +45,10 @@ fn of_command(line: &str) -> Settings {
             settings.push(("command".to_owned(), words.by_ref().collect()));
             continue;
         }
-        let name = flag.strip_prefix("--").expect("long flags").to_owned();
-        let value = words.next().expect("a value");
+        let (name, value) = match flag.strip_prefix("--") {
+            Some(name) => (name.to_owned(), words.next().expect("a value")),
+            None => ("url".to_owned(), flag),
+        };
         match settings.iter_mut().find(|(known, _)| *known == name) {
             Some((_, values)) => values.push(value),
             None => settings.push((name, vec![value])),
