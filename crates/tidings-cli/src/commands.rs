@@ -3,3 +3,4 @@
 pub(crate) mod init;
 pub(crate) mod proxy;
 pub(crate) mod serve;
+mod server;

@@ -37,9 +37,9 @@ struct Forbidden {
 const LIBRARY: Crate = Crate {
     src: "src",
     layers: "
-        lib:          http reload watch hub subscription fanout delivery engine sse event id topic field
+        lib:          reload http watch hub subscription fanout delivery engine sse event id topic field
+        reload:       http watch hub event id
         http:         hub subscription fanout engine jitter sse id topic
-        reload:       watch hub event id
         watch:
         hub:          subscription fanout engine event id topic
         subscription: fanout delivery engine sse id
@@ -378,7 +378,7 @@ fn each_rule_is_noticed_when_it_is_broken() {
         "use crate::reload::Injector;",
         "crate::reload",
     );
-    check("reload.rs", "use crate::http::Endpoint;", "crate::http");
+    check("reload.rs", "use crate::engine::Engine;", "crate::engine");
     check("watch/native.rs", "use crate::id::Seq;", "crate::id");
     check("http.rs", "use crate::watch::Watcher;", "crate::watch");
     check("http.rs", "use crate::Hub;", "crate::Hub");

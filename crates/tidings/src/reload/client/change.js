@@ -8,7 +8,7 @@
     // By hand: some libraries teach strings a `toJSON` of their own.
     const body = `{"id":"${id}","did":"${action}"}`
     // If this fails, only the line that the server prints is wrong.
-    if (policy) return void request(reportUrl.href, { method: 'POST', body, keepalive: true })
+    if (hasPolicy()) return void request(reportUrl.href, { method: 'POST', body, keepalive: true })
     try {
       navigator.sendBeacon(reportUrl, body)
     } catch {}

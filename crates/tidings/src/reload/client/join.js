@@ -19,17 +19,26 @@
     }
   }
 
+  // With Trusted Types, a worker's address must come from a policy of this name.
+  let trusted = (url) => url
+  try {
+    const policy = self.trustedTypes?.createPolicy('tidings', { createScriptURL: (url) => url })
+    if (policy) trusted = (url) => policy.createScriptURL(url)
+  } catch {} // the name is not allowed
+
   const joinInWorker = (start) => {
-    const worker = keptWorker ?? new Worker(scriptUrl)
-    // A policy in the document counts from where it stands, so the worker is made before that. It has
-    // a policy of its own: the page may forbid itself to connect, and to make another worker.
-    if (policy) keptWorker = worker
+    const worker = keptWorker ?? new Worker(trusted(scriptUrl))
     let started = false
     const mine = {
       worker,
       wake: () => worker.postMessage({ wake: true }),
       stop: () => {
-        if (keptWorker) return worker.postMessage({})
+        // A policy in the document counts from where it stands, and the worker was made before that. It has
+        // a policy of its own: the page may forbid itself to connect, and to make another worker.
+        if (hasMetaPolicy()) {
+          keptWorker = worker
+          return worker.postMessage({})
+        }
         // At once: the page may be frozen before its worker comes to read a message. The lock and the
         // stream end with it.
         worker.terminate()
