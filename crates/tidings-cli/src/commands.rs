@@ -1,6 +1,9 @@
 //! The subcommands. Each puts the stages below together and does nothing else.
 
+mod answers;
+mod body;
 pub(crate) mod init;
+mod passing;
 pub(crate) mod proxy;
 pub(crate) mod serve;
 mod server;
