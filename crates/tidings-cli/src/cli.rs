@@ -1,17 +1,22 @@
-//! The command line: what can be typed, and its conversion into a [`Config`].
+//! The command line: what can be typed.
+//!
+//! The structs hold exactly that: what was not typed, and is not set by a variable either, is `None`.
+//! `settings.rs` makes a `config::Serve` or `config::Proxy` of it, with every default filled in.
 
-use std::ffi::OsStr;
-use std::path::PathBuf;
+mod parse;
+mod proxy;
+mod serve;
+mod settings;
+mod shared;
 
-use clap::builder::FalseyValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::Config;
-use crate::files::{self, Compress};
-use crate::listen::{DEFAULT_PORT, Host, Ports};
-
-/// The address of `--host` without a value: all addresses.
-const ALL_ADDRESSES: &str = "0.0.0.0";
+pub(crate) use proxy::ProxyArgs;
+pub(crate) use serve::ServeArgs;
+pub(crate) use settings::UsageError;
+use shared::SharedArgs;
 
 /// Serve a folder, and show every saved change in all open pages at once
 ///
@@ -22,190 +27,80 @@ const ALL_ADDRESSES: &str = "0.0.0.0";
     name = "tidings",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  tidings                      serve this folder\n  tidings serve dist --open    serve ./dist and open it in the browser\n  tidings serve --host         let other devices, such as a phone, connect\n  tidings serve app --spa      serve a single-page application\n\nOptions can also be set by environment variables: TIDINGS_PORT=3000 is --port 3000."
+    after_help = "Examples:\n  tidings                      serve this folder\n  tidings serve dist --open    serve ./dist and open it in the browser\n  tidings serve --host         let other devices, such as a phone, connect\n  tidings serve app --spa      serve a single-page application\n  tidings proxy http://localhost:8000\n                               the same for the pages of a server that is running already\n\nOptions can also be set by environment variables: TIDINGS_PORT=3000 is --port 3000."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
+    /// Whether something was typed that only `serve` has: then `tidings` serves, whatever the file says.
+    #[arg(skip)]
+    is_serve: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve a folder (the default)
     Serve(ServeArgs),
+    /// Pass requests to a backend, which can be a command that tidings runs and restarts
+    ///
+    /// Give the address of a backend that is running, or a command that tidings runs as the backend, or
+    /// both. The pages of the backend show every saved change, as those of a served folder do. A command
+    /// is restarted when you save: the old one answers until the new one is ready, so no request fails.
+    Proxy(ProxyArgs),
+    /// Write a tidings.toml that fits this folder
+    Init,
 }
 
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ServeArgs {
-    /// The folder to serve
-    #[arg(default_value = ".", value_name = "DIR")]
-    dir: PathBuf,
-
-    /// Listen on exactly this port; 0 selects any free one [default: 8080, or the next free port]
-    #[arg(short, long, env = "TIDINGS_PORT", hide_env = true)]
-    port: Option<u16>,
-
-    /// Fail if port 8080 is in use, instead of trying the next ones
-    #[arg(long, env = "TIDINGS_STRICT_PORT", hide_env = true, value_parser = FalseyValueParser::new())]
-    strict_port: bool,
-
-    /// Listen on this address, or on all addresses if none is given, so that other machines can
-    /// connect [default: this machine only]
-    #[arg(long, env = "TIDINGS_HOST", hide_env = true, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = ALL_ADDRESSES)]
-    host: Option<Host>,
-
-    /// Also answer requests for this host name; may be repeated [default: localhost and IP addresses]
-    #[arg(
-        long,
-        env = "TIDINGS_ALLOW_HOST",
-        hide_env = true,
-        value_name = "NAME",
-        value_delimiter = ','
-    )]
-    allow_host: Vec<String>,
-
-    /// Open the browser, at this path if one is given
-    #[arg(short, long, env = "TIDINGS_OPEN", hide_env = true, value_name = "PATH", num_args = 0..=1, default_missing_value = "/", overrides_with = "no_open")]
-    open: Option<String>,
-
-    /// Do not open the browser, even if TIDINGS_OPEN is set
-    #[arg(long, overrides_with = "open")]
-    no_open: bool,
-
-    /// Single-page application: answer page requests without a matching file with this page
-    /// [default if no FILE is given: index.html]
-    #[arg(long, env = "TIDINGS_SPA", hide_env = true, value_name = "FILE", num_args = 0..=1, default_missing_value = "index.html", value_parser = file_below)]
-    spa: Option<String>,
-
-    /// Also watch this file or folder; a change in it reloads every page; may be repeated
-    #[arg(
-        short,
-        long,
-        env = "TIDINGS_WATCH",
-        hide_env = true,
-        value_name = "PATH"
-    )]
-    watch: Vec<PathBuf>,
-
-    /// Do not watch files that match, in .gitignore syntax; `!GLOB` watches them after all; may be
-    /// repeated
-    #[arg(
-        short,
-        long,
-        env = "TIDINGS_IGNORE",
-        hide_env = true,
-        value_name = "GLOB"
-    )]
-    ignore: Vec<String>,
-
-    /// Also watch files that .gitignore files exclude
-    #[arg(long, env = "TIDINGS_NO_GITIGNORE", hide_env = true, value_parser = FalseyValueParser::new())]
-    no_gitignore: bool,
-
-    /// Follow symbolic links that lead out of the folder
-    #[arg(long, env = "TIDINGS_FOLLOW_SYMLINKS", hide_env = true, value_parser = FalseyValueParser::new())]
-    follow_symlinks: bool,
-
-    /// Do not list the contents of folders without an index.html
-    #[arg(long, env = "TIDINGS_NO_LISTING", hide_env = true, value_parser = FalseyValueParser::new())]
-    no_listing: bool,
-
-    /// When to compress: auto (for other machines only), always or never
-    #[arg(
-        long,
-        env = "TIDINGS_COMPRESS",
-        hide_env = true,
-        value_name = "WHEN",
-        default_value = "auto",
-        hide_possible_values = true
-    )]
-    compress: Compress,
-
-    /// Print only the address, warnings and errors
-    #[arg(short, long, env = "TIDINGS_QUIET", hide_env = true, value_parser = FalseyValueParser::new())]
-    pub(crate) quiet: bool,
-
-    /// Print one JSON object per line
-    #[arg(long, env = "TIDINGS_JSON", hide_env = true, value_parser = FalseyValueParser::new())]
-    pub(crate) json: bool,
-}
-
-impl From<ServeArgs> for Config {
-    fn from(args: ServeArgs) -> Config {
-        Config {
-            ports: match (args.port, args.strict_port) {
-                (Some(port), _) => Ports::Exactly(port),
-                (None, true) => Ports::Exactly(DEFAULT_PORT),
-                (None, false) => Ports::From(DEFAULT_PORT),
-            },
-            watch: args.watched(),
-            ignore: args.ignored(),
-            open: args.open.filter(|_| !args.no_open),
-            dir: args.dir,
-            host: args.host.unwrap_or(Host::Localhost),
-            allowed_hosts: args.allow_host,
-            spa: args.spa,
-            gitignore: !args.no_gitignore,
-            follow_symlinks: args.follow_symlinks,
-            listing: !args.no_listing,
-            compress: args.compress,
-        }
-    }
-}
-
-impl ServeArgs {
-    /// The paths of `--watch`. On the command line, each is one path, whatever characters it contains; the
-    /// variable is a list like `PATH`.
-    fn watched(&self) -> Vec<PathBuf> {
-        watched(&self.watch, std::env::var_os("TIDINGS_WATCH").as_deref())
+impl Cli {
+    /// What was typed. Exits with 2 for a usage error, and with 0 for `--help` and `--version`.
+    pub(crate) fn from_command_line() -> Cli {
+        let matches = Cli::command().get_matches();
+        Cli::from_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 
-    /// The patterns of `--ignore`. A value may hold several, separated by commas; commas in braces, as in
-    /// `*.{tmp,log}`, do not separate.
-    fn ignored(&self) -> Vec<String> {
-        let mut globs = Vec::new();
-        for list in &self.ignore {
-            let mut depth = 0_usize;
-            let parts = list.split(|character| {
-                match character {
-                    '{' => depth += 1,
-                    '}' => depth = depth.saturating_sub(1),
-                    _ => {}
-                }
-                character == ',' && depth == 0
-            });
-            globs.extend(parts.filter(|glob| !glob.is_empty()).map(str::to_owned));
-        }
-        globs
+    fn from_matches(matches: &ArgMatches) -> Result<Cli, clap::Error> {
+        let shared = SharedArgs::augment_args(clap::Command::new("shared"));
+        let is_shared = |id: &clap::Id| shared.get_arguments().any(|shared| shared.get_id() == id);
+        let typed =
+            |id: &clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+        let serve = ServeArgs::augment_args(clap::Command::new("serve"));
+        let mut ids = serve.get_arguments().map(clap::Arg::get_id);
+        let is_serve = ids.any(|id| !is_shared(id) && typed(id));
+        Ok(Cli {
+            is_serve,
+            ..Cli::from_arg_matches(matches)?
+        })
     }
-}
 
-fn watched(given: &[PathBuf], variable: Option<&OsStr>) -> Vec<PathBuf> {
-    match (given, variable) {
-        ([one], Some(list)) if one.as_os_str() == list => std::env::split_paths(list)
-            .filter(|path| !path.as_os_str().is_empty())
-            .collect(),
-        _ => given.to_vec(),
-    }
-}
-
-/// The value of `--spa`: a file that need not exist yet, but must be one that may be served.
-fn file_below(text: &str) -> Result<String, String> {
-    match files::could_be_served(text) {
-        true => Ok(text.to_owned()),
-        false => Err(
-            "give the path below the folder, such as app/index.html, without a leading slash, `..` or hidden names"
-                .to_owned(),
-        ),
+    /// Exits with 2, and prints the usage of the subcommand.
+    pub(crate) fn exit_with_usage(command: &str, error: &UsageError) -> ! {
+        let mut cli = Cli::command();
+        cli.build();
+        let command = cli.find_subcommand(command).cloned().unwrap_or(cli);
+        command
+            .clone()
+            .error(ErrorKind::MissingRequiredArgument, error)
+            .exit()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use crate::config::file::ConfigFile;
+
+    /// The flags of `serve` and `proxy`.
+    fn flags(command: &str) -> Vec<clap::Arg> {
+        let cli = Cli::command();
+        let command = cli.find_subcommand(command).unwrap();
+        let arguments = command.get_arguments();
+        arguments
+            .filter(|argument| argument.get_long().is_some())
+            .cloned()
+            .collect()
+    }
 
     #[test]
     fn the_command_line_is_well_defined() {
@@ -222,33 +117,22 @@ mod tests {
             .filter_map(|flag| flag.split(['`', ' ']).next())
             .map(|flag| flag.trim_start_matches('-').to_owned())
             .collect();
-        let command = Cli::command();
-        let mut defined: Vec<_> = command
-            .get_arguments()
-            .filter_map(|argument| argument.get_long())
-            .map(str::to_owned)
+        let mut defined: Vec<_> = ["serve", "proxy"]
+            .into_iter()
+            .flat_map(flags)
+            .filter_map(|argument| argument.get_long().map(str::to_owned))
             .collect();
         documented.sort();
         defined.sort();
+        defined.dedup();
         assert_eq!(documented, defined);
     }
 
     #[test]
-    #[cfg(unix)]
-    fn a_path_to_watch_is_taken_as_typed_and_the_variable_holds_several() {
-        let path = |path: &str| PathBuf::from(path);
-        let typed = [path("a,b:c")];
-        assert_eq!(watched(&typed, None), typed);
-        assert_eq!(watched(&typed, Some("x:y".as_ref())), typed);
-        let variable = [path("/a,b:c:")];
-        let several = watched(&variable, Some("/a,b:c:".as_ref()));
-        assert_eq!(several, [path("/a,b"), path("c")]);
-    }
-
-    #[test]
     fn every_option_has_an_environment_variable() {
-        for argument in Cli::command().get_arguments() {
-            let Some(flag) = argument.get_long().filter(|flag| *flag != "no-open") else {
+        for argument in ["serve", "proxy"].into_iter().flat_map(flags) {
+            let is_set = |flag: &&str| !["no-open", "no-config"].contains(flag);
+            let Some(flag) = argument.get_long().filter(is_set) else {
                 continue;
             };
             let variable = format!("TIDINGS_{}", flag.replace('-', "_").to_uppercase());
@@ -257,30 +141,76 @@ mod tests {
     }
 
     #[test]
-    fn serve_is_the_default_command() {
-        let plain = Cli::parse_from(["tidings", "site", "--port", "3000"]);
-        assert_eq!(plain.serve.dir, PathBuf::from("site"));
-        let Some(Command::Serve(args)) =
-            Cli::parse_from(["tidings", "serve", "site", "--port", "3000"]).command
-        else {
-            panic!("not the subcommand")
+    fn every_option_is_a_key_of_the_file_and_the_other_way_round() {
+        for command in ["serve", "proxy"] {
+            let shared = flags("serve");
+            let shared: Vec<_> = shared.iter().filter_map(|flag| flag.get_long()).collect();
+            let other = flags("proxy");
+            let other: Vec<_> = other.iter().filter_map(|flag| flag.get_long()).collect();
+            let mut expected: Vec<_> = match command {
+                "serve" => shared.clone(),
+                _ => other.clone(),
+            };
+            // What both have is at the top of the file; what only one has is in its section.
+            expected.retain(|flag| !(shared.contains(flag) && other.contains(flag)));
+            let mut expected: Vec<_> = expected.into_iter().map(key_of).collect();
+            // Arguments without a name.
+            expected.extend(match command {
+                "serve" => &["dir"][..],
+                _ => &["url", "command"],
+            });
+            let mut keys: Vec<_> = crate::config::file::keys_of(command).collect();
+            keys.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(keys, expected, "[{command}]");
+        }
+        let both = |flag: &str| {
+            flags("proxy")
+                .iter()
+                .any(|other| other.get_long() == Some(flag))
         };
-        assert_eq!((args.dir, args.port), (PathBuf::from("site"), Some(3000)));
+        let shared = flags("serve");
+        let shared = shared.iter().filter_map(|flag| flag.get_long());
+        // What says which file is read is not in it, and `open = false` is `--no-open`.
+        let special = |flag: &&str| !["config", "no-config", "no-open"].contains(flag);
+        let mut expected: Vec<_> = shared
+            .filter(|flag| both(flag))
+            .filter(special)
+            .map(key_of)
+            .collect();
+        // What is in the file alone.
+        expected.extend(["run", "serve", "proxy", "headers", "redirects"]);
+        let mut keys: Vec<_> = crate::config::file::keys_of("").collect();
+        keys.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(keys, expected);
+    }
+
+    fn key_of(flag: &str) -> &str {
+        flag.strip_prefix("no-").unwrap_or(flag)
+    }
+
+    /// The command that runs, and what is typed of it that matters here.
+    fn run(arguments: &[&str], file: Option<&str>) -> Command {
+        let arguments = ["tidings"].iter().chain(arguments);
+        let matches = Cli::command().get_matches_from(arguments);
+        let file = file.map(ConfigFile::of_text);
+        Cli::from_matches(&matches)
+            .unwrap()
+            .into_command(file.as_ref())
     }
 
     #[test]
-    fn the_page_of_an_app_is_given_below_the_folder() {
-        for (text, expected) in [
-            ("index.html", true),
-            ("./app/index.html", true),
-            ("../index.html", false),
-            ("app/../../index.html", false),
-            ("/abs/index.html", false),
-            (".env", false),
-            ("", false),
-        ] {
-            let parsed = Cli::try_parse_from(["tidings", "--spa", text]);
-            assert_eq!(parsed.is_ok(), expected, "{text:?}");
-        }
+    fn the_file_says_what_the_program_does_without_arguments() {
+        let proxy = Some("run = \"proxy\"");
+        assert!(matches!(run(&[], None), Command::Serve(_)));
+        assert!(matches!(run(&[], Some("port = 1")), Command::Serve(_)));
+        assert!(matches!(run(&[], proxy), Command::Proxy(_)));
+        assert!(matches!(run(&["--port", "1"], proxy), Command::Proxy(_)));
+        assert!(matches!(run(&["serve"], proxy), Command::Serve(_)));
+        assert!(matches!(run(&["proxy"], None), Command::Proxy(_)));
+        // Only `serve` has these.
+        assert!(matches!(run(&["dir"], proxy), Command::Serve(_)));
+        assert!(matches!(run(&["--spa"], proxy), Command::Serve(_)));
     }
 }

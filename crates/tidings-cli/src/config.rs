@@ -1,42 +1,60 @@
-//! What `serve` is asked to do: every value that the command line may leave out has been decided here.
+//! What a command is asked to do: every value that may be left out has been decided here.
 //!
-//! `cli.rs` makes it from what was typed. The stages below get their parts of it.
+//! `cli/settings.rs` makes it from what was typed. The stages below get their parts of it.
 
-use std::iter;
-use std::path::{Path, PathBuf};
+pub(crate) mod file;
+mod proxy;
+mod route;
+mod serve;
+pub(crate) mod value;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tidings::watch;
+pub(crate) use proxy::{Build, Command, Proxy};
+pub(crate) use route::Route;
+pub(crate) use serve::Serve;
 
-use crate::files::{self, Compress};
 use crate::listen::{Host, Ports};
+use crate::rules::LiveRules;
 
-/// The settings of `tidings serve`.
-#[derive(Clone, Debug)]
-pub(crate) struct Config {
-    /// The folder as it was typed, for messages.
-    pub(crate) dir: PathBuf,
+/// The settings of a command.
+pub(crate) trait Config: Send + 'static {
+    /// What can change while it runs.
+    fn rules(&self) -> &Arc<LiveRules>;
+    /// The keys of everything else that differs.
+    fn differences(&self, other: &Self) -> Vec<&'static str>;
+}
+
+/// Keys of settings that differ.
+#[derive(Debug, Default)]
+struct Differences {
+    keys: Vec<&'static str>,
+}
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Output {
+    /// Only the address, warnings and errors.
+    pub(crate) quiet: bool,
+    /// One JSON object per line.
+    pub(crate) json: bool,
+}
+
+/// Where the server listens, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Server {
     pub(crate) host: Host,
     pub(crate) ports: Ports,
     /// Host names to answer to, besides that of `host`, `localhost` and IP addresses.
     pub(crate) allowed_hosts: Vec<String>,
     /// The page to open in the browser, as a path.
     pub(crate) open: Option<String>,
-    /// The page that answers addresses without a file, in a single-page application.
-    pub(crate) spa: Option<String>,
-    /// Watched besides the folder.
-    pub(crate) watch: Vec<PathBuf>,
-    /// Patterns of what is not watched, in the syntax of `.gitignore`.
-    pub(crate) ignore: Vec<String>,
-    /// Whether `.gitignore` files are honoured.
-    pub(crate) gitignore: bool,
-    pub(crate) follow_symlinks: bool,
-    /// Whether folders without an index are listed.
-    pub(crate) listing: bool,
-    pub(crate) compress: Compress,
+    /// The file that some of this is from, as it is printed.
+    pub(crate) config_file: Option<PathBuf>,
 }
 
-impl Config {
+impl Server {
     /// All host names that the server answers to, besides `localhost` and IP addresses.
     pub(crate) fn host_names(&self) -> Vec<String> {
         let mut names = self.allowed_hosts.clone();
@@ -49,36 +67,53 @@ impl Config {
         }
         names
     }
+}
 
-    /// How files below `root` are served.
-    pub(crate) fn files(&self, root: &Path) -> files::Options {
-        files::Options {
-            root: root.to_owned(),
-            spa: self.spa.clone(),
-            follow_symlinks: self.follow_symlinks,
-            listing: self.listing,
-            compress: self.compress,
+/// What is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Watched {
+    /// For `serve`, besides the folder.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Patterns of what is not watched, in the syntax of `.gitignore`.
+    pub(crate) ignore: Vec<String>,
+    /// Whether `.gitignore` files are honoured.
+    pub(crate) gitignore: bool,
+}
+
+impl Differences {
+    fn note(&mut self, key: &'static str, differs: bool) {
+        if differs {
+            self.keys.push(key);
         }
     }
 
-    /// What is watched: below `root` whatever a request for it could read, below another path whatever
-    /// is really there.
-    pub(crate) fn watched(&self, root: &Path) -> watch::Options {
-        let mut options =
-            watch::Options::new(iter::once(root).chain(self.watch.iter().map(|p| &**p)));
-        options.ignore.clone_from(&self.ignore);
-        options.gitignore = self.gitignore;
-        let (root, follow_symlinks) = (root.to_owned(), self.follow_symlinks);
-        options.scope =
-            watch::Scope::Where(Arc::new(move |candidate| match candidate.root == root {
-                true => files::may_be_read(
-                    candidate.path,
-                    candidate.real,
-                    candidate.real_root,
-                    follow_symlinks,
-                ),
-                false => follow_symlinks || candidate.real.starts_with(candidate.real_root),
-            }));
-        options
+    /// Of the settings that both commands have.
+    fn of_shared(
+        &mut self,
+        (output, server, watched): (&Output, &Server, &Watched),
+        other: (&Output, &Server, &Watched),
+    ) {
+        let Output { quiet, json } = output;
+        self.note("quiet", *quiet != other.0.quiet);
+        self.note("json", *json != other.0.json);
+        let Server {
+            host,
+            ports,
+            allowed_hosts,
+            open,
+            config_file: _,
+        } = server;
+        self.note("port", *ports != other.1.ports);
+        self.note("host", *host != other.1.host);
+        self.note("allow-host", *allowed_hosts != other.1.allowed_hosts);
+        self.note("open", *open != other.1.open);
+        let Watched {
+            paths,
+            ignore,
+            gitignore,
+        } = watched;
+        self.note("watch", *paths != other.2.paths);
+        self.note("ignore", *ignore != other.2.ignore);
+        self.note("gitignore", *gitignore != other.2.gitignore);
     }
 }

@@ -26,9 +26,9 @@ mod links;
 mod listing;
 mod lookup;
 mod media;
-mod navigation;
 mod open;
 mod range;
+mod requester;
 mod resolve;
 mod respond;
 mod template;
@@ -50,11 +50,11 @@ use http::header::{
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
+use tidings::reload::is_navigation;
 
 pub(crate) use body::Body;
 pub(crate) use compress::Compress;
 pub(crate) use links::{LinkReason, UnservedLink};
-pub(crate) use navigation::is_navigation;
 
 use analysis::AnalysisCache;
 use choose::Choice;
@@ -456,7 +456,7 @@ fn not_found_response(
 ) -> Response<Body> {
     let link = link
         .filter(|link| link.reason != LinkReason::Private)
-        .filter(|_| navigation::is_by_local_user(request.peer, request.headers));
+        .filter(|_| requester::is_by_local_user(request.peer, request.headers));
     errors::not_found(
         request.uri.path(),
         snippet,

@@ -9,27 +9,48 @@
 //! # The stream
 //! The events are JSON, for any `EventSource`:
 //! - the status, which each new reader gets first: `{"timestamp":1763800000000,"tree":"94d0c53e7a1b2f68"}`
-//! - a change, which has the fields of the status and
+//! - a change, which has the fields of the status but for `problem`, and
 //!   `"changes":[{"path":"/css/site.css","kind":"modified"}]`
+//! - a problem that has come or gone: the status as it is now
+//! - a restart of the backend: the status as it is now, and `"restarted":true`
+//!
+//! So an event without `changes` is the whole status, and a field that it does not have does not apply (any
+//! more). A change leaves the problem as it is.
 //!
 //! | Field | |
 //! |---|---|
-//! | `timestamp` | milliseconds since 1970: the newest modification or inode change of any watched file. It grows with every change. After a restart it is the same, unless something changed meanwhile. |
-//! | `newest` | the newest time of the files themselves, only where `timestamp` is greater: because two changes had the same time on disk, or the newest file was removed |
+//! | `timestamp` | milliseconds since 1970: the newest modification or inode change of any watched file. It grows with every change, and with every restart of the backend. After a restart of the server it is the same, unless something changed meanwhile. Absent until the first walk over the files is done. |
+//! | `newest` | the newest time of the files themselves, only where `timestamp` is greater: because two changes had the same time on disk, the newest file was removed, or the backend was restarted |
 //! | `tree` | a digest of the names of everything that is watched, absent for very large trees. After a restart it shows that something was removed or renamed, which leaves no newer time. |
 //! | `path` | the file's path below the root, with a leading slash, not percent-encoded; without the slash, a watched path outside of the root |
 //! | `kind` | `created`, `modified` or `removed` |
 //! | `usedBy` | the paths of pages and workers that use the file, where the publisher knows of some that a page cannot see itself ([`Reloader::used_by`]). [`ANYONE`] and [`OPAQUE_ORIGIN`] stand for users without a known path. |
 //! | `rescan` | `true` if anything may have changed |
+//! | `restarted` | `true` if another run of the backend answers from now on |
+//! | `problem` | why pages are not what their source says ([`Reloader::set_problem`]): `{"id":"5e0a2c.7","kind":"build_failed","title":"The build failed","text":[["error","bold fg9"],[": expected `;`\n"]]}` |
+//! | `id` | another problem has another one, also in another run of the server |
+//! | `kind` of a problem | `build_failed`, `backend_exited`, `backend_not_ready` or `backend_unreachable` |
+//! | `text` | pieces of text, some with a style: names separated by blanks, of `bold`, `dim`, `italic`, `underline`, `strike`, `inverse`, `file` (a place in a file), `fg0` to `fg15` and `bg0` to `bg15` (the colours of a terminal), `fg#rrggbb` and `bg#rrggbb` |
 
+mod guard;
+mod handle;
 mod inject;
+mod inject_body;
+mod layer;
+mod navigation;
+mod own_paths;
+mod page_body;
+mod policy;
+mod problem;
+mod response;
+mod script_element;
 mod strip;
+mod text_page;
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::event::Event;
@@ -37,7 +58,18 @@ use crate::hub::{Hub, PublishError};
 use crate::id::EventId;
 use crate::watch::{Change, ChangeKind, ChangeSet};
 
+use problem::PublishedProblem;
+
+pub use handle::Reload;
 pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};
+pub use inject_body::InjectBody;
+pub use layer::{ReloadBody, ReloadFuture, ReloadLayer, ReloadService};
+pub use navigation::{Navigation, is_navigation};
+pub use own_paths::{OwnPaths, OwnResource, client_response};
+pub use page_body::PageBody;
+pub use problem::{PROBLEM_HEADER, Problem, ProblemKind, problem_page};
+pub use response::Decision;
+pub use script_element::ScriptElement;
 
 /// The topic that changes are published under.
 pub const TOPIC: &str = "tidings:reload";
@@ -60,6 +92,10 @@ const CLIENT_SOURCE: &str = concat!(
     include_str!("reload/client/documents.js"),
     include_str!("reload/client/sheets.js"),
     include_str!("reload/client/images.js"),
+    "const problemStyle = `\n",
+    include_str!("reload/client/problem.css"),
+    "`\n",
+    include_str!("reload/client/overlay.js"),
     include_str!("reload/client/uses.js"),
     include_str!("reload/client/change.js"),
     include_str!("reload/client/receive.js"),
@@ -79,7 +115,8 @@ pub const CLIENT_JS: &str = match str::from_utf8(CLIENT_STRIPPED.0.split_at(CLIE
 #[derive(Debug)]
 pub struct Reloader {
     hub: Hub,
-    root: PathBuf,
+    /// `None`: no file has a known address.
+    root: Option<PathBuf>,
     // Held while a change is published, so that the cursor and the timestamp of a page always match. A
     // hub in memory never blocks there.
     clock: Mutex<Clock>,
@@ -97,11 +134,34 @@ impl fmt::Debug for Users {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Clock {
     timestamp: Option<u64>,
     newest: u64,
     tree: Option<u64>,
+    problem: Option<Arc<PublishedProblem>>,
+}
+
+impl Clock {
+    /// The timestamp of a change that is published now.
+    fn next_timestamp(&self) -> u64 {
+        match self.timestamp {
+            None => self.newest,
+            Some(last) => self.newest.max(last + 1),
+        }
+    }
+
+    /// The status with this timestamp.
+    fn status(&self, timestamp: Option<u64>) -> Payload<'_> {
+        let moved = timestamp.is_some_and(|timestamp| timestamp != self.newest);
+        Payload {
+            timestamp,
+            newest: moved.then_some(self.newest),
+            tree: self.tree.map(digits),
+            problem: self.problem.as_deref(),
+            ..Payload::default()
+        }
+    }
 }
 
 /// The state that a page served now must carry.
@@ -116,6 +176,27 @@ pub struct PageState {
     pub newest: Option<u64>,
     /// The digest of the names of all watched files; `None` where it is not known.
     pub tree: Option<u64>,
+    problem: Option<Arc<PublishedProblem>>,
+}
+
+impl PageState {
+    /// The problem that the page shows.
+    pub fn problem(&self) -> Option<&Problem> {
+        self.problem.as_deref().map(|published| &published.problem)
+    }
+}
+
+#[cfg(test)]
+impl PageState {
+    fn at(cursor: EventId) -> PageState {
+        PageState {
+            cursor,
+            timestamp: None,
+            newest: None,
+            tree: None,
+            problem: None,
+        }
+    }
 }
 
 /// What kind of page a script is for.
@@ -128,6 +209,8 @@ pub enum PageKind<'a> {
     Listing(&'a str),
     /// An error page: it is replaced once its own address has a page.
     Missing,
+    /// A [`problem_page`]: it is replaced once its own address has an answer without [`PROBLEM_HEADER`].
+    Waiting,
     /// A page generated by a program: any change may concern it.
     Other,
 }
@@ -158,27 +241,42 @@ pub struct PublishedChange {
 }
 
 /// The data of an event.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Payload<'a> {
-    timestamp: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     newest: Option<u64>,
     // As text: JavaScript's numbers hold 53 bits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    tree: Option<&'a str>,
+    tree: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<&'a PublishedProblem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     changes: Option<&'a [PublishedChange]>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     rescan: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    restarted: bool,
 }
 
 impl Reloader {
     /// A reloader for the pages below this directory, which must be written as the watcher reports it:
     /// absolute.
     pub fn new(hub: Hub, root: impl Into<PathBuf>) -> Reloader {
+        Reloader::with_root(hub, Some(root.into()))
+    }
+
+    /// A reloader for the pages of a program: under which addresses it serves the files that are watched, if
+    /// it does, is not known. Their paths are published without a leading slash.
+    pub fn without_root(hub: Hub) -> Reloader {
+        Reloader::with_root(hub, None)
+    }
+
+    fn with_root(hub: Hub, root: Option<PathBuf>) -> Reloader {
         Reloader {
             hub,
-            root: root.into(),
+            root,
             clock: Mutex::default(),
             users: Users(Box::new(|_| Vec::new())),
         }
@@ -217,6 +315,7 @@ impl Reloader {
             timestamp: clock.timestamp,
             newest: newest.then_some(clock.newest),
             tree: clock.tree,
+            problem: clock.problem.clone(),
         }
     }
 
@@ -265,23 +364,15 @@ impl Reloader {
             .collect();
         let mut clock = self.clock();
         (clock.newest, clock.tree) = (newest_ms, tree);
-        let timestamp = match clock.timestamp {
-            None => clock.newest,
-            Some(last) => clock.newest.max(last + 1),
-        };
-        let newest = (timestamp != clock.newest).then_some(clock.newest);
-        let digits = tree.map(digits);
-        let status = Payload {
-            timestamp,
-            newest,
-            tree: digits.as_deref(),
-            changes: None,
-            rescan: false,
-        };
+        let timestamp = clock.next_timestamp();
+        let status = clock.status(Some(timestamp));
+        let is_change = !changes.is_empty() || rescan;
         let change = Payload {
-            changes: (!changes.is_empty() || rescan).then_some(changes.as_slice()),
+            changes: is_change.then_some(changes.as_slice()),
             rescan,
-            ..status
+            // What there is stays as it is, and is not sent again with each change.
+            problem: status.problem.filter(|_| !is_change),
+            ..clock.status(Some(timestamp))
         };
         let id = self
             .hub
@@ -294,11 +385,78 @@ impl Reloader {
         })
     }
 
+    fn below_root<'a>(&self, path: &'a Path) -> Option<&'a Path> {
+        path.strip_prefix(self.root.as_ref()?).ok()
+    }
+
+    /// Sets or clears the problem that every page shows: those that are open, and those that are served
+    /// from now on. Pages keep their state, because the timestamp does not move.
+    ///
+    /// Returns the id of the event, or `None` if this problem was set already: then nothing is published,
+    /// and pages whose users have dismissed it do not show it again.
+    ///
+    /// # Errors
+    /// [`PublishError`] if the hub refuses the event.
+    pub fn set_problem(&self, problem: Option<Problem>) -> Result<Option<EventId>, PublishError> {
+        let mut clock = self.clock();
+        if clock.problem.as_deref().map(|current| &current.problem) == problem.as_ref() {
+            return Ok(None);
+        }
+        let problem = problem.map(|problem| {
+            // The position before the event: no two events have the same one.
+            let id = self.hub.cursor().as_str().to_owned();
+            Arc::new(PublishedProblem { id, problem })
+        });
+        let before = std::mem::replace(&mut clock.problem, problem);
+        let status = json(&clock.status(clock.timestamp));
+        match self
+            .hub
+            .publish_with_status_blocking(TOPIC, status.clone(), status)
+        {
+            Ok(id) => Ok(Some(id)),
+            Err(error) => {
+                clock.problem = before;
+                Err(error)
+            }
+        }
+    }
+
+    /// Tells every page that a new backend answers from now on, which ends any problem. Pages reload,
+    /// because it may answer anything differently.
+    ///
+    /// # Errors
+    /// [`PublishError`] if the hub refuses the event.
+    pub fn restarted(&self) -> Result<EventId, PublishError> {
+        let mut clock = self.clock();
+        let before = clock.problem.take();
+        // A page that has missed the event learns of it by the timestamp. Before the end of the first walk
+        // there is none.
+        let timestamp = clock.timestamp.map(|_| clock.next_timestamp());
+        let status = clock.status(timestamp);
+        let event = Payload {
+            restarted: true,
+            ..clock.status(timestamp)
+        };
+        match self
+            .hub
+            .publish_with_status_blocking(TOPIC, json(&event), json(&status))
+        {
+            Ok(id) => {
+                clock.timestamp = timestamp;
+                Ok(id)
+            }
+            Err(error) => {
+                clock.problem = before;
+                Err(error)
+            }
+        }
+    }
+
     fn published(&self, change: &Change) -> PublishedChange {
         let mut published = PublishedChange {
-            path: match change.path.strip_prefix(&self.root) {
-                Ok(below) => url_path(below),
-                Err(_) => change
+            path: match self.below_root(&change.path) {
+                Some(below) => url_path(below),
+                None => change
                     .path
                     .to_string_lossy()
                     .trim_start_matches('/')
@@ -317,8 +475,12 @@ impl Reloader {
 }
 
 fn json(payload: &Payload<'_>) -> Event {
-    match Event::json(payload) {
-        Ok(event) => event,
+    Event::data(json_text(payload))
+}
+
+fn json_text(value: &impl Serialize) -> String {
+    match serde_json::to_string(value) {
+        Ok(text) => text,
         // Numbers, booleans and strings are always valid JSON.
         Err(error) => unreachable!("{error}"),
     }
@@ -340,91 +502,6 @@ fn url_path(below: &Path) -> String {
         "/".to_owned()
     } else {
         path
-    }
-}
-
-/// Percent-encodes everything that has a meaning in an attribute or a URL, or is not ASCII.
-const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'~');
-
-/// The script element for one page. `to_string()` writes it, in ASCII.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct ScriptElement<'a> {
-    /// The URL of [`CLIENT_JS`]. It is not escaped, so it must be valid in an attribute as it is. Pages
-    /// share a stream if their URLs are the same up to the first `&` or `#`, so a version of the script
-    /// belongs before that.
-    pub client: &'a str,
-    /// The URL of the stream; the same holds for it.
-    pub stream: &'a str,
-    /// The state that the page carries.
-    pub state: &'a PageState,
-    /// What kind of page it is.
-    pub page: PageKind<'a>,
-    /// Whether the page has a Content-Security-Policy in a `<meta>` element. Such a policy may forbid the
-    /// page to connect to the server, so its script sends all requests from its worker, to which the
-    /// policy does not apply.
-    pub own_policy: bool,
-}
-
-impl<'a> ScriptElement<'a> {
-    /// The element for a page without a Content-Security-Policy of its own.
-    pub fn new(
-        client: &'a str,
-        stream: &'a str,
-        state: &'a PageState,
-        page: PageKind<'a>,
-    ) -> ScriptElement<'a> {
-        ScriptElement {
-            client,
-            stream,
-            state,
-            page,
-            own_policy: false,
-        }
-    }
-
-    /// Sets whether the page has a Content-Security-Policy in a `<meta>` element.
-    #[must_use]
-    pub fn own_policy(mut self, own_policy: bool) -> ScriptElement<'a> {
-        self.own_policy = own_policy;
-        self
-    }
-}
-
-impl fmt::Display for ScriptElement<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let safe = |text| utf8_percent_encode(text, ATTRIBUTE);
-        write!(
-            f,
-            r#"<script src="{}" data-stream="{}" data-cursor="{}""#,
-            self.client,
-            self.stream,
-            safe(self.state.cursor.as_str())
-        )?;
-        if let Some(timestamp) = self.state.timestamp {
-            write!(f, r#" data-timestamp="{timestamp}""#)?;
-        }
-        if let Some(newest) = self.state.newest {
-            write!(f, r#" data-newest="{newest}""#)?;
-        }
-        if let Some(tree) = self.state.tree {
-            write!(f, r#" data-tree="{}""#, digits(tree))?;
-        }
-        match self.page {
-            PageKind::File(path) => write!(f, r#" data-file="{}""#, safe(path))?,
-            PageKind::Listing(path) => write!(f, r#" data-listing="{}""#, safe(path))?,
-            PageKind::Missing => f.write_str(" data-missing")?,
-            PageKind::Other => f.write_str(" data-any")?,
-        }
-        if self.own_policy {
-            f.write_str(" data-policy")?;
-        }
-        f.write_str("></script>")
     }
 }
 

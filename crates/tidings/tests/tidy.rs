@@ -37,9 +37,9 @@ struct Forbidden {
 const LIBRARY: Crate = Crate {
     src: "src",
     layers: "
-        lib:          http reload watch hub subscription fanout delivery engine sse event id topic field
+        lib:          reload http watch hub subscription fanout delivery engine sse event id topic field
+        reload:       http watch hub event id
         http:         hub subscription fanout engine jitter sse id topic
-        reload:       watch hub event id
         watch:
         hub:          subscription fanout engine event id topic
         subscription: fanout delivery engine sse id
@@ -85,13 +85,16 @@ const LIBRARY: Crate = Crate {
 const PROGRAM: Crate = Crate {
     src: "../tidings-cli/src",
     layers: "
-        main:      cli commands report
-        cli:       config files listen
-        commands:  config pages referrers files guard listen report
-        config:    files listen
+        main:      cli commands config backend report
+        cli:       config rules files upstream backend listen
+        commands:  config pages referrers rules files upstream backend guard listen report
+        config:    rules files upstream backend listen report
         pages:     files report
         referrers: files
+        rules:
         files:
+        upstream:
+        backend:
         guard:
         listen:    report
         report:
@@ -99,13 +102,13 @@ const PROGRAM: Crate = Crate {
     files: "main.rs commands/serve.rs files/resolve.rs guard/frames.rs listen/driver.rs",
     forbidden: &[
         Forbidden {
-            files: "cli.rs config.rs commands.rs commands/ pages.rs referrers.rs referrers/ files.rs files/ \
-                    guard.rs guard/ listen.rs listen/",
+            files: "cli.rs cli/ config.rs config/ commands.rs commands/ pages.rs referrers.rs referrers/ \
+                    rules.rs rules/ files.rs files/ upstream.rs upstream/ backend.rs backend/ guard.rs guard/ listen.rs listen/",
             words: "println! print! stdout() stderr()",
             why: "only report/ prints",
         },
         Forbidden {
-            files: "guard.rs guard/ referrers.rs referrers/",
+            files: "guard.rs guard/ referrers.rs referrers/ rules.rs rules/",
             words: "std::fs TcpStream tokio Instant::now SystemTime::now",
             why: "it decides by the head of a request, without IO",
         },
@@ -376,7 +379,7 @@ fn each_rule_is_noticed_when_it_is_broken() {
         "use crate::reload::Injector;",
         "crate::reload",
     );
-    check("reload.rs", "use crate::http::Endpoint;", "crate::http");
+    check("reload.rs", "use crate::engine::Engine;", "crate::engine");
     check("watch/native.rs", "use crate::id::Seq;", "crate::id");
     check("http.rs", "use crate::watch::Watcher;", "crate::watch");
     check("http.rs", "use crate::Hub;", "crate::Hub");

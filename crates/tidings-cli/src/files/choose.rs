@@ -11,8 +11,8 @@ use http::StatusCode;
 
 use super::lookup::{self, Lookup};
 use super::media::Media;
-use super::navigation;
 use super::open::Root;
+use super::requester;
 use super::resolve::RelPath;
 use super::{ATTEMPTS, Files, Page, Pages, RequestInfo, Snippet};
 
@@ -156,7 +156,7 @@ impl Choice {
                 Some(pages.script_for(&match *status {
                     StatusCode::OK => Page::File {
                         url_path,
-                        framed: navigation::is_framed_by_us(request.headers),
+                        framed: requester::is_framed_by_us(request.headers),
                     },
                     _ => Page::NotFound,
                 }))

@@ -3,6 +3,7 @@
 //! Depends on the request and the response only; the caller prints each note once.
 
 use http::header::HeaderMap;
+use tidings::reload::Decision;
 
 use super::media::Media;
 
@@ -12,28 +13,13 @@ pub(super) fn why_not_reloading(
     headers: &HeaderMap,
     content_type: &str,
 ) -> Option<&'static str> {
-    match media {
-        Media::Html => None,
-        Media::Xhtml => Some("it is XHTML, which the rules of HTML would break"),
-        // A document in a frame belongs to a page, which reloads for it. (Browsers do not send the header
-        // over plain http in the network: there the note is printed for frames as well.)
-        _ if destination(headers).is_some_and(|destination| destination != "document") => None,
-        _ if is_shown(content_type) => {
-            Some("it is opened by itself, and only an HTML page can carry the script")
-        }
-        _ => None,
-    }
-}
-
-/// Whether browsers show this type in a tab; others are downloaded.
-fn is_shown(content_type: &str) -> bool {
-    let essence = essence(content_type);
-    ["text/", "image/", "video/", "audio/"]
-        .iter()
-        .any(|kind| essence.starts_with(kind))
-        || essence.ends_with("json")
-        || essence.ends_with("xml")
-        || essence == "application/pdf"
+    let Decision::Leave(why) = Decision::of_type(content_type) else {
+        return None;
+    };
+    // A document in a frame belongs to a page, which reloads for it. (Browsers do not send the header over
+    // plain http in the network: there the note is printed for frames as well.)
+    let is_in_page = destination(headers).is_some_and(|destination| destination != "document");
+    why.filter(|_| *media != Media::Html && (*media == Media::Xhtml || !is_in_page))
 }
 
 /// Why the browser will refuse this script or style sheet for its type, because of `nosniff` (Fetch 3.6):

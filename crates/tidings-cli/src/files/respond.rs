@@ -33,7 +33,7 @@ use super::open::{Opened, Root};
 use super::range::RangeHeader;
 use super::resolve::RelPath;
 use super::validator::Validator;
-use tidings::reload::{Injector, Outcome};
+use tidings::reload::{Decision, Injector, Outcome};
 
 /// Documents up to this size are read into memory as a whole; of larger ones only the beginning is.
 const DOCUMENT_BYTES: u64 = 8 * 1024 * 1024;
@@ -321,10 +321,10 @@ impl FileRequest {
             content_type: charset.content_type(),
             script: None,
         };
-        let mut at = Err("it is UTF-16, which the script cannot be added to");
         let mut read_bytes = first.len() as u64;
-        if let Charset::Utf16(_) = charset {
+        let at = if let Decision::Leave(why) = Decision::of_type(&content.content_type) {
             content.chunks.push(first);
+            Err(why.unwrap_or_default())
         } else {
             injector.push(first, &mut content.chunks);
             while injector.outcome().is_none() && read_bytes < len.min(PROLOGUE_BYTES) {
@@ -336,11 +336,11 @@ impl FileRequest {
                 injector.push(chunk.into(), &mut content.chunks);
             }
             injector.finish(&mut content.chunks);
-            at = match (injector.outcome(), injector.offset()) {
+            match (injector.outcome(), injector.offset()) {
                 (Some(Outcome::LeftAlone(why)), _) => Err(why),
                 (_, offset) => offset.ok_or("there is no place for the script"),
-            };
-        }
+            }
+        };
         content.script = Some(ScriptPlace { at, has_policy });
         // If the file grew or shrank since it was opened, the bytes in memory are sent as they are, and the
         // length of the rest is calculated from the length at opening.

@@ -3,8 +3,7 @@
 use http::header::{ACCEPT, HOST, HeaderMap, HeaderName, REFERER, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderValue, Method};
-
-use crate::files::is_navigation;
+use tidings::reload::is_navigation;
 
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

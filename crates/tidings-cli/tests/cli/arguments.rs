@@ -40,6 +40,37 @@ fn mistakes_in_the_command_line_exit_with_2_and_are_named() {
     is_misuse(&["--spa", "../x"], "../x");
     is_misuse(&["--spa", "/abs"], "/abs");
     is_misuse(&["--spa", "a/../../x"], "a/../../x");
+    is_misuse(&["--proxy", "api=http://localhost:1"], "\"api\"");
+    is_misuse(&["--proxy", "/api"], "/api=http://localhost:3000");
+    is_misuse(&["proxy", "localhost:8000"], "http://localhost:8000");
+    is_misuse(&["proxy", "http://x", "--start-timeout", "5s"], "5s");
+    is_misuse(&["proxy", "--health", "healthz", "--", "x"], "/healthz");
+    is_misuse(&["proxy", "--stop-signal", "STOP", "--", "x"], "TERM");
+}
+
+#[test]
+fn proxy_needs_a_backend_and_says_how_to_give_one() {
+    is_misuse(&["proxy"], "tidings proxy http://localhost:8000");
+    is_misuse(&["proxy"], "tidings proxy -- python app.py");
+    is_misuse(&["proxy"], "Usage: tidings proxy");
+    is_misuse(&["proxy", "--"], "tidings proxy http://localhost:8000");
+}
+
+#[test]
+fn a_flag_about_a_command_needs_one() {
+    for flag in [
+        ["--restart", "src"],
+        ["--build", "make"],
+        ["--health", "/"],
+        ["--stop-signal", "INT"],
+        ["--stop-timeout", "1"],
+    ] {
+        let arguments = ["proxy", "http://localhost:8000", flag[0], flag[1]];
+        is_misuse(
+            &arguments,
+            &format!("{} is for a backend that tidings runs", flag[0]),
+        );
+    }
 }
 
 #[test]
@@ -91,12 +122,18 @@ fn the_version_is_the_packages() {
     assert_eq!((ended.code, ended.out), (Some(0), expected));
 }
 
-/// To be changed with the flags: `COLUMNS=100 tidings --help > crates/tidings-cli/tests/cli/help.txt`.
+/// To be changed with the flags: `COLUMNS=100 tidings --help > crates/tidings-cli/tests/cli/help.txt`, and
+/// `tidings proxy --help` likewise.
 #[test]
 fn the_help_is_the_one_in_help_txt() {
-    let ended = finished(tidings().arg("--help").env("COLUMNS", "100"));
-    assert_eq!(ended.code, Some(0));
-    assert_eq!(ended.out, include_str!("help.txt"), "see help.txt");
+    for (arguments, expected) in [
+        (&["--help"][..], include_str!("help.txt")),
+        (&["proxy", "--help"], include_str!("help-proxy.txt")),
+    ] {
+        let ended = finished(tidings().args(arguments).env("COLUMNS", "100"));
+        assert_eq!(ended.code, Some(0));
+        assert_eq!(ended.out, expected, "{arguments:?}");
+    }
 }
 
 #[test]

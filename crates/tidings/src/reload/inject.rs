@@ -124,6 +124,14 @@ impl Injector {
         self.offset
     }
 
+    /// How many bytes are held back now.
+    pub(super) fn held_bytes(&self) -> usize {
+        match &self.state {
+            State::Searching(search) => search.held_bytes,
+            State::Done(_) => 0,
+        }
+    }
+
     fn settle(&mut self, found: Found, out: &mut Vec<Bytes>) {
         let State::Searching(search) = &mut self.state else {
             return;

@@ -147,9 +147,9 @@ fn a_rescan_is_published_without_a_path() {
 
 #[test]
 fn the_cursor_and_the_timestamp_of_a_page_always_match() {
-    let reloader = std::sync::Arc::new(reloader());
+    let reloader = Arc::new(reloader());
     reloader.ready(1, None, &[]).unwrap();
-    let other = std::sync::Arc::clone(&reloader);
+    let other = Arc::clone(&reloader);
     let publisher = std::thread::spawn(move || {
         for _ in 0..2000 {
             other.changed(&set(1, &[])).unwrap();
@@ -178,16 +178,11 @@ fn the_script_element_holds_any_path_in_ascii() {
         timestamp: Some(5),
         newest: None,
         tree: Some(0xab),
+        problem: None,
     };
     let element = |page, own_policy| {
-        ScriptElement {
-            client: "/c.js",
-            stream: "/s",
-            state: &state,
-            page,
-            own_policy,
-        }
-        .to_string()
+        let element = ScriptElement::new("/c.js", "/s", &state, page);
+        element.own_policy(own_policy).to_string()
     };
     assert_eq!(
         element(PageKind::File("/é \"><script>%.html"), false),
@@ -205,4 +200,123 @@ fn a_reader_from_another_log_gets_a_gap_and_the_status() {
     let mut stream = subscribe(&reloader, Cursor::After(foreign));
     assert!(matches!(poll(stream.next()), Some(Delivery::Gap(_))));
     check_next(&mut stream, r#"{"timestamp":9}"#);
+}
+
+fn problem(text: &str) -> Problem {
+    Problem::new(ProblemKind::BuildFailed, "Failed", text)
+}
+
+/// The event of a problem, with the cursor before it as its id.
+fn problem_json(id: &EventId, rest: &str) -> String {
+    format!(
+        r#"{rest}"problem":{{"id":"{id}","kind":"build_failed","title":"Failed","text":[["x\n"]]}}}}"#
+    )
+}
+
+#[test]
+fn a_problem_is_published_and_is_in_the_status_and_moves_no_timestamp() {
+    let reloader = reloader();
+    reloader.ready(1000, None, &[]).unwrap();
+    let before = reloader.page_state();
+    let mut open = subscribe(&reloader, Cursor::After(before.cursor.clone()));
+    assert!(reloader.set_problem(Some(problem("x"))).unwrap().is_some());
+    let shown = problem_json(&before.cursor, r#"{"timestamp":1000,"#);
+    check_next(&mut open, &shown);
+    check_next(&mut subscribe(&reloader, Cursor::Latest), &shown);
+    assert_eq!(reloader.page_state().timestamp, Some(1000));
+
+    assert!(reloader.set_problem(None).unwrap().is_some());
+    check_next(&mut open, r#"{"timestamp":1000}"#);
+    let mut newcomer = subscribe(&reloader, Cursor::Latest);
+    check_next(&mut newcomer, r#"{"timestamp":1000}"#);
+}
+
+#[test]
+fn the_same_problem_again_is_not_published() {
+    let reloader = reloader();
+    assert!(reloader.set_problem(None).unwrap().is_none());
+    assert!(reloader.set_problem(Some(problem("x"))).unwrap().is_some());
+    let state = reloader.page_state();
+    assert!(reloader.set_problem(Some(problem("x"))).unwrap().is_none());
+    assert_eq!(reloader.page_state(), state);
+    assert!(reloader.set_problem(Some(problem("y"))).unwrap().is_some());
+    assert_ne!(reloader.page_state(), state);
+}
+
+#[test]
+fn a_change_does_not_repeat_the_problem_but_its_status_has_it() {
+    let reloader = reloader();
+    reloader.ready(1000, None, &[]).unwrap();
+    let before = reloader.page_state();
+    reloader.set_problem(Some(problem("x"))).unwrap();
+    let mut open = subscribe(&reloader, Cursor::After(reloader.page_state().cursor));
+    let one = [change("/site/a", ChangeKind::Modified)];
+    reloader.changed(&set(2000, &one)).unwrap();
+    check_next(
+        &mut open,
+        r#"{"timestamp":2000,"changes":[{"path":"/a","kind":"modified"}]}"#,
+    );
+    let mut newcomer = subscribe(&reloader, Cursor::Latest);
+    check_next(
+        &mut newcomer,
+        &problem_json(&before.cursor, r#"{"timestamp":2000,"#),
+    );
+}
+
+#[test]
+fn a_problem_before_the_first_walk_is_done_stays_when_it_is() {
+    let reloader = reloader();
+    let before = reloader.page_state();
+    reloader.set_problem(Some(problem("x"))).unwrap();
+    let mut open = subscribe(&reloader, Cursor::After(before.cursor.clone()));
+    check_next(&mut open, &problem_json(&before.cursor, "{"));
+    reloader.ready(1000, None, &[]).unwrap();
+    check_next(
+        &mut open,
+        &problem_json(&before.cursor, r#"{"timestamp":1000,"#),
+    );
+}
+
+#[test]
+fn a_restart_ends_the_problem_and_moves_the_timestamp_but_not_that_of_the_files() {
+    let reloader = reloader();
+    reloader.ready(1000, None, &[]).unwrap();
+    reloader.set_problem(Some(problem("x"))).unwrap();
+    let state = reloader.page_state();
+    let mut open = subscribe(&reloader, Cursor::After(state.cursor));
+    reloader.restarted().unwrap();
+    check_next(
+        &mut open,
+        r#"{"timestamp":1001,"newest":1000,"restarted":true}"#,
+    );
+    let mut newcomer = subscribe(&reloader, Cursor::Latest);
+    check_next(&mut newcomer, r#"{"timestamp":1001,"newest":1000}"#);
+    assert_eq!(reloader.page_state().problem, None);
+}
+
+#[test]
+fn a_restart_before_the_first_walk_is_done_leaves_the_timestamp_to_the_walk() {
+    let reloader = reloader();
+    let mut open = subscribe(&reloader, Cursor::After(reloader.page_state().cursor));
+    reloader.restarted().unwrap();
+    check_next(&mut open, r#"{"restarted":true}"#);
+    reloader.ready(1000, None, &[]).unwrap();
+    check_next(&mut open, r#"{"timestamp":1000}"#);
+}
+
+#[test]
+fn a_page_carries_the_problem_whatever_is_in_it() {
+    let reloader = reloader();
+    let text = "\x1b[31m\"'><script>\u{e9}&\u{2028}";
+    reloader.set_problem(Some(problem(text))).unwrap();
+    let state = reloader.page_state();
+    let element = ScriptElement::new("/c.js", "/s", &state, PageKind::Waiting).to_string();
+    assert!(element.is_ascii());
+    let (_, rest) = element
+        .split_once(r#" data-waiting data-problem="{&quot;id&quot;:&quot;"#)
+        .unwrap();
+    assert!(
+        rest.ends_with(r#"[[&quot;\&quot;'&gt;&lt;script&gt;&#xe9;&amp;&#x2028;&quot;,&quot;fg1&quot;],[&quot;\n&quot;]]}"></script>"#),
+        "{rest}"
+    );
 }

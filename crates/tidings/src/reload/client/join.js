@@ -7,10 +7,12 @@
   let fresh = true // has not left yet since it was loaded
   let keptWorker = null // the worker of a page that may not be able to make another one
 
+  const pageStatus = (fresh) => ({ id: cursor, timestamp, newest, tree, problem: currentProblem, fresh })
+
   const join = () => {
     if (joined) return
     const me = `${Date.now()}.${Math.random()}`
-    const start = { name, stream: streamUrl.href, me, page: { id: cursor, timestamp, newest, tree, fresh } }
+    const start = { name, stream: streamUrl.href, me, page: pageStatus(fresh) }
     fresh = false
     try {
       joined = joinInWorker(start)
@@ -19,17 +21,26 @@
     }
   }
 
+  // With Trusted Types, a worker's address must come from a policy of this name.
+  let trusted = (url) => url
+  try {
+    const policy = self.trustedTypes?.createPolicy('tidings', { createScriptURL: (url) => url })
+    if (policy) trusted = (url) => policy.createScriptURL(url)
+  } catch {} // the name is not allowed
+
   const joinInWorker = (start) => {
-    const worker = keptWorker ?? new Worker(scriptUrl)
-    // A policy in the document counts from where it stands, so the worker is made before that. It has
-    // a policy of its own: the page may forbid itself to connect, and to make another worker.
-    if (policy) keptWorker = worker
+    const worker = keptWorker ?? new Worker(trusted(scriptUrl))
     let started = false
     const mine = {
       worker,
       wake: () => worker.postMessage({ wake: true }),
       stop: () => {
-        if (keptWorker) return worker.postMessage({})
+        // A policy in the document counts from where it stands, and the worker was made before that. It has
+        // a policy of its own: the page may forbid itself to connect, and to make another worker.
+        if (hasMetaPolicy()) {
+          keptWorker = worker
+          return worker.postMessage({})
+        }
         // At once: the page may be frozen before its worker comes to read a message. The lock and the
         // stream end with it.
         worker.terminate()
@@ -51,7 +62,7 @@
       if (started || joined !== mine) return
       keptWorker = null
       worker.terminate()
-      start.page = { id: cursor, timestamp, newest, tree, fresh: start.page.fresh }
+      start.page = pageStatus(start.page.fresh)
       joined = startPeer(start, receive)
     }
     worker.postMessage({ start })
@@ -87,3 +98,8 @@
   addEventListener('online', wake)
   document.addEventListener('visibilitychange', wake)
   join()
+
+  // It is in place of a page of the backend: that is loaded as soon as it is there.
+  if (awaitsBackend) reload(cursor)
+  else if (document.readyState !== 'loading') showProblem()
+  else document.addEventListener('DOMContentLoaded', showProblem, { once: true })

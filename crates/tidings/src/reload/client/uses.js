@@ -10,7 +10,7 @@
 
   // Has the cache hold the file as it is now, under the address that the page wrote.
   const refresh = async (url) => {
-    if (policy) return // it may forbid this, and the browser would report it in the console
+    if (hasPolicy()) return // it may forbid this, and the browser would report it in the console
     ownRequests.push({ url, since: performance.now() })
     try {
       await (await fetch(url, { cache: 'reload' })).arrayBuffer()

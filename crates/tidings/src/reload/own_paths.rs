@@ -1,0 +1,161 @@
+//! Where a server's own resources for hot reloading are, and the response with the script.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+
+use super::CLIENT_JS;
+
+/// A hash of the script, for the address under which browsers cache it.
+static CLIENT_VERSION: LazyLock<String> = LazyLock::new(|| {
+    // FNV-1a: the same in every process of one version.
+    let hash = CLIENT_JS
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("{hash:016x}")
+});
+
+/// The paths of the script, the event stream and the pages' reports, all below one prefix that the app does
+/// not use itself. The default prefix is `/@tidings/`.
+///
+/// ```
+/// use tidings::reload::{OwnPaths, OwnResource};
+///
+/// let paths = OwnPaths::default();
+/// assert_eq!(paths.stream(), "/@tidings/events");
+/// assert_eq!(paths.resource("/@tidings/client.js"), Some(OwnResource::Client));
+/// assert_eq!(paths.resource("/@tidings/other"), Some(OwnResource::Unknown));
+/// assert_eq!(paths.resource("/"), None);
+/// ```
+#[derive(Clone, Debug)]
+pub struct OwnPaths {
+    prefix: String,
+    client_url: String,
+    stream: String,
+    report: String,
+}
+
+/// What is at one of the [own paths](OwnPaths).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OwnResource {
+    /// [`CLIENT_JS`](super::CLIENT_JS), see [`client_response`].
+    Client,
+    /// The event stream: an [`Endpoint`](crate::http::Endpoint) for the topic [`TOPIC`](super::TOPIC).
+    Stream,
+    /// Where pages `POST` what they have done about a change. The body is JSON of less than a kilobyte:
+    /// `{"id":"...","did":"style"}`, or `image` or `reload`. Nothing depends on it.
+    Report,
+    /// Nothing, and not the app's either: 404.
+    Unknown,
+}
+
+impl Default for OwnPaths {
+    fn default() -> OwnPaths {
+        OwnPaths::below("/@tidings/")
+    }
+}
+
+impl OwnPaths {
+    /// Paths below this prefix. A slash is added at either end where there is none.
+    pub fn below(prefix: &str) -> OwnPaths {
+        let prefix = match prefix.trim_matches('/') {
+            "" => "/".to_owned(),
+            prefix => format!("/{prefix}/"),
+        };
+        OwnPaths {
+            client_url: format!("{prefix}client.js?{}", *CLIENT_VERSION),
+            stream: format!("{prefix}events"),
+            report: format!("{prefix}seen"),
+            prefix,
+        }
+    }
+
+    /// What is at a request's path; `None` for the app's own paths.
+    pub fn resource(&self, path: &str) -> Option<OwnResource> {
+        Some(match path.strip_prefix(&self.prefix)? {
+            "client.js" => OwnResource::Client,
+            "events" => OwnResource::Stream,
+            "seen" => OwnResource::Report,
+            _ => OwnResource::Unknown,
+        })
+    }
+
+    /// The URL of the script, with a hash of it.
+    pub fn client_url(&self) -> &str {
+        &self.client_url
+    }
+
+    /// The path of the event stream.
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// The path of the pages' reports.
+    pub fn report(&self) -> &str {
+        &self.report
+    }
+}
+
+/// The response to a request for [`CLIENT_JS`](super::CLIENT_JS), which browsers may cache for ever.
+///
+/// The script's worker also starts in pages that are cross-origin isolated. A document of another origin,
+/// such as that of a sandboxed frame, gets an empty script: it cannot open the stream, and an error would
+/// show up in the console.
+pub fn client_response(request: &Parts) -> Response<Bytes> {
+    let is = |name, value: &str| {
+        request
+            .headers
+            .get(name)
+            .is_some_and(|found| found == value)
+    };
+    let is_foreign = is("sec-fetch-site", "cross-site") || is("sec-fetch-site", "same-site");
+    let body = match request.method {
+        Method::GET if is_foreign => "",
+        Method::GET => CLIENT_JS,
+        Method::HEAD => "",
+        _ => return method_not_allowed("GET, HEAD"),
+    };
+    let mut response = plain(StatusCode::OK, body);
+    let headers = response.headers_mut();
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    set(CONTENT_TYPE, "text/javascript; charset=utf-8");
+    set(VARY, "Sec-Fetch-Site");
+    let policy = HeaderName::from_static("cross-origin-resource-policy");
+    if is_foreign {
+        set(policy, "cross-origin");
+        return response;
+    }
+    set(policy, "same-origin");
+    set(CACHE_CONTROL, "max-age=31536000, immutable");
+    // WHATWG HTML 7.1.4: a page with an embedder policy starts only workers that have one, too.
+    let policy = HeaderName::from_static("cross-origin-embedder-policy");
+    set(policy, "require-corp");
+    response
+}
+
+/// RFC 9110 15.5.6: says which methods are allowed.
+pub(super) fn method_not_allowed(allowed: &'static str) -> Response<Bytes> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    set(CONTENT_TYPE, "text/plain; charset=utf-8");
+    set(CACHE_CONTROL, "no-store");
+    set(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    response
+}

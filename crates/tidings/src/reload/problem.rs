@@ -1,0 +1,129 @@
+//! [`Problem`]: why the pages cannot be what their source says: a build that failed, a backend that is
+//! not there. Open pages show it over what they have; where there is no page, [`problem_page`] is one.
+//!
+//! What must stay true: the text is bounded, and comes from any program. So it is taken apart here,
+//! once, into runs of plain text with a style (`problem/runs.rs`); pages only ever insert text.
+
+mod files;
+mod page;
+mod runs;
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use runs::Run;
+
+pub use page::problem_page;
+
+/// The header of every answer that stands in for the backend's, such as a [`problem_page`]. Its value is
+/// the kind of the problem. A page asks its own address before it reloads, and takes an answer with this
+/// header as none: it stays as it is, and asks again.
+pub const PROBLEM_HEADER: &str = "tidings-problem";
+
+/// The longest title, in characters.
+const TITLE_CHARS: usize = 200;
+
+/// What is wrong, in a way that a program can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// The command that builds the backend failed. The backend from before goes on, if there is one.
+    BuildFailed,
+    /// The backend ended by itself.
+    BackendExited,
+    /// The backend runs, and did not become ready within the time that it had.
+    BackendNotReady,
+    /// Nothing answers at the backend's address.
+    BackendUnreachable,
+}
+
+impl ProblemKind {
+    /// Its name in the stream and in [`PROBLEM_HEADER`].
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ProblemKind::BuildFailed => "build_failed",
+            ProblemKind::BackendExited => "backend_exited",
+            ProblemKind::BackendNotReady => "backend_not_ready",
+            ProblemKind::BackendUnreachable => "backend_unreachable",
+        }
+    }
+}
+
+/// A problem that pages show until it is mended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    kind: ProblemKind,
+    title: String,
+    text: Vec<Run>,
+}
+
+impl Problem {
+    /// The most that is kept of a text, with what describes its styles. The end is kept.
+    pub const MAX_TEXT_BYTES: usize = 64 * 1024;
+
+    /// A problem with a title of one line, and what the programs concerned have written. That may hold
+    /// anything: colours and styles are kept (ECMA-48 SGR), lines are written over as in a terminal, other
+    /// control sequences are removed.
+    ///
+    /// ```
+    /// use tidings::reload::{Problem, ProblemKind};
+    ///
+    /// let output = b"\x1b[1;31merror\x1b[0m: expected `;`\n --> src/main.rs:2:14\n";
+    /// let problem = Problem::new(ProblemKind::BuildFailed, "The build failed", output);
+    /// assert!(problem.plain_text().starts_with("error: expected"));
+    /// ```
+    pub fn new(kind: ProblemKind, title: &str, text: impl AsRef<[u8]>) -> Problem {
+        let title = title.chars().map(|c| if c.is_control() { ' ' } else { c });
+        Problem {
+            kind,
+            title: title.take(TITLE_CHARS).collect(),
+            text: runs::parse(text.as_ref(), Problem::MAX_TEXT_BYTES),
+        }
+    }
+
+    /// What kind of problem it is.
+    pub fn kind(&self) -> ProblemKind {
+        self.kind
+    }
+
+    /// Its title, of one line.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Its text, without styles.
+    pub fn plain_text(&self) -> String {
+        self.text.iter().map(Run::text).collect()
+    }
+}
+
+/// A problem as pages know it. Another one has another id, also in another run of the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct PublishedProblem {
+    pub(super) id: String,
+    #[serde(flatten)]
+    pub(super) problem: Problem,
+}
+
+/// Escapes a text for an attribute value in double quotes and for the content of an element, in ASCII, so
+/// that the page's encoding does not matter.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + text.len() / 8);
+    for c in text.chars() {
+        match c {
+            '"' => escaped.push_str("&quot;"),
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            ' '..='~' | '\n' | '\t' => escaped.push(c),
+            // Writing to a `String` cannot fail.
+            _ => _ = write!(escaped, "&#x{:x};", c as u32),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests;
