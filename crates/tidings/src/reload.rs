@@ -190,6 +190,7 @@ impl PageState {
             timestamp: None,
             newest: None,
             tree: None,
+            problem: None,
         }
     }
 }

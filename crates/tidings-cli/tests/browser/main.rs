@@ -16,12 +16,15 @@
     reason = "`json!({..})` reads best as an argument"
 )]
 
+mod app;
 mod blocked;
 mod burst;
 mod case;
 mod chromium;
 mod document;
 mod images;
+mod layer;
+mod policy;
 mod return_;
 mod sandbox;
 mod save;
