@@ -17,6 +17,7 @@
 )]
 
 mod app;
+mod backend;
 mod blocked;
 mod burst;
 mod case;
@@ -24,6 +25,7 @@ mod chromium;
 mod document;
 mod images;
 mod layer;
+mod overlay;
 mod policy;
 mod return_;
 mod sandbox;
