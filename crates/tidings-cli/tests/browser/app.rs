@@ -86,10 +86,12 @@ impl App {
     }
 }
 
+type Handler = dyn Fn(&Folder, &str) -> Answer + Send + Sync;
+
 #[derive(Clone)]
 struct Program {
     folder: Arc<Folder>,
-    answer: Arc<dyn Fn(&Folder, &str) -> Answer + Send + Sync>,
+    answer: Arc<Handler>,
 }
 
 impl Service<Request<Incoming>> for Program {
