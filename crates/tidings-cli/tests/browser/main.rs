@@ -27,6 +27,7 @@ mod overlay;
 mod return_;
 mod sandbox;
 mod save;
+mod served;
 mod share;
 mod sheets;
 mod site;
