@@ -35,6 +35,7 @@ use http::uri::{Authority, PathAndQuery, Scheme as UriScheme};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 
+pub(crate) use decode::{Codings, Decoded};
 pub(crate) use error::{Error, ErrorKind};
 pub(crate) use forwarded::Client;
 pub(crate) use pool::UpstreamBody;
@@ -133,11 +134,6 @@ impl Outgoing {
             expects_continue,
         };
         Outgoing { request, context }
-    }
-
-    /// The headers that the backend will get.
-    pub(crate) fn headers_mut(&mut self) -> &mut HeaderMap {
-        self.request.headers_mut()
     }
 }
 

@@ -187,6 +187,19 @@ impl PageState {
     }
 }
 
+#[cfg(test)]
+impl PageState {
+    fn at(cursor: EventId) -> PageState {
+        PageState {
+            cursor,
+            timestamp: None,
+            newest: None,
+            tree: None,
+            problem: None,
+        }
+    }
+}
+
 /// What kind of page a script is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -142,6 +142,11 @@ fn own_addresses() -> Vec<IpAddr> {
     addresses.map(|interface| interface.ip()).collect()
 }
 
+/// Whether an address is one that this machine can be reached at.
+pub(super) fn is_own_address(address: IpAddr) -> bool {
+    address.is_loopback() || own_addresses().contains(&address)
+}
+
 pub(super) fn open_browser(url: &str, path: &str, console: &Console) {
     let url = format!("{url}{}", path.trim_start_matches('/'));
     if let Err(error) = open::that_detached(&url) {

@@ -15,8 +15,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 
 use coding::Decoder;
@@ -28,7 +28,7 @@ const STEP: usize = 64 * 1024;
 const MAX_CODINGS: usize = 4;
 
 /// The codings of a body, in the order in which they are undone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Codings(Vec<Coding>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,9 @@ enum Coding {
 }
 
 impl Codings {
+    /// All that can be decoded.
+    pub(crate) const NAMES: &[&str] = &["gzip", "x-gzip", "deflate", "br", "zstd"];
+
     /// The codings that a head names; `None` if one of them is unknown.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Codings> {
         let mut codings = Vec::new();
@@ -60,14 +63,7 @@ impl Codings {
         codings.reverse();
         (codings.len() <= MAX_CODINGS).then_some(Codings(codings))
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
-
-/// The value that asks for a body without any coding.
-pub(crate) const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 /// A body without its codings.
 pub(crate) struct Decoded<B> {

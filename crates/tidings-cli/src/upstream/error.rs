@@ -64,8 +64,11 @@ impl Error {
     }
 
     /// The request, if nothing of it was sent: then it may be sent again, whatever its method.
-    pub(crate) fn into_unsent(self) -> Option<Outgoing> {
-        self.unsent.map(|unsent| *unsent)
+    ///
+    /// # Errors
+    /// The error itself.
+    pub(crate) fn into_unsent(mut self) -> Result<Outgoing, Error> {
+        self.unsent.take().map(|unsent| *unsent).ok_or(self)
     }
 
     /// What happened, for people: the innermost reason.

@@ -105,7 +105,8 @@ mod tests {
     fn check(lines: &[(&str, &str)], left: &[&str]) -> Removed {
         let mut headers = headers(lines);
         let removed = remove(&mut headers, Version::HTTP_11);
-        let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
         assert_eq!(names, left, "{lines:?}");
         removed
     }
@@ -154,7 +155,8 @@ mod tests {
             ("content-encoding", "gzip"),
             ("content-range", "bytes 0-0/1"),
         ];
-        let left: Vec<_> = lines[1..].iter().map(|(name, _)| *name).collect();
+        let mut left: Vec<_> = lines[1..].iter().map(|(name, _)| *name).collect();
+        left.sort_unstable();
         check(&lines, &left);
     }
 

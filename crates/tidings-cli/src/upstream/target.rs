@@ -91,11 +91,6 @@ impl Target {
         }
     }
 
-    /// Whether each path is replaced: the address has a path of its own.
-    pub(crate) fn has_path(&self) -> bool {
-        self.base.is_some()
-    }
-
     /// The backend's own name, as in a `Host` header.
     pub(super) fn authority(&self) -> String {
         let host = match &self.host {
