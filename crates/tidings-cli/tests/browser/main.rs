@@ -30,6 +30,7 @@ mod policy;
 mod return_;
 mod sandbox;
 mod save;
+mod served;
 mod share;
 mod sheets;
 mod site;
