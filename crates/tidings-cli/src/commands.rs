@@ -7,3 +7,4 @@ mod passing;
 pub(crate) mod proxy;
 pub(crate) mod serve;
 mod server;
+mod unavailable;

@@ -12,7 +12,8 @@ use super::super::answers::{page_reported, plain, refused};
 use super::super::body::{self, Body};
 use super::super::passing::{Passage, Passing};
 use super::super::server;
-use super::outage::{Outage, Wanted};
+use super::super::unavailable::Wanted;
+use super::outage::Outage;
 use crate::files;
 use crate::guard::{self, Guard};
 use crate::listen::Answer;
@@ -77,8 +78,8 @@ impl App {
             }
             Err(failed) => {
                 self.outage.has_failed(&failed.error);
-                let page = wanted.page(self.upstream.target(), &failed.error, &self.passing);
-                body::own(page)
+                let target = self.upstream.target();
+                body::own(wanted.answer(target, &failed.error, &self.passing))
             }
         }
     }
