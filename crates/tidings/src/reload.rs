@@ -92,6 +92,10 @@ const CLIENT_SOURCE: &str = concat!(
     include_str!("reload/client/documents.js"),
     include_str!("reload/client/sheets.js"),
     include_str!("reload/client/images.js"),
+    "const problemStyle = `\n",
+    include_str!("reload/client/problem.css"),
+    "`\n",
+    include_str!("reload/client/overlay.js"),
     include_str!("reload/client/uses.js"),
     include_str!("reload/client/change.js"),
     include_str!("reload/client/receive.js"),
@@ -179,6 +183,19 @@ impl PageState {
     /// The problem that the page shows.
     pub fn problem(&self) -> Option<&Problem> {
         self.problem.as_deref().map(|published| &published.problem)
+    }
+}
+
+#[cfg(test)]
+impl PageState {
+    fn at(cursor: EventId) -> PageState {
+        PageState {
+            cursor,
+            timestamp: None,
+            newest: None,
+            tree: None,
+            problem: None,
+        }
     }
 }
 

@@ -59,6 +59,7 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
         paths,
         upstream,
         passing,
+        rules: Arc::clone(&config.rules),
         outage: Arc::new(outage),
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
         reporter: Arc::clone(&reporter),

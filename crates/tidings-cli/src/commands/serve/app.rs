@@ -9,7 +9,7 @@ use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use tidings::http::Endpoint;
 
-use super::super::answers::{self, client_script, plain, refused, script};
+use super::super::answers::{self, client_script, plain, redirected, refused, script};
 use super::super::body::{self, Body};
 use super::super::passing::{Passage, Passing};
 use super::super::server;
@@ -22,6 +22,7 @@ use crate::listen::Answer;
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
 use crate::report::ChangeReporter;
+use crate::rules::LiveRules;
 use crate::upstream::{Client, Upstream};
 
 /// Where pages report what they have done about a change.
@@ -43,6 +44,7 @@ pub(super) struct App {
     pub(super) files: Files,
     pub(super) routes: Routes,
     pub(super) passing: Passing,
+    pub(super) rules: Arc<LiveRules>,
     pub(super) pages: Arc<LivePages>,
     pub(super) referrers: Arc<Referrers>,
     pub(super) endpoint: Endpoint,
@@ -107,11 +109,16 @@ impl App {
             _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
             _ => {
                 self.referrers.record(&parts);
+                let rules = self.rules.current();
                 let request = Request::from_parts(parts, ());
-                let response = self.files.respond(&request, Some(peer), &*self.pages);
+                let mut response = match rules.redirect(request.uri()) {
+                    Some(redirect) => redirected(redirect),
+                    None => self.files.respond(&request, Some(peer), &*self.pages).await,
+                };
+                rules.set_headers(request.uri().path(), response.headers_mut());
                 match framed {
-                    true => self.frame_host.open(response.await, request.headers()),
-                    false => response.await,
+                    true => self.frame_host.open(response, request.headers()),
+                    false => response,
                 }
             }
         })
@@ -127,15 +134,23 @@ impl App {
             peer,
             scheme: "http",
         };
-        let wanted = Wanted::of(request.method(), request.headers());
-        let passage = Passage::new(request, &client);
-        match self.passing.send(upstream, passage).await {
-            Ok(answer) => answer,
-            Err(failed) => {
-                let target = upstream.target();
-                body::own(wanted.answer(target, &failed.error, &self.passing))
+        let rules = self.rules.current();
+        let path = request.uri().path().to_owned();
+        let answer = match rules.redirect(request.uri()) {
+            Some(redirect) => body::own(redirected(redirect)),
+            None => {
+                let wanted = Wanted::of(request.method(), request.headers());
+                let passage = Passage::new(request, &client);
+                match self.passing.send(upstream, passage).await {
+                    Ok(answer) => answer,
+                    Err(failed) => {
+                        let target = upstream.target();
+                        body::own(wanted.answer(target, &failed.error, &self.passing))
+                    }
+                }
             }
-        }
+        };
+        body::with_headers(answer, &rules, &path)
     }
 
     /// Requests of a sandboxed document are refused until its script opens it again under the secret host
