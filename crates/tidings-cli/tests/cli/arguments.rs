@@ -153,6 +153,23 @@ fn a_flag_can_be_a_variable_and_wins_over_it() {
 }
 
 #[test]
+fn a_flag_that_says_no_wins_over_the_variable() {
+    let folder = Folder::new(&[]);
+    let mut command = tidings();
+    command
+        .arg(folder.root())
+        .args(["--port", "0", "--no-open"]);
+    // Opening it would fail with a warning, or open a browser.
+    let server = Server::run(command.env("TIDINGS_OPEN", "/").env("PATH", ""));
+    server.stop();
+    let mut command = tidings();
+    command
+        .arg(folder.root())
+        .args(["--port", "0", "--no-config"]);
+    Server::run(command.env("TIDINGS_CONFIG", "no/such.toml"));
+}
+
+#[test]
 fn a_switch_given_as_a_variable_is_on_for_1_and_off_for_0() {
     let folder = Folder::new(&[]);
     for (value, quiet) in [("1", true), ("true", true), ("0", false), ("", false)] {

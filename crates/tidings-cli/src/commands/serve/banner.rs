@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::config::Serve;
 use crate::listen::{Host, Listeners};
-use crate::report::{Message, Styles};
+use crate::report::{Message, Styles, printable};
 
 /// The server's addresses.
 #[derive(Debug, Serialize)]
@@ -14,6 +14,9 @@ pub(super) struct Banner {
     /// The first one is for a browser on this machine.
     pub(super) urls: Vec<String>,
     dir: String,
+    /// The file that settings were read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<String>,
     /// Whether other machines can connect.
     exposed: bool,
 }
@@ -39,6 +42,11 @@ impl Banner {
         Banner {
             urls,
             dir: config.dir.display().to_string(),
+            config: config
+                .server
+                .config_file
+                .as_ref()
+                .map(|file| file.display().to_string()),
             exposed: !config.server.host.is_loopback(),
         }
     }
@@ -59,6 +67,9 @@ impl Message for Banner {
             "serving {} and watching for changes; press Ctrl-C to stop",
             self.dir
         )));
+        if let Some(file) = &self.config {
+            lines.push(styles.dim(&format!("settings from {}", printable(file))));
+        }
         if self.exposed {
             lines.push(format!(
                 "exposed to the network: anyone who can reach this machine can read every file in {}, except hidden files and keys",
