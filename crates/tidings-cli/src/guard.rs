@@ -19,6 +19,8 @@ pub(crate) mod frames;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
+
 use http::header::{HOST, HeaderName, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Version};
@@ -103,6 +105,34 @@ impl Guard {
                 Allowed::Exactly(allowed) => name == allowed,
                 Allowed::Domain(domain) => is_below(name, domain),
             })
+    }
+}
+
+/// For a proxy, after [`Guard::check`]: a request in absolute-form (RFC 9112 3.2.2) must name this server, as
+/// `Host` does. So nobody takes us for a proxy to anywhere. `is_own` tells the addresses of this machine.
+pub(crate) fn own_target(
+    parts: &Parts,
+    port: u16,
+    is_own: impl Fn(IpAddr) -> bool,
+) -> Result<(), Refusal> {
+    if parts.uri.authority().is_none() || parts.version > Version::HTTP_11 {
+        return Ok(());
+    }
+    let authorities: Vec<_> = authorities(parts)?
+        .into_iter()
+        .filter_map(Authority::parse)
+        .collect();
+    let is_ours = |authority: &Authority| {
+        let is_host = match &authority.host {
+            HostName::Address(address) => is_own(*address),
+            // It was found to be allowed.
+            HostName::Name(_) => true,
+        };
+        is_host && authority.port_or(80) == port
+    };
+    match authorities.iter().all(is_ours) && parts.uri.scheme_str() == Some("http") {
+        true => Ok(()),
+        false => Err(Refusal::bad_request("this is not a proxy")),
     }
 }
 

@@ -17,8 +17,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tidings::Hub;
 use tidings::http::Endpoint;
-use tidings::reload::{CLIENT_JS, Published, Reloader, TOPIC};
-use tidings::watch::{self, Notice, WatchError, Watcher};
+use tidings::reload::{CLIENT_JS, Reloader, TOPIC};
 
 use crate::config::Serve;
 use crate::files::Files;
@@ -29,21 +28,15 @@ use crate::pages::LivePages;
 use crate::referrers::Referrers;
 use crate::report::{ChangeReporter, Console, HintedError};
 
+use super::server::{self, Accepting};
 use app::App;
 use banner::Banner;
-
-/// How long a shutdown waits for answers that are under way.
-const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Serves until a signal ends the process.
 pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> {
     let root = root_of(&config.dir)?;
     let listeners = listen::bind(&config.server.host, config.server.ports)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(std::thread::available_parallelism().map_or(2, |n| n.get().min(4)))
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
+    let runtime = server::runtime()?;
     let hub = Hub::memory();
     let referrers = Arc::new(Referrers::default());
     let requests = Arc::clone(&referrers);
@@ -74,32 +67,22 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     });
     runtime.block_on(async {
         // Before the banner: whoever reads it may stop the server at once.
-        let stop = shutdown_signal()?;
+        let stop = server::shutdown_signal()?;
         let banner = Banner::new(config, &listeners);
-        let (shutdown, is_shutdown) = tokio::sync::watch::channel(false);
-        // From here on the runtime's worker threads answer requests.
-        for socket in listeners.sockets {
-            let socket = tokio::net::TcpListener::from_std(socket).context("cannot listen")?;
-            let app = Arc::clone(&app);
-            let handle = Arc::new(move |request, peer| Arc::clone(&app).answer(request, peer));
-            tokio::spawn(listen::accept(socket, handle, is_shutdown.clone()));
-        }
-        // Before the banner, so that a folder that cannot be watched is reported instead of it. This
-        // does not wait for the walk, which the watcher does on a thread of its own.
-        let started = start_watching(config.watch_options(&root), &reloader, &reporter, console)?;
+        let handle = move |request, peer| Arc::clone(&app).answer(request, peer);
+        let accepting = Accepting::start(listeners.sockets, handle)?;
+        // Before the banner, so that a folder that cannot be watched is reported instead of it.
+        let options = config.watch_options(&root);
+        let started = server::start_watching(options, &reloader, &reporter, console)?;
         // It cannot be set already: this is the only place that does.
         let _ = watcher.set(started);
         console.banner("listening", &banner);
-        drop(is_shutdown);
         if let Some(path) = &config.server.open {
-            open_browser(&banner.urls[0], path, console);
+            server::open_browser(&banner.urls[0], path, console);
         }
         tokio::spawn(Arc::clone(&reporter).run());
         stop.await;
-        // Streams are closed properly, with their last chunk; a client that does not read is cut off.
-        let _ = shutdown.send(true);
-        hub.close(Duration::ZERO).await;
-        let _ = tokio::time::timeout(DRAIN_TIMEOUT, shutdown.closed()).await;
+        accepting.finish(&hub).await;
         Ok::<(), anyhow::Error>(())
     })?;
     // Do not join the threads of either: one that is blocked would delay the exit.
@@ -127,92 +110,9 @@ fn root_of(dir: &Path) -> anyhow::Result<PathBuf> {
     Err(error.into())
 }
 
-/// Publishes what the watcher finds, and reports it on the console.
-fn start_watching(
-    options: watch::Options,
-    reloader: &Arc<Reloader>,
-    reporter: &Arc<ChangeReporter>,
-    console: &Arc<Console>,
-) -> anyhow::Result<Watcher> {
-    let (reloader, reporter) = (Arc::clone(reloader), Arc::clone(reporter));
-    let console = Arc::clone(console);
-    let handle = move |notice| {
-        let published: Option<Published> = match notice {
-            Notice::Ready {
-                newest_ms,
-                tree,
-                changes,
-                ..
-            } => match reloader.ready(newest_ms, tree, &changes) {
-                // Files saved just before the start: reported only if a page is open already.
-                Ok(published) => {
-                    let open = reloader.hub().stats().open > 0;
-                    published.filter(|p| open && !p.changes.is_empty())
-                }
-                Err(_) => None,
-            },
-            // An error means that the hub is closed: the process is about to exit.
-            Notice::Changed(set) => reloader.changed(&set).ok(),
-            Notice::Warning(warning) => {
-                console.warn(&warning.to_string(), warning.hint().as_deref());
-                None
-            }
-            _ => None,
-        };
-        if let Some(published) = published {
-            reporter.published(published, reloader.hub().stats().open);
-        }
-    };
-    Watcher::start(options, handle).map_err(|error| {
-        let hint = error.hint().unwrap_or_else(|| match error {
-            WatchError::Pattern { .. } => "--ignore takes patterns as in .gitignore".to_owned(),
-            _ => "check the path, and whether you may read it".to_owned(),
-        });
-        let message = error.to_string();
-        HintedError { message, hint }.into()
-    })
-}
-
 /// A hash of this text, for the address under which it is cached.
 fn version_of(text: &str) -> String {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
-}
-
-fn open_browser(url: &str, path: &str, console: &Console) {
-    let url = format!("{url}{}", path.trim_start_matches('/'));
-    if let Err(error) = open::that_detached(&url) {
-        // Any other error holds only the exit status of a launcher.
-        let why = match error.kind() {
-            io::ErrorKind::NotFound => "no program that opens URLs was found",
-            _ => "the program that opens URLs failed",
-        };
-        let hint = format!("open {url} yourself");
-        console.warn(&format!("cannot open a browser: {why}"), Some(&hint));
-    }
-}
-
-/// A future that resolves when the process is asked to end, by Ctrl-C or SIGTERM. From this call on, not
-/// only from its first poll, neither ends the process by itself.
-fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle signals")?;
-        let mut terminate = signal(SignalKind::terminate()).context("cannot handle signals")?;
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
-    }
-    #[cfg(windows)]
-    {
-        let mut interrupt = tokio::signal::windows::ctrl_c().context("cannot handle signals")?;
-        Ok(async move {
-            interrupt.recv().await;
-        })
-    }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidings::watch;
+
 use super::{Differences, Output, Server, Watched};
 use crate::backend::Signal;
 use crate::rules::LiveRules;
@@ -26,6 +28,17 @@ pub(crate) struct Proxy {
     pub(crate) change_host: bool,
     /// Whether the backend's certificate is not checked.
     pub(crate) insecure: bool,
+}
+
+impl Proxy {
+    /// What is watched for the pages; `None` if that is nothing.
+    pub(crate) fn watch_options(&self) -> Option<watch::Options> {
+        let paths = self.watched.paths.iter().map(|path| &**path);
+        let mut options = watch::Options::new(paths);
+        options.ignore.clone_from(&self.watched.ignore);
+        options.gitignore = self.watched.gitignore;
+        (!self.watched.paths.is_empty()).then_some(options)
+    }
 }
 
 /// A backend that is run, and restarted after a change.

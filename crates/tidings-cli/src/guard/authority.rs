@@ -47,6 +47,10 @@ impl Authority {
         Some(Authority { host, port })
     }
 
+    pub(super) fn port_or(&self, default: u16) -> u16 {
+        self.port.unwrap_or(default)
+    }
+
     /// Whether this `Origin` has the same host and port. The scheme may differ, because a proxy in front of us
     /// may terminate TLS.
     pub(super) fn is_origin(&self, origin: &str) -> bool {

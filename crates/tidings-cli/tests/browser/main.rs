@@ -16,12 +16,14 @@
     reason = "`json!({..})` reads best as an argument"
 )]
 
+mod backend;
 mod blocked;
 mod burst;
 mod case;
 mod chromium;
 mod document;
 mod images;
+mod overlay;
 mod return_;
 mod sandbox;
 mod save;

@@ -104,3 +104,92 @@ fn is_name(host: &str, name: &str) -> bool {
     let bare = |name: &str| name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     bare(host) == bare(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn parts(uri: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn hosts_that_can_be_rebound_must_be_allowed() {
+        let allowed = ["my.test".to_owned(), ".example.test".to_owned()];
+        let check = |host, expected| {
+            let is = is_allowed_host(&parts("/", &[("host", host)]), &allowed);
+            assert_eq!(is, expected, "{host}");
+        };
+        for host in [
+            "localhost",
+            "LOCALHOST:3000",
+            "localhost.",
+            "a.localhost:1",
+            "127.0.0.1:3000",
+            "[::1]:3000",
+            "[::1]",
+            "192.168.1.2",
+            "my.test",
+            "My.Test:80",
+            "example.test",
+            "a.example.test",
+        ] {
+            check(host, true);
+        }
+        for host in [
+            "evil.test",
+            "evillocalhost",
+            "localhost.evil.test",
+            "a.my.test",
+            "evilexample.test",
+            "",
+            ":80",
+            "[::1].evil.test",
+            "127.0.0.1.evil.test",
+            "[evil.test]",
+        ] {
+            check(host, false);
+        }
+        assert!(!is_allowed_host(&parts("/", &[]), &allowed));
+        let two = [("host", "localhost"), ("host", "evil.test")];
+        assert!(!is_allowed_host(&parts("/", &two), &allowed));
+        let both = parts("http://evil.test/", &[("host", "localhost")]);
+        assert!(!is_allowed_host(&both, &allowed));
+        assert!(is_allowed_host(
+            &parts("http://localhost:3000/", &[]),
+            &allowed
+        ));
+    }
+
+    #[test]
+    fn only_pages_of_the_same_origin_may_request_our_paths() {
+        let check = |headers: &[(&str, &str)], expected| {
+            let headers = [&[("host", "localhost:3000")], headers].concat();
+            let is = is_same_origin(&parts("/", &headers));
+            assert_eq!(is, expected, "{headers:?}");
+        };
+        check(&[], true);
+        check(&[("sec-fetch-site", "same-origin")], true);
+        check(&[("sec-fetch-site", "none")], true);
+        check(&[("origin", "http://localhost:3000")], true);
+        check(&[("origin", "https://localhost:3000")], true);
+        check(&[("sec-fetch-site", "same-site")], false);
+        check(&[("sec-fetch-site", "cross-site")], false);
+        check(&[("origin", "http://localhost:3001")], false);
+        check(&[("origin", "http://localhost")], false);
+        check(&[("origin", "http://evil.test")], false);
+        check(&[("origin", "null")], false);
+        check(
+            &[
+                ("sec-fetch-site", "same-origin"),
+                ("origin", "http://evil.test"),
+            ],
+            false,
+        );
+    }
+}

@@ -149,3 +149,6 @@ impl<B: Body> Body for InjectBody<B> {
         hint
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -209,6 +209,21 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_was_prefetched_or_is_in_a_frame_is_one() {
+        check(
+            &[
+                ("sec-fetch-dest", "document"),
+                ("sec-purpose", "prefetch;prerender"),
+            ],
+            true,
+        );
+        check(
+            &[("sec-fetch-dest", "iframe"), ("x-requested-with", "x")],
+            true,
+        );
+    }
+
+    #[test]
     fn a_fragment_is_no_navigation() {
         for mark in FRAGMENT_HEADERS {
             check(&[BROWSER, (mark, "true")], false);

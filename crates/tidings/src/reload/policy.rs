@@ -227,6 +227,9 @@ impl Policy {
             _ if list.is_strict_dynamic() => format!("'nonce-{}'", nonce.need()),
             _ => own.source(own.client)?,
         };
+        if list.has(&source) {
+            return Ok(false);
+        }
         match name {
             "default-src" => self.insert("script-src", list.0.to_owned(), &source),
             _ => self.append(name, &source),
@@ -263,7 +266,11 @@ impl Policy {
         if list.allows_our_origin() {
             return Ok(false);
         }
-        let source = format!("{} {}", own.source(own.stream)?, own.source(own.report)?);
+        let sources = [own.source(own.stream)?, own.source(own.report)?];
+        if sources.iter().all(|source| list.has(source)) {
+            return Ok(false);
+        }
+        let source = sources.join(" ");
         match name {
             "connect-src" => self.append(name, &source),
             _ => self.insert("connect-src", list.addresses(), &source),
@@ -394,3 +401,6 @@ fn nonce_of(source: &str) -> Option<&str> {
         start.eq_ignore_ascii_case("'nonce-") && !value.is_empty() && value.bytes().all(is_base64);
     fits.then_some(value)
 }
+
+#[cfg(test)]
+mod tests;

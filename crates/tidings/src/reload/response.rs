@@ -173,14 +173,16 @@ impl Navigation {
         Response::from_parts(head, body)
     }
 
-    /// Whether the response is known to have no content. The body of the response to `HEAD` says nothing.
+    /// Whether the response is known to have no content. The body of the response to `HEAD` says nothing, so
+    /// there its head has to: no length, and no type either.
     fn is_empty<B: Body>(&self, response: &Response<B>) -> bool {
-        let length = response.headers().get(CONTENT_LENGTH);
-        match length {
+        let headers = response.headers();
+        match headers.get(CONTENT_LENGTH) {
             Some(length) => length == "0",
+            None if self.is_head() => !headers.contains_key(CONTENT_TYPE),
             None => {
                 let body = response.body();
-                !self.is_head() && (body.is_end_stream() || body.size_hint().exact() == Some(0))
+                body.is_end_stream() || body.size_hint().exact() == Some(0)
             }
         }
     }
@@ -304,3 +306,6 @@ fn replace_type(headers: &mut HeaderMap) {
         HeaderValue::from_static(text_page::POLICY),
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,3 +163,25 @@ impl Escapes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(chunks: &[&[u8]]) -> String {
+        let mut escapes = Escapes::default();
+        let pieces: Vec<_> = chunks.iter().map(|chunk| escapes.escape(*chunk)).collect();
+        String::from_utf8(pieces.concat()).unwrap()
+    }
+
+    #[test]
+    fn text_is_escaped_and_its_colours_are_left_out_however_it_is_cut() {
+        let text = b"\x1b[38;5;9merror\x1b[0m: \x1b]0;<a & 'b'>\n\x1b[";
+        let expected = "error: 0;&lt;a &amp; 'b'&gt;\n";
+        for cut in 0..text.len() {
+            let (first, rest) = text.split_at(cut);
+            let shown = escaped(&[first, rest]);
+            assert_eq!(shown.replace(']', ""), expected, "{cut}");
+        }
+    }
+}

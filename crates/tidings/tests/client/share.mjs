@@ -34,6 +34,9 @@ const actions = {
   save: (world) => world.server.save(),
   saveAgain: (world) => world.server.save(),
   burst: (world) => Array.from({ length: 1 + world.below(20) }, () => world.server.save()),
+  fail: (world) => world.server.up && world.server.setProblem(world.now),
+  mend: (world) => world.server.up && world.server.setProblem(),
+  restartBackend: (world) => world.server.up && world.server.restarted(),
   stop: (world) => world.server.up && world.server.stop(),
   start: (world) => world.server.up || world.server.start(),
   restart: (world) => {
@@ -151,12 +154,19 @@ both('an event that came before a page asked is not missed', ({ locks }) => {
 
 test('the files of the client are one valid script, also without comments', () => {
   const src = new URL('../../src/', import.meta.url)
-  const parts = readFileSync(new URL('reload.rs', src), 'utf8').matchAll(/include_str!\("(reload\/client\/.*?)"\)/g)
-  const source = [...parts].map(([, path]) => readFileSync(new URL(path, src), 'utf8')).join('')
+  const [, list] = readFileSync(new URL('reload.rs', src), 'utf8').match(/CLIENT_SOURCE: &str = concat!\(([^]*?)\n\);/)
+  const parts = [...list.matchAll(/include_str!\("(.*?)"\)|"((?:[^"\\]|\\.)*)"/g)].map(([, path, text]) =>
+    path ? readFileSync(new URL(path, src), 'utf8') : text.replaceAll('\\n', '\n'),
+  )
+  const source = parts.join('')
   new Function(source)
-  const code = source.split('\n').filter((line) => !/^ *(\/\/.*)?$/.test(line))
-  // Indentation is left out, too: no literal may go on over the end of a line.
-  for (const line of code) assert.equal(line.split('`').length % 2, 1, line)
+  const isCode = (line) => !/^ *(\/\/.*)?$/.test(line)
+  const code = source.split('\n').filter(isCode)
+  // Indentation is left out, too: no literal may go on over the end of a line, except that a style sheet does
+  // not mind.
+  const sheet = parts.find((part) => part.startsWith(':host'))
+  const script_only = source.replace(sheet, '').split('\n').filter(isCode)
+  for (const line of script_only.filter((line) => !/^(const problemStyle = )?`$/.test(line))) assert.equal(line.split('`').length % 2, 1, line)
   const script = code.map((line) => line.trimStart().replace(/ \/\/ .*/, '')).join('\n')
   new Function(script)
   console.log(`the script is ${gzipSync(script).length} bytes in gzip`)

@@ -137,11 +137,11 @@ export class World {
     const begun = this.now
     const done = () =>
       this.pages.every(({ state }) => state === 'live') &&
-      this.pages.every((page) => page.timestamp === this.server.timestamp) &&
+      this.pages.every((page) => page.timestamp === this.server.timestamp && page.problem === this.server.problem) &&
       this.streams.size === Math.min(1, this.pages.length)
     while (!done() && this.now - begun < within) this.run(10)
-    const late = this.pages.map(({ n, state, timestamp }) => `${n}: ${state} ${timestamp}`)
-    assert.ok(done(), `after ${within} ms: server ${this.server.timestamp}, ${this.streams.size} streams, pages ${late}`)
+    const late = this.pages.map(({ n, state, timestamp, problem }) => `${n}: ${state} ${timestamp} ${problem}`)
+    assert.ok(done(), `after ${within} ms: server ${this.server.timestamp} ${this.server.problem}, ${this.streams.size} streams, pages ${late}`)
     return this.now - begun
   }
 }
@@ -165,9 +165,12 @@ class Server {
     this.epoch = Math.floor(this.world.random() * 2 ** 32).toString(16)
     this.position = 0
     this.log = []
-    this.known = null
+    this.known = null // the timestamp, until the files have been walked over
+    this.problem = undefined
     this.world.later(this.world.between(0, 100), () => {
-      if (this.up && this.known === null) this.publish({ timestamp: this.timestamp })
+      if (!this.up || this.known !== null) return
+      this.known = this.timestamp
+      this.publish()
     })
   }
 
@@ -179,13 +182,33 @@ class Server {
   save() {
     this.timestamp += 1
     // Else the next start finds it.
-    if (this.up && this.known !== null) this.publish({ timestamp: this.timestamp, changes: [] })
+    if (!this.up || this.known === null) return
+    this.known = this.timestamp
+    this.publish({ problem: undefined, changes: [] })
   }
 
-  publish(data) {
-    this.known = data.timestamp
+  // A problem comes, or goes.
+  setProblem(problem) {
+    this.problem = problem
+    if (this.up) this.publish()
+  }
+
+  // Another run of the backend.
+  restarted() {
+    this.problem = undefined
+    this.timestamp += 1
+    if (!this.up) return
+    if (this.known !== null) this.known = this.timestamp
+    this.publish({ restarted: true })
+  }
+
+  get status() {
+    return { timestamp: this.known ?? undefined, problem: this.problem }
+  }
+
+  publish(more) {
     this.position += 1
-    const event = { id: this.cursor, data: JSON.stringify(data) }
+    const event = { id: this.cursor, data: JSON.stringify({ ...this.status, ...more }) }
     this.log.push(event)
     if (this.log.length > this.retention) this.log.shift()
     for (const stream of this.connected) stream.send(event)
@@ -201,7 +224,8 @@ class Server {
     if (sameLog(cursor, this.cursor) && position >= kept && position <= this.position) {
       return this.log.slice(position - kept)
     }
-    return this.known === null ? [] : [{ id: this.cursor, data: JSON.stringify({ timestamp: this.known }) }]
+    const isEmpty = this.known === null && this.position === 0
+    return isEmpty ? [] : [{ id: this.cursor, data: JSON.stringify(this.status) }]
   }
 }
 
@@ -269,6 +293,7 @@ class Page {
       if (!server.up) return this.load()
       this.cursor = server.cursor
       this.timestamp = server.known
+      this.problem = server.problem
       // Its bytes travel, and are read.
       world.later(world.between(1, 200), () => {
         if (this.state !== 'loading' || this.loads !== loads) return
@@ -284,7 +309,7 @@ class Page {
     const alive = () => this.generation === generation && this.state !== 'hung'
     const me = (this.me = `${world.random()}`)
     const later = (ms, action) => world.later(ms, () => alive() && action())
-    const page = { id: this.cursor, timestamp: this.timestamp, newest: this.timestamp, fresh }
+    const page = { id: this.cursor, timestamp: this.timestamp, newest: this.timestamp, problem: this.problem, fresh }
     this.requests = new Set()
     this.stream = null
     later(world.between(1, 50), () => {
@@ -330,14 +355,15 @@ class Page {
   }
 
   receive({ id, data }) {
-    const { timestamp, changes } = JSON.parse(data)
+    const { timestamp = this.timestamp, problem, changes, restarted } = JSON.parse(data)
     const next = sameLog(id, this.cursor) && positionOf(id) === positionOf(this.cursor) + 1
     assert.ok(next || !changes, `page ${this.n} at ${this.cursor} is given ${id} ${data}`)
     assert.ok(!sameLog(id, this.cursor) || positionOf(id) > positionOf(this.cursor), `page ${this.n} at ${this.cursor} is given ${id} again`)
     const before = this.timestamp
     this.cursor = id
     this.timestamp = timestamp
-    const reloads = changes ? this.world.random() < 0.6 : before !== null && before !== timestamp
+    if (!changes) this.problem = problem
+    const reloads = changes ? this.world.random() < 0.6 : restarted || (before !== null && before !== timestamp)
     if (reloads) this.load()
   }
 

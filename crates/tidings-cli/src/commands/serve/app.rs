@@ -5,30 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
-};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use tidings::http::Endpoint;
-use tidings::reload::CLIENT_JS;
 
+use super::super::answers::{self, client_script, plain, redirected, refused, script};
 use crate::files::{self, Files};
 use crate::guard::frames::{self, FRAME_JS, FrameHost};
-use crate::guard::{self, Guard, Refusal};
+use crate::guard::{self, Guard};
 use crate::listen::Answer;
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
-use crate::report::{ChangeReporter, PageReport};
-use crate::rules::{LiveRules, Redirect};
+use crate::report::ChangeReporter;
+use crate::rules::LiveRules;
 
 /// Where pages report what they have done about a change.
 const REPORT_PATH: &str = "/@tidings/seen";
-
-/// The largest such report, in bytes.
-const REPORT_LIMIT: usize = 1024;
 
 /// How long a sandboxed document has to be opened again under the secret host name.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(3);
@@ -83,7 +75,7 @@ impl App {
             _ if own && framed => plain(StatusCode::NOT_FOUND, "not found\n"),
             STREAM_PATH => return Answer::Stream(self.endpoint.respond(&parts)),
             CLIENT_PATH => client_script(&parts.method),
-            REPORT_PATH => self.page_reported(&parts.method, body).await,
+            REPORT_PATH => answers::page_reported(&self.reporter, &parts.method, body).await,
             _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
             _ => {
                 self.referrers.record(&parts);
@@ -91,7 +83,10 @@ impl App {
                 let request = Request::from_parts(parts, ());
                 let mut response = match rules.redirect(request.uri()) {
                     Some(redirect) => redirected(redirect),
-                    None => self.files.respond(&request, Some(peer), &*self.pages).await,
+                    None => {
+                        let files = &self.files;
+                        files.respond(&request, Some(peer), &*self.pages).await
+                    }
                 };
                 rules.set_headers(request.uri().path(), response.headers_mut());
                 match framed {
@@ -117,82 +112,4 @@ impl App {
             }
         });
     }
-
-    async fn page_reported(&self, method: &Method, body: Incoming) -> Response<files::Body> {
-        if method != Method::POST {
-            return method_not_allowed("POST", "only POST\n");
-        }
-        let Ok(body) = Limited::new(body, REPORT_LIMIT).collect().await else {
-            return plain(StatusCode::PAYLOAD_TOO_LARGE, "too large\n");
-        };
-        match serde_json::from_slice::<PageReport>(&body.to_bytes()) {
-            Ok(report) => {
-                self.reporter.page_reported(&report);
-                plain(StatusCode::NO_CONTENT, "")
-            }
-            Err(_) => plain(StatusCode::BAD_REQUEST, "not a report\n"),
-        }
-    }
-}
-
-fn client_script(method: &Method) -> Response<files::Body> {
-    let body = match *method {
-        Method::GET => CLIENT_JS,
-        Method::HEAD => "",
-        _ => return method_not_allowed("GET, HEAD", "only GET and HEAD\n"),
-    };
-    let mut response = script(body);
-    let headers = response.headers_mut();
-    // Its address holds a hash of it.
-    headers.insert(
-        CACHE_CONTROL,
-        HeaderValue::from_static("max-age=31536000, immutable"),
-    );
-    response
-}
-
-fn script(text: &'static str) -> Response<files::Body> {
-    let mut response = plain(StatusCode::OK, text);
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/javascript; charset=utf-8"),
-    );
-    response
-}
-
-fn redirected(redirect: Redirect) -> Response<files::Body> {
-    let mut response = plain(redirect.status, "");
-    let headers = response.headers_mut();
-    headers.insert(LOCATION, redirect.location);
-    // A browser would keep a permanent redirect for ever, also when the rule is gone.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn refused(refusal: Refusal) -> Response<files::Body> {
-    let mut response = plain(refusal.status, refusal.text);
-    let headers = response.headers_mut();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
-}
-
-/// RFC 9110 15.5.6: says which methods are.
-fn method_not_allowed(allowed: &'static str, text: &'static str) -> Response<files::Body> {
-    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
-    let headers = response.headers_mut();
-    headers.insert(ALLOW, HeaderValue::from_static(allowed));
-    response
-}
-
-fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<files::Body> {
-    let mut response = Response::new(files::Body::whole(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

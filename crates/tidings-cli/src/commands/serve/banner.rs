@@ -1,11 +1,10 @@
 //! The first lines on the console: where the server can be reached, and by whom.
 
-use std::net::IpAddr;
-
 use serde::Serialize;
 
+use super::super::server;
 use crate::config::Serve;
-use crate::listen::{Host, Listeners};
+use crate::listen::Listeners;
 use crate::report::{Message, Styles, printable};
 
 /// The server's addresses.
@@ -23,41 +22,13 @@ pub(super) struct Banner {
 
 impl Banner {
     pub(super) fn new(config: &Serve, listeners: &Listeners) -> Banner {
-        let port = listeners.port;
-        let url = |host: &str| format!("http://{host}:{port}/");
-        let address = |address: &IpAddr| match address {
-            IpAddr::V4(address) => url(&address.to_string()),
-            IpAddr::V6(address) => url(&format!("[{address}]")),
-        };
-        let urls = match &config.server.host {
-            Host::Localhost => vec![url("localhost")],
-            Host::Name(name) => vec![url(name)],
-            Host::Address(any) if any.is_unspecified() => {
-                let mut urls = vec![url("localhost")];
-                urls.extend(own_addresses().iter().map(address));
-                urls
-            }
-            Host::Address(one) => vec![address(one)],
-        };
         Banner {
-            urls,
+            urls: server::urls(&config.server.host, listeners),
             dir: config.dir.display().to_string(),
-            config: config
-                .server
-                .config_file
-                .as_ref()
-                .map(|file| file.display().to_string()),
+            config: config.server.config_file_shown(),
             exposed: !config.server.host.is_loopback(),
         }
     }
-}
-
-fn own_addresses() -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let addresses = interfaces
-        .into_iter()
-        .filter(|i| !i.is_loopback() && !i.is_link_local());
-    addresses.map(|interface| interface.ip()).collect()
 }
 
 impl Message for Banner {

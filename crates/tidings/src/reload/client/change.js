@@ -14,14 +14,16 @@
     } catch {}
   }
 
-  // The status that the page's address is answered with; 0 while the server is away. Where there is no
-  // answer for long, the page itself may have all connections in use, and a reload frees them: 200.
+  // The status that the page's address is answered with; 0 while the server or the backend is away. Where
+  // the server itself does not answer either, the page may have all connections in use, and a reload frees
+  // them: 200.
   const statusOfPage = () => {
     const url = new URL(location.href)
     url.username = url.password = url.hash = '' // fetch refuses the first two
     const headers = { accept: 'text/html' }
     const status = request(url.href, { method: 'HEAD', cache: 'no-store', headers })
-    return Promise.race([status, delay(3000).then(() => 200)])
+    const ownStatus = () => Promise.race([request(scriptUrl, { method: 'HEAD', cache: 'no-store' }).then(() => status), delay(3000).then(() => 200)])
+    return Promise.race([status, delay(3000).then(ownStatus)])
   }
 
   // Whether the page stays: its file is gone, and there is an event when it is back. A page whose address
@@ -46,6 +48,10 @@
       }
     }
     report(id, 'reload')
+    reloadNow()
+  }
+
+  const reloadNow = () => {
     try {
       sessionStorage.setItem(storageKey, cursor)
     } catch {}

@@ -7,10 +7,12 @@
   let fresh = true // has not left yet since it was loaded
   let keptWorker = null // the worker of a page that may not be able to make another one
 
+  const pageStatus = (fresh) => ({ id: cursor, timestamp, newest, tree, problem: currentProblem, fresh })
+
   const join = () => {
     if (joined) return
     const me = `${Date.now()}.${Math.random()}`
-    const start = { name, stream: streamUrl.href, me, page: { id: cursor, timestamp, newest, tree, fresh } }
+    const start = { name, stream: streamUrl.href, me, page: pageStatus(fresh) }
     fresh = false
     try {
       joined = joinInWorker(start)
@@ -60,7 +62,7 @@
       if (started || joined !== mine) return
       keptWorker = null
       worker.terminate()
-      start.page = { id: cursor, timestamp, newest, tree, fresh: start.page.fresh }
+      start.page = pageStatus(start.page.fresh)
       joined = startPeer(start, receive)
     }
     worker.postMessage({ start })
@@ -96,3 +98,8 @@
   addEventListener('online', wake)
   document.addEventListener('visibilitychange', wake)
   join()
+
+  // It is in place of a page of the backend: that is loaded as soon as it is there.
+  if (awaitsBackend) reload(cursor)
+  else if (document.readyState !== 'loading') showProblem()
+  else document.addEventListener('DOMContentLoaded', showProblem, { once: true })

@@ -3,15 +3,20 @@
   const receive = ({ id, data }) => {
     if (!isNew(id)) return
     cursor = id
-    retryNow()
     const message = JSON.parse(data)
+    if (!message.changes) setProblem(message.problem)
+    retryNow()
     const before = timestamp
     const sameNames = !tree || !message.tree || message.tree === tree
-    const unchanged = sameNames && (message.timestamp === timestamp || message.timestamp === newest)
-    timestamp = message.timestamp
-    newest = message.newest ?? message.timestamp
-    tree = message.tree
-    if (message.rescan) return reload(id)
+    // Without a timestamp the server is still walking over the files, and tells it when it is done.
+    const isWalking = message.timestamp === undefined
+    const unchanged = isWalking || (sameNames && [timestamp, newest].includes(message.timestamp))
+    if (!isWalking) {
+      timestamp = message.timestamp
+      newest = message.newest ?? message.timestamp
+      tree = message.tree
+    }
+    if (message.rescan || message.restarted) return reload(id)
     if (message.changes) {
       swapping = swapping.then(() => apply(id, message.changes)).catch(() => reload(id))
     } else if (before !== null && !unchanged) {

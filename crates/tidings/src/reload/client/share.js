@@ -35,13 +35,12 @@
   //   lock(steal, granted, lost): asks for the lock and returns what gives it back; null without locks,
   //   connect(after, {opened, failed, event}): opens the stream and returns what closes it,
   //   later(ms, action), cancel(timer), random() }
-  // `page`: { id, timestamp, newest, tree: the page's cursor and what the files were there,
+  // `page`: { id, timestamp, newest, tree, problem: the page's cursor and what the status was there,
   //   fresh: the page has just been loaded, so its cursor is of the newest run of the server }
   const peer = (environment, page, deliver) => {
     const { me, post, connect, later, cancel, random } = environment
     let { lock } = environment
-    let cursor = { id: page.id, timestamp: page.timestamp, newest: page.newest, tree: page.tree }
-    let fresh = page.fresh
+    let { fresh, ...cursor } = page
     let from = cursor.id // `log` has all events after this one
     let log = []
     let leading = false
@@ -70,14 +69,15 @@
         if (log.length > LOG_LIMIT) from = log.shift().id
       }
       if (!isAfter(event.id, cursor.id)) return
-      const { timestamp, newest = timestamp, tree } = JSON.parse(event.data)
-      cursor = { id: event.id, timestamp, newest, tree }
+      const { timestamp, newest = timestamp, tree, problem, changes } = JSON.parse(event.data)
+      // A change leaves the problem as it is.
+      cursor = { id: event.id, timestamp, newest, tree, problem: changes ? cursor.problem : problem }
       deliver(event)
     }
 
     const status = () => {
-      const { id, ...files } = cursor
-      return { id, data: JSON.stringify(files) }
+      const { id, ...rest } = cursor
+      return { id, data: JSON.stringify(rest) }
     }
 
     // ---- leading

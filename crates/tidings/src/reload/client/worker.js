@@ -51,10 +51,11 @@
     }
   }
 
-  // Makes a request and returns the status of the response; 0 is none.
+  // Makes a request and returns the status of the response; 0 is none, or one that the server gives while
+  // the backend does not answer.
   const statusOf = (url, init) =>
     fetch(url, { redirect: 'manual', ...init }).then(
-      ({ type, status }) => (type === 'opaqueredirect' ? 302 : status),
+      ({ type, status, headers }) => (type === 'opaqueredirect' ? 302 : headers.has('tidings-problem') ? 0 : status),
       () => 0,
     )
 

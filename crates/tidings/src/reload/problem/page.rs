@@ -26,28 +26,34 @@ pub fn problem_page(problem: &Problem, script: &str) -> String {
          {script}<style>\n{STYLE}</style></head>\n\
          <body class=\"page\"><main class=\"panel {kind}\"><h1>{title}</h1>\n\
          <pre tabindex=\"0\">{text}</pre>\n\
-         <p>This page goes on by itself as soon as it is mended.</p></main></body></html>\n",
+         <p class=\"foot\">This page goes on by itself as soon as it is mended.</p></main></body></html>\n",
         kind = problem.kind.as_str(),
     )
 }
 
+/// As `spanFor` in `client/overlay.js`.
 fn span(text: &str, style: &str) -> String {
     let text = escape(text);
     if style.is_empty() {
         return text;
     }
-    let mut classes = Vec::new();
+    let mut classes = String::new();
     let mut colors = String::new();
     for name in style.split(' ') {
-        match name.split_once('#') {
-            Some((name, color)) => {
-                classes.push(name);
-                colors += &format!("--{name}:#{color};");
-            }
-            None => classes.push(name),
+        let color = name.strip_prefix("fg").or_else(|| name.strip_prefix("bg"));
+        let (class, color) = match color {
+            Some(color) => (&name[..2], color),
+            None => (name, ""),
+        };
+        classes += &format!(" {class}");
+        if color.starts_with('#') {
+            classes += if class == "fg" { " rgb" } else { "" };
+            colors += &format!("--{class}:{color};");
+        } else if let Ok(n) = color.parse::<u8>() {
+            colors += &format!("--{class}:var(--c{});", n % 8);
         }
     }
-    let classes = classes.join(" ");
+    let classes = classes.trim_start();
     match colors.is_empty() {
         true => format!("<span class=\"{classes}\">{text}</span>"),
         false => format!("<span class=\"{classes}\" style=\"{colors}\">{text}</span>"),

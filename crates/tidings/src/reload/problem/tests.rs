@@ -131,11 +131,11 @@ fn the_page_holds_any_text_as_text() {
         "{page}"
     );
     assert!(
-        page.contains(r#"<span class="fg1">&lt;/pre&gt;&lt;script&gt;"#),
+        page.contains(r#"<span class="fg" style="--fg:var(--c1);">&lt;/pre&gt;&lt;script&gt;"#),
         "{page}"
     );
     assert!(
-        page.contains(r##"<span class="fg" style="--fg:#ff8700;">&#xe9;</span>"##),
+        page.contains(r##"<span class="fg rgb" style="--fg:#ff8700;">&#xe9;</span>"##),
         "{page}"
     );
     assert!(page.contains("http-equiv=\"refresh\""));

@@ -1,0 +1,107 @@
+//! Answers of the server's own: the script, the pages' reports, refusals.
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Method, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use tidings::reload::CLIENT_JS;
+
+use crate::files;
+use crate::guard::Refusal;
+use crate::report::{ChangeReporter, PageReport};
+use crate::rules::Redirect;
+
+/// The largest report of a page, in bytes.
+const REPORT_LIMIT: usize = 1024;
+
+/// Takes a page's report of what it has done about a change.
+pub(super) async fn page_reported(
+    reporter: &ChangeReporter,
+    method: &Method,
+    body: Incoming,
+) -> Response<files::Body> {
+    if method != Method::POST {
+        return method_not_allowed("POST", "only POST\n");
+    }
+    let Ok(body) = Limited::new(body, REPORT_LIMIT).collect().await else {
+        return plain(StatusCode::PAYLOAD_TOO_LARGE, "too large\n");
+    };
+    match serde_json::from_slice::<PageReport>(&body.to_bytes()) {
+        Ok(report) => {
+            reporter.page_reported(&report);
+            plain(StatusCode::NO_CONTENT, "")
+        }
+        Err(_) => plain(StatusCode::BAD_REQUEST, "not a report\n"),
+    }
+}
+
+pub(super) fn client_script(method: &Method) -> Response<files::Body> {
+    let body = match *method {
+        Method::GET => CLIENT_JS,
+        Method::HEAD => "",
+        _ => return method_not_allowed("GET, HEAD", "only GET and HEAD\n"),
+    };
+    let mut response = script(body);
+    let headers = response.headers_mut();
+    // Its address holds a hash of it.
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("max-age=31536000, immutable"),
+    );
+    // WHATWG HTML 7.1.4: a page with an embedder policy starts only workers that have one, too.
+    headers.insert(
+        HeaderName::from_static("cross-origin-embedder-policy"),
+        HeaderValue::from_static("require-corp"),
+    );
+    response
+}
+
+pub(super) fn script(text: &'static str) -> Response<files::Body> {
+    let mut response = plain(StatusCode::OK, text);
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/javascript; charset=utf-8"),
+    );
+    response
+}
+
+/// The answer to a request that a rule redirects.
+pub(super) fn redirected(redirect: Redirect) -> Response<files::Body> {
+    let mut response = plain(redirect.status, "");
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, redirect.location);
+    // A browser would keep a permanent redirect for ever, also when the rule is gone.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+pub(super) fn refused(refusal: Refusal) -> Response<files::Body> {
+    let mut response = plain(refusal.status, refusal.text);
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// RFC 9110 15.5.6: says which methods are.
+fn method_not_allowed(allowed: &'static str, text: &'static str) -> Response<files::Body> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<files::Body> {
+    let mut response = Response::new(files::Body::whole(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

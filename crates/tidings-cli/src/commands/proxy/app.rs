@@ -1,0 +1,91 @@
+//! Answers requests: first the guard, then the server's own paths, then the backend.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use tidings::http::Endpoint;
+use tidings::reload::{OwnPaths, OwnResource, client_response};
+
+use super::super::answers::{page_reported, plain, redirected, refused};
+use super::super::body::{self, Body};
+use super::super::passing::{Passage, Passing};
+use super::super::server;
+use super::outage::{Outage, Wanted};
+use crate::files;
+use crate::guard::{self, Guard};
+use crate::listen::Answer;
+use crate::report::ChangeReporter;
+use crate::upstream::{Client, Upstream};
+
+pub(super) struct App {
+    pub(super) guard: Guard,
+    /// The port that is listened on.
+    pub(super) port: u16,
+    pub(super) paths: OwnPaths,
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) passing: Passing,
+    pub(super) outage: Arc<Outage>,
+    pub(super) endpoint: Endpoint,
+    pub(super) reporter: Arc<ChangeReporter>,
+}
+
+impl App {
+    pub(super) async fn answer(
+        self: Arc<App>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Answer<Body> {
+        let (parts, incoming) = request.into_parts();
+        let checked = self
+            .guard
+            .check(&parts)
+            .and_then(|()| guard::own_target(&parts, self.port, server::is_own_address));
+        if let Err(refusal) = checked {
+            return body::own(refused(refusal));
+        }
+        let Some(resource) = self.paths.resource(parts.uri.path()) else {
+            // Who may ask for the app's own paths is for the app to say.
+            return self.pass(Request::from_parts(parts, incoming), peer).await;
+        };
+        if resource == OwnResource::Client {
+            // It is the same for all, and reveals nothing.
+            return body::own(client_response(&parts).map(files::Body::whole));
+        }
+        if let Err(refusal) = guard::same_origin_only(&parts) {
+            return body::own(refused(refusal));
+        }
+        body::own(match resource {
+            OwnResource::Stream => return Answer::Stream(self.endpoint.respond(&parts)),
+            OwnResource::Report => page_reported(&self.reporter, &parts.method, incoming).await,
+            _ => plain(StatusCode::NOT_FOUND, "not found\n"),
+        })
+    }
+
+    async fn pass(&self, request: Request<Incoming>, peer: IpAddr) -> Answer<Body> {
+        let client = Client {
+            peer,
+            scheme: "http",
+        };
+        let rules = self.passing.rules.current();
+        if let Some(redirect) = rules.redirect(request.uri()) {
+            let mut response = redirected(redirect);
+            rules.set_headers(request.uri().path(), response.headers_mut());
+            return body::own(response);
+        }
+        let wanted = Wanted::of(request.method(), request.headers());
+        let passage = Passage::new(request, &client);
+        match self.passing.send(&self.upstream, passage).await {
+            Ok(answer) => {
+                self.outage.is_over();
+                answer
+            }
+            Err(failed) => {
+                self.outage.has_failed(&failed.error);
+                let page = wanted.page(self.upstream.target(), &failed.error, &self.passing);
+                body::own(page)
+            }
+        }
+    }
+}

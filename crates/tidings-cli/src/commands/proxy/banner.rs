@@ -1,0 +1,64 @@
+//! The first lines on the console: where the server can be reached, and what is behind it.
+
+use serde::Serialize;
+
+use super::server;
+use crate::config::Proxy;
+use crate::listen::Listeners;
+use crate::report::{Message, Styles, printable};
+use crate::upstream::Target;
+
+/// The server's addresses.
+#[derive(Debug, Serialize)]
+pub(super) struct Banner {
+    /// The first one is for a browser on this machine.
+    pub(super) urls: Vec<String>,
+    backend: String,
+    watching: Vec<String>,
+    /// The file that settings were read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<String>,
+    /// Whether other machines can connect.
+    exposed: bool,
+}
+
+impl Banner {
+    pub(super) fn new(config: &Proxy, target: &Target, listeners: &Listeners) -> Banner {
+        let watched = config.watched.paths.iter();
+        Banner {
+            urls: server::urls(&config.server.host, listeners),
+            backend: target.to_string(),
+            watching: watched.map(|path| path.display().to_string()).collect(),
+            config: config.server.config_file_shown(),
+            exposed: !config.server.host.is_loopback(),
+        }
+    }
+}
+
+impl Message for Banner {
+    fn text(&self, styles: Styles) -> String {
+        let mut lines = vec![self.quiet_text(styles)];
+        let backend = printable(&self.backend);
+        let watching = match &self.watching[..] {
+            [] => "; --watch PATH shows changes in the pages".to_owned(),
+            paths => format!(" and watching {}", printable(&paths.join(", "))),
+        };
+        lines.push(styles.dim(&format!(
+            "proxying {backend}{watching}; press Ctrl-C to stop"
+        )));
+        if let Some(file) = &self.config {
+            lines.push(styles.dim(&format!("settings from {}", printable(file))));
+        }
+        if self.exposed {
+            lines.push(format!(
+                "exposed to the network: anyone who can reach this machine can use {backend}"
+            ));
+        }
+        lines.join("\n")
+    }
+
+    fn quiet_text(&self, styles: Styles) -> String {
+        let urls: Vec<_> = self.urls.iter().map(|url| styles.bold(url)).collect();
+        urls.join("\n")
+    }
+}

@@ -1,0 +1,185 @@
+//! What every command that serves has in common: the runtime, connections, the watcher, the browser, and how
+//! it all ends.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http::Request;
+use http_body::Body;
+use hyper::body::Incoming;
+use tidings::Hub;
+use tidings::reload::{Published, Reloader};
+use tidings::watch::{self, Notice, WatchError, Watcher};
+use tokio::runtime::Runtime;
+use tokio::sync::watch::{Sender, channel};
+
+use crate::listen::{self, Answer, Host, Listeners};
+use crate::report::{ChangeReporter, Console, HintedError};
+
+/// How long a shutdown waits for answers that are under way.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
+
+pub(super) fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(2, |n| n.get().min(4)))
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+/// Connections that are accepted and answered.
+pub(super) struct Accepting {
+    /// Closed when the last connection has ended.
+    shutdown: Sender<bool>,
+}
+
+impl Accepting {
+    /// From here on the runtime's worker threads answer requests.
+    pub(super) fn start<H, F, B>(
+        sockets: Vec<std::net::TcpListener>,
+        handle: H,
+    ) -> anyhow::Result<Accepting>
+    where
+        H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
+        F: Future<Output = Answer<B>> + Send + 'static,
+        B: Body<Data = Bytes, Error = io::Error> + Send + Unpin + 'static,
+    {
+        let (shutdown, is_shutdown) = channel(false);
+        let handle = Arc::new(handle);
+        for socket in sockets {
+            let socket = tokio::net::TcpListener::from_std(socket).context("cannot listen")?;
+            let accept = listen::accept(socket, Arc::clone(&handle), is_shutdown.clone());
+            tokio::spawn(accept);
+        }
+        Ok(Accepting { shutdown })
+    }
+
+    /// Accepts no more, and waits a moment for answers that are under way. Streams are closed properly, with
+    /// their last chunk; a client that does not read is cut off.
+    pub(super) async fn finish(self, hub: &Hub) {
+        let _ = self.shutdown.send(true);
+        hub.close(Duration::ZERO).await;
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, self.shutdown.closed()).await;
+    }
+}
+
+/// Publishes what the watcher finds, and reports it on the console. This does not wait for the walk, which the
+/// watcher does on a thread of its own.
+pub(super) fn start_watching(
+    options: watch::Options,
+    reloader: &Arc<Reloader>,
+    reporter: &Arc<ChangeReporter>,
+    console: &Arc<Console>,
+) -> anyhow::Result<Watcher> {
+    let (reloader, reporter) = (Arc::clone(reloader), Arc::clone(reporter));
+    let console = Arc::clone(console);
+    let handle = move |notice| {
+        let published: Option<Published> = match notice {
+            Notice::Ready {
+                newest_ms,
+                tree,
+                changes,
+                ..
+            } => match reloader.ready(newest_ms, tree, &changes) {
+                // Files saved just before the start: reported only if a page is open already.
+                Ok(published) => {
+                    let open = reloader.hub().stats().open > 0;
+                    published.filter(|p| open && !p.changes.is_empty())
+                }
+                Err(_) => None,
+            },
+            // An error means that the hub is closed: the process is about to exit.
+            Notice::Changed(set) => reloader.changed(&set).ok(),
+            Notice::Warning(warning) => {
+                console.warn(&warning.to_string(), warning.hint().as_deref());
+                None
+            }
+            _ => None,
+        };
+        if let Some(published) = published {
+            reporter.published(published, reloader.hub().stats().open);
+        }
+    };
+    Watcher::start(options, handle).map_err(|error| {
+        let hint = error.hint().unwrap_or_else(|| match error {
+            WatchError::Pattern { .. } => "--ignore takes patterns as in .gitignore".to_owned(),
+            _ => "check the path, and whether you may read it".to_owned(),
+        });
+        let message = error.to_string();
+        HintedError { message, hint }.into()
+    })
+}
+
+/// The server's addresses. The first one is for a browser on this machine.
+pub(super) fn urls(host: &Host, listeners: &Listeners) -> Vec<String> {
+    let port = listeners.port;
+    let url = |host: &str| format!("http://{host}:{port}/");
+    let address = |address: &IpAddr| match address {
+        IpAddr::V4(address) => url(&address.to_string()),
+        IpAddr::V6(address) => url(&format!("[{address}]")),
+    };
+    match host {
+        Host::Localhost => vec![url("localhost")],
+        Host::Name(name) => vec![url(name)],
+        Host::Address(any) if any.is_unspecified() => {
+            let mut urls = vec![url("localhost")];
+            urls.extend(own_addresses().iter().map(address));
+            urls
+        }
+        Host::Address(one) => vec![address(one)],
+    }
+}
+
+fn own_addresses() -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let addresses = interfaces
+        .into_iter()
+        .filter(|i| !i.is_loopback() && !i.is_link_local());
+    addresses.map(|interface| interface.ip()).collect()
+}
+
+/// Whether an address is one that this machine can be reached at.
+pub(super) fn is_own_address(address: IpAddr) -> bool {
+    address.is_loopback() || own_addresses().contains(&address)
+}
+
+pub(super) fn open_browser(url: &str, path: &str, console: &Console) {
+    let url = format!("{url}{}", path.trim_start_matches('/'));
+    if let Err(error) = open::that_detached(&url) {
+        // Any other error holds only the exit status of a launcher.
+        let why = match error.kind() {
+            io::ErrorKind::NotFound => "no program that opens URLs was found",
+            _ => "the program that opens URLs failed",
+        };
+        let hint = format!("open {url} yourself");
+        console.warn(&format!("cannot open a browser: {why}"), Some(&hint));
+    }
+}
+
+/// A future that resolves when the process is asked to end, by Ctrl-C or SIGTERM. From this call on, not
+/// only from its first poll, neither ends the process by itself.
+pub(super) fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle signals")?;
+        let mut terminate = signal(SignalKind::terminate()).context("cannot handle signals")?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(windows)]
+    {
+        let mut interrupt = tokio::signal::windows::ctrl_c().context("cannot handle signals")?;
+        Ok(async move {
+            interrupt.recv().await;
+        })
+    }
+}

@@ -1,0 +1,303 @@
+//! A backend with the library's own pieces in front of it: pages that a program makes, from files that no
+//! URL tells. What is wrong with it is said by the test.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tidings::Hub;
+use tidings::http::Endpoint;
+use tidings::reload::{
+    CLIENT_JS, PROBLEM_HEADER, PageKind, Problem, ProblemKind, Reloader, ScriptElement, TOPIC,
+    problem_page,
+};
+use tidings::watch::{Change, ChangeKind, ChangeSet};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+
+/// Where the project's files are.
+const ROOT: &str = "/project";
+
+/// The newest time of them.
+const NEWEST: u64 = 1000;
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+pub struct Backend {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    _runtime: Runtime,
+}
+
+struct Shared {
+    // Replaced by a restart of the server.
+    live: RwLock<Live>,
+    /// URL path -> media type and content.
+    answers: Mutex<HashMap<String, Answer>>,
+    /// Requests for these wait until they are released.
+    held: Mutex<HashMap<String, Arc<Notify>>>,
+    is_away: AtomicBool,
+    /// The paths of all requests for the backend.
+    requests: Mutex<Vec<String>>,
+    /// What pages have reported.
+    reports: Mutex<Vec<Value>>,
+}
+
+#[derive(Clone)]
+struct Answer {
+    headers: Vec<(String, String)>,
+    content: String,
+}
+
+#[derive(Clone)]
+struct Live {
+    reloader: Arc<Reloader>,
+    endpoint: Endpoint,
+}
+
+impl Live {
+    fn new() -> Live {
+        let hub = Hub::memory();
+        let reloader = Reloader::new(hub.clone(), ROOT);
+        reloader.ready(NEWEST, None, &[]).unwrap();
+        Live {
+            reloader: Arc::new(reloader),
+            endpoint: Endpoint::new(hub, TOPIC),
+        }
+    }
+}
+
+pub fn problem(text: &str) -> Problem {
+    Problem::new(ProblemKind::BuildFailed, "The build failed", text)
+}
+
+impl Backend {
+    /// A backend that answers with these.
+    pub fn start(answers: &[(&str, &str)]) -> Backend {
+        let runtime = Runtime::new().unwrap();
+        let shared = Arc::new(Shared {
+            live: RwLock::new(Live::new()),
+            answers: Mutex::default(),
+            held: Mutex::default(),
+            is_away: AtomicBool::new(false),
+            requests: Mutex::default(),
+            reports: Mutex::default(),
+        });
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(serve(listener, Arc::clone(&shared)));
+        let backend = Backend {
+            address,
+            shared,
+            _runtime: runtime,
+        };
+        for (path, content) in answers {
+            backend.answer(path, content);
+        }
+        backend
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://localhost:{}{path}", self.address.port())
+    }
+
+    /// What this path is answered with from now on.
+    pub fn answer(&self, path: &str, content: &str) {
+        self.answer_with(path, content, &[]);
+    }
+
+    pub fn answer_with(&self, path: &str, content: &str, headers: &[(&str, &str)]) {
+        let headers = headers.iter();
+        let answer = Answer {
+            headers: headers
+                .map(|(name, value)| ((*name).into(), (*value).into()))
+                .collect(),
+            content: content.to_owned(),
+        };
+        self.shared
+            .answers
+            .lock()
+            .unwrap()
+            .insert(path.to_owned(), answer);
+    }
+
+    pub fn reloader(&self) -> Arc<Reloader> {
+        Arc::clone(&self.shared.live.read().unwrap().reloader)
+    }
+
+    pub fn fail(&self, text: &str) {
+        self.reloader().set_problem(Some(problem(text))).unwrap();
+    }
+
+    pub fn mend(&self) {
+        self.reloader().set_problem(None).unwrap();
+    }
+
+    /// A file of the project was saved.
+    pub fn changed(&self, path: &str) {
+        self.changed_all(&[path]);
+    }
+
+    pub fn changed_all(&self, paths: &[&str]) {
+        let changes = paths.iter();
+        let changes =
+            changes.map(|path| Change::new(format!("{ROOT}/{path}"), ChangeKind::Modified));
+        self.reloader()
+            .changed(&ChangeSet::new(NEWEST, changes.collect()))
+            .unwrap();
+    }
+
+    /// Whether the backend answers; while it does not, pages of ours do.
+    pub fn set_away(&self, is_away: bool) {
+        self.shared.is_away.store(is_away, Ordering::SeqCst);
+    }
+
+    /// Ends the server in front of the backend, and starts it again, as a new run of it would.
+    pub fn restart_server(&self) {
+        let mut live = self.shared.live.write().unwrap();
+        let before = std::mem::replace(&mut *live, Live::new());
+        drop(live);
+        before
+            .reloader
+            .hub()
+            .disconnect_all(std::time::Duration::ZERO);
+    }
+
+    /// Holds back the answers for this path until `release` is called.
+    pub fn hold(&self, path: &str) {
+        self.shared
+            .held
+            .lock()
+            .unwrap()
+            .insert(path.to_owned(), Arc::default());
+    }
+
+    pub fn release(&self, path: &str) {
+        if let Some(notify) = self.shared.held.lock().unwrap().remove(path) {
+            notify.notify_waiters();
+        }
+    }
+
+    /// How often the backend was asked for this path, with this method.
+    pub fn n_requests(&self, method_and_path: &str) -> usize {
+        let requests = self.shared.requests.lock().unwrap();
+        requests
+            .iter()
+            .filter(|request| *request == method_and_path)
+            .count()
+    }
+
+    /// What pages have done, in the order of their reports.
+    pub fn reports(&self) -> Vec<String> {
+        let reports = self.shared.reports.lock().unwrap();
+        reports
+            .iter()
+            .map(|report| report["did"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let service = service_fn(|request| answer(request, Arc::clone(&shared)));
+            let http = hyper::server::conn::http1::Builder::new();
+            // A client that leaves is none of a test's business.
+            let _ = http.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    shared: Arc<Shared>,
+) -> Result<Response<Body>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let live = shared.live.read().unwrap().clone();
+    let path = parts.uri.path();
+    Ok(match path {
+        "/@tidings/events" => live.endpoint.respond(&parts).map(BodyExt::boxed_unsync),
+        "/@tidings/client.js" => whole(StatusCode::OK, "text/javascript", CLIENT_JS.to_owned()),
+        "/@tidings/seen" => {
+            let body = body.collect().await.unwrap().to_bytes();
+            let report = serde_json::from_slice(&body).unwrap();
+            shared.reports.lock().unwrap().push(report);
+            whole(StatusCode::NO_CONTENT, "text/plain", String::new())
+        }
+        _ => {
+            let request = format!("{} {path}", parts.method);
+            shared.requests.lock().unwrap().push(request);
+            let held = shared.held.lock().unwrap().get(path).cloned();
+            if let Some(held) = held {
+                held.notified().await;
+            }
+            from_backend(path, &live.reloader, &shared)
+        }
+    })
+}
+
+fn from_backend(path: &str, reloader: &Reloader, shared: &Shared) -> Response<Body> {
+    let state = reloader.page_state();
+    let script = |kind| {
+        ScriptElement::new("/@tidings/client.js", "/@tidings/events", &state, kind).to_string()
+    };
+    if shared.is_away.load(Ordering::SeqCst) {
+        let unreachable = Problem::new(ProblemKind::BackendUnreachable, "Nothing answers", "");
+        let problem = state.problem().unwrap_or(&unreachable);
+        let page = problem_page(problem, &script(PageKind::Waiting));
+        let mut response = whole(StatusCode::BAD_GATEWAY, "text/html", page);
+        let kind = problem.kind().as_str().parse().unwrap();
+        response.headers_mut().insert(PROBLEM_HEADER, kind);
+        return response;
+    }
+    let answers = shared.answers.lock().unwrap();
+    let Some(Answer { headers, content }) = answers.get(path) else {
+        return whole(StatusCode::NOT_FOUND, "text/plain", "not found".to_owned());
+    };
+    let extension = path
+        .rsplit('/')
+        .next()
+        .and_then(|name| name.split_once('.'));
+    let mut response = match extension.map(|(_, extension)| extension) {
+        None => {
+            let html = format!(
+                "<!doctype html><title>t</title>{}{content}",
+                script(PageKind::Other)
+            );
+            whole(StatusCode::OK, "text/html", html)
+        }
+        Some(name) if name.ends_with("css") => whole(StatusCode::OK, "text/css", content.clone()),
+        Some(name) if name.ends_with("svg") => {
+            whole(StatusCode::OK, "image/svg+xml", content.clone())
+        }
+        Some(_) => whole(StatusCode::OK, "text/javascript", content.clone()),
+    };
+    for (name, value) in headers {
+        let name: http::HeaderName = name.parse().unwrap();
+        response.headers_mut().insert(name, value.parse().unwrap());
+    }
+    response
+}
+
+fn whole(status: StatusCode, media_type: &str, content: String) -> Response<Body> {
+    let body = http_body_util::Full::new(Bytes::from(content));
+    Response::builder()
+        .status(status)
+        .header("content-type", format!("{media_type}; charset=utf-8"))
+        .header("cache-control", "no-cache")
+        .body(body.boxed_unsync())
+        .unwrap()
+}
