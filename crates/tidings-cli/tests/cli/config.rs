@@ -1,5 +1,6 @@
 //! `tidings.toml`: which file is used, what counts more, mistakes in it, and changes of it.
 
+use std::io::{BufRead, Write};
 use std::process::Command;
 
 use serde_json::Value;
@@ -231,6 +232,71 @@ fn a_redirect_takes_the_rest_of_the_path_along_but_never_another_host() {
     assert_eq!(redirect.header("location"), Some("/new//evil.example"));
     // Whatever the method.
     assert_eq!(ask(server.port, "POST", "/old/a", &[]).status, 302);
+}
+
+/// A backend that answers every request with this page, and with its own path as a header.
+fn backend(page: &'static str) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let mut request = std::io::BufReader::new(socket.try_clone().unwrap());
+            let mut first = String::new();
+            let _ = request.read_line(&mut first);
+            let path = first.split(' ').nth(1).unwrap_or_default();
+            let _ = write!(
+                socket,
+                "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nX-Path: {path}\r\n\
+                 X-Robots-Tag: all\r\nConnection: close\r\n\r\n{page}",
+                page.len()
+            );
+        }
+    });
+    port
+}
+
+#[test]
+fn the_same_rules_count_for_a_backend() {
+    let port = backend("<p>");
+    let text = format!("run = \"proxy\"\n[proxy]\nurl = \"http://127.0.0.1:{port}\"\n{RULES}");
+    let folder = Folder::new(&[("tidings.toml", &text)]);
+    let server = Server::run(&mut tidings_in(&folder, ""));
+    assert_eq!(banner(&server)["config"], "tidings.toml");
+    let page = get(server.port, "/sub/a.html");
+    assert_eq!(page.header("x-path"), Some("/sub/a.html"));
+    assert_eq!(page.header("x-robots-tag"), Some("noindex"));
+    assert_eq!(
+        page.header("cross-origin-embedder-policy"),
+        Some("require-corp")
+    );
+    let redirect = get(server.port, "/old/a?b");
+    assert_eq!((redirect.status, redirect.header("x-path")), (302, None));
+    assert_eq!(redirect.header("location"), Some("/new/a?b"));
+    let script = get(server.port, "/@tidings/client.js");
+    assert_eq!((script.status, script.header("x-robots-tag")), (200, None));
+}
+
+#[test]
+fn a_policy_that_a_rule_sets_allows_the_script_that_is_added() {
+    let port = backend("<p>");
+    let folder = Folder::new(&[(
+        "tidings.toml",
+        "[[headers]]\npath = \"/**\"\nset = { Content-Security-Policy = \"default-src 'none'\" }",
+    )]);
+    let mut command = tidings();
+    command
+        .current_dir(folder.root())
+        .args(["proxy", "--port", "0"]);
+    let server = Server::run(command.arg(format!("http://127.0.0.1:{port}")));
+    let headers = [
+        "Accept: text/html",
+        "Sec-Fetch-Mode: navigate",
+        "Sec-Fetch-Dest: document",
+    ];
+    let page = ask(server.port, "GET", "/", &headers);
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("/@tidings/client.js"), "{policy}");
+    assert!(page.text().contains("/@tidings/client.js"));
 }
 
 #[test]
