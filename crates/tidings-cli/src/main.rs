@@ -1,5 +1,10 @@
 //! The binary `tidings`: a hot-reloading development server for any folder.
 
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "commands/proxy.rs is about to use it"
+)]
 mod backend;
 mod cli;
 mod commands;
@@ -23,6 +28,9 @@ use crate::config::file::ConfigFile;
 use crate::report::Console;
 
 fn main() -> ExitCode {
+    if let Some(code) = backend::run_as_guardian() {
+        return code;
+    }
     let cli = Cli::from_command_line();
     // What is printed may depend on the file, but errors in the file are printed as well.
     let console = console(cli.output());

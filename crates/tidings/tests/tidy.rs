@@ -85,7 +85,7 @@ const LIBRARY: Crate = Crate {
 const PROGRAM: Crate = Crate {
     src: "../tidings-cli/src",
     layers: "
-        main:      cli commands config report
+        main:      cli commands config backend report
         cli:       config rules files upstream backend listen
         commands:  config pages referrers rules files upstream backend guard listen report
         config:    rules files upstream backend listen report

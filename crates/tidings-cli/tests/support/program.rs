@@ -13,12 +13,13 @@ use std::time::{Duration, Instant, SystemTime};
 /// Far beyond what anything takes; only a failure ever waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The binary, undisturbed by the environment of whoever runs the tests.
+/// The binary.
 pub fn tidings() -> Command {
     undisturbed(env!("CARGO_BIN_EXE_tidings").as_ref())
 }
 
-fn undisturbed(binary: &OsStr) -> Command {
+/// A program, undisturbed by the settings of whoever runs the tests.
+pub fn undisturbed(binary: &OsStr) -> Command {
     let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {
         let ours = name.to_string_lossy().starts_with("TIDINGS_");

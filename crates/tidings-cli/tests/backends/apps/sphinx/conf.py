@@ -1,0 +1,2 @@
+project = "Book"
+html_theme = "alabaster"
