@@ -8,11 +8,12 @@ use hyper::body::Incoming;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, OwnResource, client_response};
 
-use super::super::answers::{page_reported, plain, refused};
+use super::super::answers::{page_reported, plain, redirected, refused};
 use super::super::body::{self, Body};
 use super::super::passing::{Passage, Passing};
 use super::super::server;
-use super::outage::{Outage, Wanted};
+use super::super::unavailable::Wanted;
+use super::outage::Outage;
 use crate::files;
 use crate::guard::{self, Guard};
 use crate::listen::Answer;
@@ -68,6 +69,10 @@ impl App {
             peer,
             scheme: "http",
         };
+        let rules = self.passing.rules.current();
+        if let Some(redirect) = rules.redirect(request.uri()) {
+            return body::own(redirected(redirect, &rules, request.uri().path()));
+        }
         let wanted = Wanted::of(request.method(), request.headers());
         let passage = Passage::new(request, &client);
         match self.passing.send(&self.upstream, passage).await {
@@ -77,8 +82,8 @@ impl App {
             }
             Err(failed) => {
                 self.outage.has_failed(&failed.error);
-                let page = wanted.page(self.upstream.target(), &failed.error, &self.passing);
-                body::own(page)
+                let target = self.upstream.target();
+                body::own(wanted.answer(target, &failed.error, &self.passing))
             }
         }
     }
