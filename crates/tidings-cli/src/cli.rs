@@ -9,10 +9,14 @@ mod serve;
 mod settings;
 mod shared;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use proxy::ProxyArgs;
 pub(crate) use serve::ServeArgs;
+pub(crate) use settings::UsageError;
+use shared::SharedArgs;
 
 /// Serve a folder, and show every saved change in all open pages at once
 ///
@@ -30,6 +34,9 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
+    /// Whether something was typed that only `serve` has: then `tidings` serves, whatever the file says.
+    #[arg(skip)]
+    is_serve: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,10 +53,43 @@ pub(crate) enum Command {
     Init,
 }
 
+impl Cli {
+    /// What was typed. Exits with 2 for a usage error, and with 0 for `--help` and `--version`.
+    pub(crate) fn from_command_line() -> Cli {
+        let matches = Cli::command().get_matches();
+        Cli::from_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    fn from_matches(matches: &ArgMatches) -> Result<Cli, clap::Error> {
+        let shared = SharedArgs::augment_args(clap::Command::new("shared"));
+        let is_shared = |id: &clap::Id| shared.get_arguments().any(|shared| shared.get_id() == id);
+        let typed =
+            |id: &clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+        let serve = ServeArgs::augment_args(clap::Command::new("serve"));
+        let mut ids = serve.get_arguments().map(clap::Arg::get_id);
+        let is_serve = ids.any(|id| !is_shared(id) && typed(id));
+        Ok(Cli {
+            is_serve,
+            ..Cli::from_arg_matches(matches)?
+        })
+    }
+
+    /// Exits with 2, and prints the usage of the subcommand.
+    pub(crate) fn exit_with_usage(command: &str, error: &UsageError) -> ! {
+        let mut cli = Cli::command();
+        cli.build();
+        let command = cli.find_subcommand(command).cloned().unwrap_or(cli);
+        command
+            .clone()
+            .error(ErrorKind::MissingRequiredArgument, error)
+            .exit()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use crate::config::file::ConfigFile;
 
     /// The flags of `serve` and `proxy`.
     fn flags(command: &str) -> Vec<clap::Arg> {
@@ -91,11 +131,86 @@ mod tests {
     #[test]
     fn every_option_has_an_environment_variable() {
         for argument in ["serve", "proxy"].into_iter().flat_map(flags) {
-            let Some(flag) = argument.get_long().filter(|flag| *flag != "no-open") else {
+            let is_set = |flag: &&str| !["no-open", "no-config"].contains(flag);
+            let Some(flag) = argument.get_long().filter(is_set) else {
                 continue;
             };
             let variable = format!("TIDINGS_{}", flag.replace('-', "_").to_uppercase());
             assert_eq!(argument.get_env(), Some(variable.as_ref()), "--{flag}");
         }
+    }
+
+    #[test]
+    fn every_option_is_a_key_of_the_file_and_the_other_way_round() {
+        for command in ["serve", "proxy"] {
+            let shared = flags("serve");
+            let shared: Vec<_> = shared.iter().filter_map(|flag| flag.get_long()).collect();
+            let other = flags("proxy");
+            let other: Vec<_> = other.iter().filter_map(|flag| flag.get_long()).collect();
+            let mut expected: Vec<_> = match command {
+                "serve" => shared.clone(),
+                _ => other.clone(),
+            };
+            // What both have is at the top of the file; what only one has is in its section.
+            expected.retain(|flag| !(shared.contains(flag) && other.contains(flag)));
+            let mut expected: Vec<_> = expected.into_iter().map(key_of).collect();
+            // Arguments without a name.
+            expected.extend(match command {
+                "serve" => &["dir"][..],
+                _ => &["url", "command"],
+            });
+            let mut keys: Vec<_> = crate::config::file::keys_of(command).collect();
+            keys.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(keys, expected, "[{command}]");
+        }
+        let both = |flag: &str| {
+            flags("proxy")
+                .iter()
+                .any(|other| other.get_long() == Some(flag))
+        };
+        let shared = flags("serve");
+        let shared = shared.iter().filter_map(|flag| flag.get_long());
+        // What says which file is read is not in it, and `open = false` is `--no-open`.
+        let special = |flag: &&str| !["config", "no-config", "no-open"].contains(flag);
+        let mut expected: Vec<_> = shared
+            .filter(|flag| both(flag))
+            .filter(special)
+            .map(key_of)
+            .collect();
+        // What is in the file alone.
+        expected.extend(["run", "serve", "proxy", "headers", "redirects"]);
+        let mut keys: Vec<_> = crate::config::file::keys_of("").collect();
+        keys.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(keys, expected);
+    }
+
+    fn key_of(flag: &str) -> &str {
+        flag.strip_prefix("no-").unwrap_or(flag)
+    }
+
+    /// The command that runs, and what is typed of it that matters here.
+    fn run(arguments: &[&str], file: Option<&str>) -> Command {
+        let arguments = ["tidings"].iter().chain(arguments);
+        let matches = Cli::command().get_matches_from(arguments);
+        let file = file.map(ConfigFile::of_text);
+        Cli::from_matches(&matches)
+            .unwrap()
+            .into_command(file.as_ref())
+    }
+
+    #[test]
+    fn the_file_says_what_the_program_does_without_arguments() {
+        let proxy = Some("run = \"proxy\"");
+        assert!(matches!(run(&[], None), Command::Serve(_)));
+        assert!(matches!(run(&[], Some("port = 1")), Command::Serve(_)));
+        assert!(matches!(run(&[], proxy), Command::Proxy(_)));
+        assert!(matches!(run(&["--port", "1"], proxy), Command::Proxy(_)));
+        assert!(matches!(run(&["serve"], proxy), Command::Serve(_)));
+        assert!(matches!(run(&["proxy"], None), Command::Proxy(_)));
+        // Only `serve` has these.
+        assert!(matches!(run(&["dir"], proxy), Command::Serve(_)));
+        assert!(matches!(run(&["--spa"], proxy), Command::Serve(_)));
     }
 }

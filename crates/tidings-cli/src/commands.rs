@@ -2,6 +2,7 @@
 
 mod answers;
 mod body;
+pub(crate) mod follow;
 pub(crate) mod init;
 mod passing;
 pub(crate) mod proxy;

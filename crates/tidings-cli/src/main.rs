@@ -1,5 +1,10 @@
 //! The binary `tidings`: a hot-reloading development server for any folder.
 
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "commands/proxy.rs is about to use it"
+)]
 mod backend;
 mod cli;
 mod commands;
@@ -10,65 +15,61 @@ mod listen;
 mod pages;
 mod referrers;
 mod report;
+mod rules;
 mod upstream;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
-
-use crate::cli::{Cli, Command};
-use crate::commands::{init, proxy, serve};
+use crate::cli::{Cli, Command, UsageError};
+use crate::commands::{follow, init, proxy, serve};
+use crate::config::Output;
+use crate::config::file::ConfigFile;
 use crate::report::Console;
 
 fn main() -> ExitCode {
-    // `parse` exits by itself: with 2 for a usage error, with 0 for `--help` and `--version`.
-    let cli = Cli::parse();
-    let (console, result) = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Serve(args) => {
-            let console = console(args.output());
-            let result = serve::run(&args.config(), &console);
-            (console, result)
-        }
-        Command::Proxy(args) => {
-            let console = console(args.output());
-            let config = match args.config() {
-                Ok(config) => config,
-                Err(error) => usage_error("proxy", &error.0),
-            };
-            let result = proxy::run(&config, &console);
-            (console, result)
-        }
-        Command::Init => {
-            let console = Arc::new(Console::new(false, false));
-            let result = init::run(&console);
-            (console, result)
-        }
-    };
-    match result {
+    if let Some(code) = backend::run_as_guardian() {
+        return code;
+    }
+    let cli = Cli::from_command_line();
+    // What is printed may depend on the file, but errors in the file are printed as well.
+    let console = console(cli.output());
+    match run(cli, &console) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(error) = error.downcast_ref::<UsageError>() {
+                Cli::exit_with_usage("proxy", error);
+            }
             console.error(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-fn console(output: config::Output) -> Arc<Console> {
-    Arc::new(Console::new(output.quiet, output.json))
+fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<()> {
+    let file = ConfigFile::load(&cli.file(), console)?;
+    let path = file.as_ref().map(|file| file.shown.clone());
+    match cli.into_command(file.as_ref()) {
+        Command::Serve(args) => {
+            let config = args.config(file.as_ref())?;
+            let console = self::console(config.output);
+            let reread = move |file: &ConfigFile| args.config(Some(file));
+            let _watcher =
+                path.and_then(|path| follow::follow(&path, config.clone(), reread, &console));
+            serve::run(&config, &console)
+        }
+        Command::Proxy(args) => {
+            let config = args.config(file.as_ref())?;
+            let console = self::console(config.output);
+            let reread = move |file: &ConfigFile| args.config(Some(file));
+            let _watcher =
+                path.and_then(|path| follow::follow(&path, config.clone(), reread, &console));
+            proxy::run(&config, &console)
+        }
+        Command::Init => init::run(console),
+    }
 }
 
-/// Exits with 2, and prints the usage of the subcommand.
-fn usage_error(command: &str, message: &str) -> ! {
-    let mut cli = Cli::command();
-    cli.build();
-    match cli.find_subcommand_mut(command) {
-        Some(command) => command
-            .error(ErrorKind::MissingRequiredArgument, message)
-            .exit(),
-        None => cli
-            .error(ErrorKind::MissingRequiredArgument, message)
-            .exit(),
-    }
+fn console(output: Output) -> Arc<Console> {
+    Arc::new(Console::new(output.quiet, output.json))
 }

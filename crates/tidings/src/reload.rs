@@ -194,6 +194,7 @@ impl PageState {
             timestamp: None,
             newest: None,
             tree: None,
+            problem: None,
         }
     }
 }

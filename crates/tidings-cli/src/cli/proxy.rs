@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::parse::{SwitchParser, path_on_server, seconds};
+use super::parse::SwitchParser;
 use super::shared::SharedArgs;
 use crate::backend::Signal;
+use crate::config::value::{path_on_server, seconds};
 use crate::upstream::Target;
 
 #[derive(Args, Clone, Debug, Default)]

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::parse::{SwitchParser, file_below};
+use super::parse::SwitchParser;
 use super::shared::SharedArgs;
 use crate::config::Route;
+use crate::config::value::file_below;
 use crate::files::Compress;
 
 #[derive(Args, Clone, Debug, Default)]

@@ -1,53 +1,148 @@
-//! From what was typed to what it means: the one place where flags, variables and defaults meet.
+//! From what was typed to what it means: the one place where flags, variables, the file and defaults meet.
+//!
+//! A flag beats a variable (clap sees to that), which beats the file, which beats the default. A list is
+//! replaced as a whole, and so is the backend: whoever types a URL or a command means that and not the
+//! command of the file besides.
 
 use std::env;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
+
 use super::parse::{globs, paths};
-use super::{ProxyArgs, ServeArgs};
+use super::shared::{ALL_ADDRESSES, SharedArgs};
+use super::{Cli, Command, ProxyArgs, ServeArgs};
 use crate::backend::Signal;
-use crate::cli::shared::SharedArgs;
-use crate::config::{Build, Command, Output, Proxy, Serve, Server, Watched};
+use crate::config::file::{self, ConfigFile, Run, SwitchOr, Wanted};
+use crate::config::{self, Build, Output, Proxy, Serve, Server, Watched};
 use crate::files::Compress;
 use crate::listen::{DEFAULT_PORT, Host, Ports};
+use crate::rules::{LiveRules, Rules};
+
+/// The page of `spa = true`.
+pub(super) const SPA_PAGE: &str = "index.html";
 
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why what was typed cannot be done; clap prints it, with the usage.
+/// What was typed cannot be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UsageError(pub(crate) String);
 
-impl ServeArgs {
-    pub(crate) fn output(&self) -> Output {
-        self.shared.output()
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+impl Cli {
+    /// The command that was typed, or that the file has for `tidings` alone.
+    pub(crate) fn into_command(self, file: Option<&ConfigFile>) -> Command {
+        let run = file.and_then(|file| file.settings.run);
+        match (self.command, run) {
+            (Some(command), _) => command,
+            (None, Some(Run::Proxy)) if !self.is_serve => Command::Proxy(ProxyArgs {
+                shared: self.serve.shared,
+                ..ProxyArgs::default()
+            }),
+            (None, _) => Command::Serve(self.serve),
+        }
     }
 
-    pub(crate) fn config(self) -> Serve {
-        Serve {
-            server: self.shared.server(),
-            watched: self.shared.watched(),
-            dir: self.dir.unwrap_or_else(|| PathBuf::from(".")),
-            proxy: self.proxy.unwrap_or_default(),
-            spa: self.spa,
-            follow_symlinks: self.follow_symlinks.unwrap_or(false),
-            listing: !self.no_listing.unwrap_or(false),
-            compress: self.compress.unwrap_or(Compress::Auto),
+    /// Which file is to be read.
+    pub(crate) fn file(&self) -> Wanted {
+        match self.shared() {
+            Some(shared) if shared.no_config => Wanted::Nothing,
+            Some(SharedArgs {
+                config: Some(file), ..
+            }) => Wanted::Given(file.clone()),
+            Some(_) => Wanted::Nearest,
+            None => Wanted::Nothing,
+        }
+    }
+
+    /// What is printed, as far as it is known before the file is read.
+    pub(crate) fn output(&self) -> Output {
+        match self.shared() {
+            Some(shared) => shared.output(None),
+            None => Output::default(),
+        }
+    }
+
+    fn shared(&self) -> Option<&SharedArgs> {
+        match &self.command {
+            None => Some(&self.serve.shared),
+            Some(Command::Serve(args)) => Some(&args.shared),
+            Some(Command::Proxy(args)) => Some(&args.shared),
+            Some(Command::Init) => None,
         }
     }
 }
 
-impl ProxyArgs {
-    pub(crate) fn output(&self) -> Output {
-        self.shared.output()
+impl ServeArgs {
+    pub(crate) fn config(&self, file: Option<&ConfigFile>) -> anyhow::Result<Serve> {
+        let settings = Settings { file };
+        let from_file = settings.serve();
+        let routes = || settings.routes();
+        Ok(Serve {
+            output: self.shared.output(file),
+            server: self.shared.server(file),
+            watched: self.shared.watched(file),
+            rules: settings.rules(),
+            dir: match (&self.dir, &from_file.dir) {
+                (Some(typed), _) => typed.clone(),
+                (None, Some(dir)) => settings.path(dir),
+                (None, None) => PathBuf::from("."),
+            },
+            proxy: self.proxy.clone().map_or_else(routes, Ok)?,
+            spa: match (&self.spa, from_file.spa) {
+                (Some(typed), _) => Some(typed.clone()),
+                (None, Some(SwitchOr::Value(page))) => Some(page.0),
+                (None, Some(SwitchOr::Switch(true))) => Some(SPA_PAGE.to_owned()),
+                (None, Some(SwitchOr::Switch(false)) | None) => None,
+            },
+            follow_symlinks: self
+                .follow_symlinks
+                .or(from_file.follow_symlinks)
+                .unwrap_or(false),
+            listing: self
+                .no_listing
+                .map(|no| !no)
+                .or(from_file.listing)
+                .unwrap_or(true),
+            compress: self
+                .compress
+                .or(from_file.compress)
+                .unwrap_or(Compress::Auto),
+        })
     }
+}
 
-    pub(crate) fn config(self) -> Result<Proxy, UsageError> {
-        let server = self.shared.server();
-        let watched = self.shared.watched();
-        if self.url.is_none() && self.command.is_none() {
-            return Err(UsageError("give the URL of the backend, or a command that runs it: tidings proxy http://localhost:8000, or tidings proxy -- python app.py".to_owned()));
+impl ProxyArgs {
+    pub(crate) fn config(&self, file: Option<&ConfigFile>) -> anyhow::Result<Proxy> {
+        let settings = Settings { file };
+        let from_file = settings.proxy();
+        let typed = self.url.is_some() || self.command.is_some();
+        let (url, command) = match typed {
+            true => (
+                self.url.clone(),
+                self.command.clone().map(|args| (args, PathBuf::from("."))),
+            ),
+            false => settings.backend()?,
+        };
+        if url.is_none() && command.is_none() {
+            return Err(UsageError(
+                "give the URL of the backend, or a command that runs it, or set `url` or `command` in [proxy] of a \
+                 tidings.toml\n\n  tidings proxy http://localhost:8000\n  tidings proxy -- python app.py"
+                    .to_owned(),
+            )
+            .into());
         }
         let for_a_command = [
             ("--restart", self.restart.is_some()),
@@ -56,70 +151,185 @@ impl ProxyArgs {
             ("--stop-signal", self.stop_signal.is_some()),
             ("--stop-timeout", self.stop_timeout.is_some()),
         ];
-        if let (None, Some((flag, _))) = (
-            &self.command,
-            for_a_command.iter().find(|(_, given)| *given),
-        ) {
+        if let (None, Some((flag, _))) = (&command, for_a_command.iter().find(|(_, given)| *given))
+        {
             return Err(UsageError(format!(
                 "{flag} is for a backend that tidings runs: give its command after --"
-            )));
+            ))
+            .into());
         }
-        let start_timeout = self.start_timeout.unwrap_or(DEFAULT_START_TIMEOUT);
-        let command = self.command.map(|args| Command {
+        let start_timeout = self
+            .start_timeout
+            .or(from_file.start_timeout)
+            .unwrap_or(DEFAULT_START_TIMEOUT);
+        let command = command.map(|(args, dir)| config::Command {
             args,
-            dir: PathBuf::from("."),
-            restart: match self.restart {
-                Some(given) => paths(&given, env::var_os("TIDINGS_RESTART").as_deref()),
-                None => vec![PathBuf::from(".")],
+            restart: match (&self.restart, &from_file.restart) {
+                (Some(given), _) => paths(given, env::var_os("TIDINGS_RESTART").as_deref()),
+                (None, Some(paths)) => paths.iter().map(|path| settings.path(path)).collect(),
+                (None, None) => vec![dir.clone()],
             },
-            build: self.build.map(|command| Build {
-                command,
-                dir: PathBuf::from("."),
-            }),
-            health: self.health,
+            build: match (&self.build, &from_file.build) {
+                (Some(command), _) => Some(Build {
+                    command: command.clone(),
+                    dir: PathBuf::from("."),
+                }),
+                (None, Some(command)) => Some(Build {
+                    command: command.clone(),
+                    dir: settings.folder(),
+                }),
+                (None, None) => None,
+            },
+            dir,
+            health: self.health.clone().or(from_file.health),
             start_timeout,
-            stop_signal: self.stop_signal.unwrap_or(Signal::Term),
-            stop_timeout: self.stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT),
+            stop_signal: self
+                .stop_signal
+                .or(from_file.stop_signal)
+                .unwrap_or(Signal::Term),
+            stop_timeout: self
+                .stop_timeout
+                .or(from_file.stop_timeout)
+                .unwrap_or(DEFAULT_STOP_TIMEOUT),
         });
         Ok(Proxy {
-            server,
-            watched,
-            url: self.url,
+            output: self.shared.output(file),
+            server: self.shared.server(file),
+            watched: self.shared.watched(file),
+            rules: settings.rules(),
+            url,
             command,
             start_timeout,
-            change_host: self.change_host.unwrap_or(false),
-            insecure: self.insecure.unwrap_or(false),
+            change_host: self.change_host.or(from_file.change_host).unwrap_or(false),
+            insecure: self.insecure.or(from_file.insecure).unwrap_or(false),
         })
     }
 }
 
 impl SharedArgs {
-    fn output(&self) -> Output {
+    fn output(&self, file: Option<&ConfigFile>) -> Output {
+        let from_file = Settings { file }.top();
         Output {
-            quiet: self.quiet.unwrap_or(false),
-            json: self.json.unwrap_or(false),
+            quiet: self.quiet.or(from_file.quiet).unwrap_or(false),
+            json: self.json.or(from_file.json).unwrap_or(false),
         }
     }
 
-    fn server(&self) -> Server {
+    fn server(&self, file: Option<&ConfigFile>) -> Server {
+        let from_file = Settings { file }.top();
+        let port = self.port.or(from_file.port);
+        let strict_port = self.strict_port.or(from_file.strict_port);
         Server {
-            host: self.host.clone().unwrap_or(Host::Localhost),
-            ports: match (self.port, self.strict_port.unwrap_or(false)) {
-                (Some(port), _) => Ports::Exactly(port),
-                (None, true) => Ports::Exactly(DEFAULT_PORT),
-                (None, false) => Ports::From(DEFAULT_PORT),
+            config_file: file.map(|file| file.shown.clone()),
+            host: match (&self.host, from_file.host) {
+                (Some(typed), _) => typed.clone(),
+                (None, Some(SwitchOr::Value(host))) => host,
+                (None, Some(SwitchOr::Switch(true))) => Host::Address(ALL_ADDRESSES.into()),
+                (None, Some(SwitchOr::Switch(false)) | None) => Host::Localhost,
             },
-            allowed_hosts: self.allow_host.clone().unwrap_or_default(),
-            open: self.open.clone().filter(|_| !self.no_open),
+            ports: match (port, strict_port) {
+                (Some(port), _) => Ports::Exactly(port),
+                (None, Some(true)) => Ports::Exactly(DEFAULT_PORT),
+                (None, Some(false) | None) => Ports::From(DEFAULT_PORT),
+            },
+            allowed_hosts: self
+                .allow_host
+                .clone()
+                .or(from_file.allow_host)
+                .unwrap_or_default(),
+            open: match (&self.open, from_file.open) {
+                _ if self.no_open => None,
+                (Some(typed), _) => Some(typed.clone()),
+                (None, Some(SwitchOr::Value(path))) => Some(path),
+                (None, Some(SwitchOr::Switch(true))) => Some("/".to_owned()),
+                (None, Some(SwitchOr::Switch(false)) | None) => None,
+            },
         }
     }
 
-    fn watched(&self) -> Watched {
-        let watch = self.watch.as_deref().unwrap_or_default();
+    fn watched(&self, file: Option<&ConfigFile>) -> Watched {
+        let settings = Settings { file };
+        let from_file = settings.top();
         Watched {
-            paths: paths(watch, env::var_os("TIDINGS_WATCH").as_deref()),
-            ignore: globs(self.ignore.as_deref().unwrap_or_default()),
-            gitignore: !self.no_gitignore.unwrap_or(false),
+            paths: match (&self.watch, &from_file.watch) {
+                (Some(given), _) => paths(given, env::var_os("TIDINGS_WATCH").as_deref()),
+                (None, Some(paths)) => paths.iter().map(|path| settings.path(path)).collect(),
+                (None, None) => Vec::new(),
+            },
+            ignore: match (&self.ignore, from_file.ignore) {
+                (Some(given), _) => globs(given),
+                (None, from_file) => from_file.unwrap_or_default(),
+            },
+            gitignore: self
+                .no_gitignore
+                .map(|no| !no)
+                .or(from_file.gitignore)
+                .unwrap_or(true),
         }
+    }
+}
+
+/// What the file says; without a file, nothing.
+#[derive(Clone, Copy)]
+struct Settings<'a> {
+    file: Option<&'a ConfigFile>,
+}
+
+impl Settings<'_> {
+    fn top(self) -> file::Settings {
+        self.file
+            .map(|file| file.settings.clone())
+            .unwrap_or_default()
+    }
+
+    fn serve(self) -> file::Serve {
+        self.top().serve
+    }
+
+    fn proxy(self) -> file::Proxy {
+        self.top().proxy
+    }
+
+    fn rules(self) -> Arc<LiveRules> {
+        let file::Settings {
+            headers, redirects, ..
+        } = self.top();
+        Arc::new(LiveRules::new(Rules { headers, redirects }))
+    }
+
+    /// A path of the file, relative to the working directory.
+    fn path(self, path: &Path) -> PathBuf {
+        self.file
+            .map_or_else(|| path.to_owned(), |file| file.path(path))
+    }
+
+    fn folder(self) -> PathBuf {
+        self.file
+            .map_or_else(|| PathBuf::from("."), ConfigFile::folder)
+    }
+
+    fn routes(self) -> anyhow::Result<Vec<config::Route>> {
+        let proxied = self.serve().proxy.unwrap_or_default();
+        let routes = proxied.iter().map(|one| one.route(&self.folder()));
+        routes
+            .map(|route| route.map_err(|why| anyhow!(why)))
+            .collect()
+    }
+
+    /// The URL of the backend, and its command with the working directory.
+    #[expect(clippy::type_complexity, reason = "it is taken apart at once")]
+    fn backend(
+        self,
+    ) -> anyhow::Result<(
+        Option<crate::upstream::Target>,
+        Option<(Vec<OsString>, PathBuf)>,
+    )> {
+        let file::Proxy { url, command, .. } = self.proxy();
+        let url = url.map(|url| url.target(&self.folder())).transpose();
+        let command = command.map(|args| args.into_iter().map(OsString::from).collect());
+        Ok((
+            url.map_err(|why| anyhow!(why))?,
+            command.map(|args| (args, self.folder())),
+        ))
     }
 }

@@ -1,5 +1,6 @@
 //! The flags that `serve` and `proxy` have in common.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -7,8 +8,8 @@ use clap::Args;
 use super::parse::SwitchParser;
 use crate::listen::Host;
 
-/// The address of `--host` without a value: all addresses.
-const ALL_ADDRESSES: &str = "0.0.0.0";
+/// The address of `--host` without a value.
+pub(super) const ALL_ADDRESSES: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct SharedArgs {
@@ -22,7 +23,7 @@ pub(crate) struct SharedArgs {
 
     /// Listen on this address, or on all addresses if none is given, so that other machines can
     /// connect [default: this machine only]
-    #[arg(long, env = "TIDINGS_HOST", hide_env = true, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = ALL_ADDRESSES)]
+    #[arg(long, env = "TIDINGS_HOST", hide_env = true, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "0.0.0.0")]
     pub(super) host: Option<Host>,
 
     /// Also answer requests for this host name; may be repeated [default: localhost and IP addresses]
@@ -87,6 +88,6 @@ pub(crate) struct SharedArgs {
     pub(super) config: Option<PathBuf>,
 
     /// Do not read a tidings.toml
-    #[arg(long, env = "TIDINGS_NO_CONFIG", hide_env = true, num_args = 0, default_missing_value = "true", value_parser = SwitchParser::new())]
-    pub(super) no_config: Option<bool>,
+    #[arg(long, overrides_with = "config")]
+    pub(super) no_config: bool,
 }

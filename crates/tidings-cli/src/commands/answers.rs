@@ -1,7 +1,9 @@
 //! Answers of the server's own: the script, the pages' reports, refusals.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -10,6 +12,7 @@ use tidings::reload::CLIENT_JS;
 use crate::files;
 use crate::guard::Refusal;
 use crate::report::{ChangeReporter, PageReport};
+use crate::rules::Redirect;
 
 /// The largest report of a page, in bytes.
 const REPORT_LIMIT: usize = 1024;
@@ -58,6 +61,15 @@ pub(super) fn script(text: &'static str) -> Response<files::Body> {
         CONTENT_TYPE,
         HeaderValue::from_static("text/javascript; charset=utf-8"),
     );
+    response
+}
+
+pub(super) fn redirected(redirect: Redirect) -> Response<files::Body> {
+    let mut response = plain(redirect.status, "");
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, redirect.location);
+    // A browser would keep a permanent redirect for ever, also when the rule is gone.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         frame_host,
         has_refused_opaque: false.into(),
         files: Files::new(config.files(&root)),
+        rules: Arc::clone(&config.rules),
         pages: Arc::new(pages),
         referrers,
         // Shorter than the library's default: a server on the developer's machine is back at once.

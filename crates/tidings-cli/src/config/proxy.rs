@@ -2,19 +2,24 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings::watch;
 
-use super::{Server, Watched};
+use super::{Differences, Output, Server, Watched};
 use crate::backend::Signal;
+use crate::rules::LiveRules;
 use crate::upstream::Target;
 
 /// There is a URL, or a command, or both: then the command listens at the URL.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Proxy {
+    pub(crate) output: Output,
     pub(crate) server: Server,
     pub(crate) watched: Watched,
+    /// Headers and redirects. They can change while the server runs.
+    pub(crate) rules: Arc<LiveRules>,
     pub(crate) url: Option<Target>,
     pub(crate) command: Option<Command>,
     /// How long a request waits for a backend that does not answer yet.
@@ -65,4 +70,59 @@ pub(crate) struct Build {
     pub(crate) command: String,
     /// The working directory.
     pub(crate) dir: PathBuf,
+}
+
+impl super::Config for Proxy {
+    fn rules(&self) -> &Arc<LiveRules> {
+        &self.rules
+    }
+
+    fn differences(&self, other: &Proxy) -> Vec<&'static str> {
+        let Proxy {
+            output,
+            server,
+            watched,
+            rules: _,
+            url,
+            command,
+            start_timeout,
+            change_host,
+            insecure,
+        } = self;
+        let mut found = Differences::default();
+        found.of_shared(
+            (output, server, watched),
+            (&other.output, &other.server, &other.watched),
+        );
+        found.note("url", *url != other.url);
+        match (command, &other.command) {
+            (Some(one), Some(other)) => one.note_differences(other, &mut found),
+            (one, other) => found.note("command", one != other),
+        }
+        found.note("start-timeout", *start_timeout != other.start_timeout);
+        found.note("change-host", *change_host != other.change_host);
+        found.note("insecure", *insecure != other.insecure);
+        found.keys
+    }
+}
+
+impl Command {
+    fn note_differences(&self, other: &Command, found: &mut Differences) {
+        let Command {
+            args,
+            dir,
+            restart,
+            build,
+            health,
+            start_timeout: _,
+            stop_signal,
+            stop_timeout,
+        } = self;
+        found.note("command", *args != other.args || *dir != other.dir);
+        found.note("restart", *restart != other.restart);
+        found.note("build", *build != other.build);
+        found.note("health", *health != other.health);
+        found.note("stop-signal", *stop_signal != other.stop_signal);
+        found.note("stop-timeout", *stop_timeout != other.stop_timeout);
+    }
 }

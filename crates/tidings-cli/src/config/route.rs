@@ -24,21 +24,23 @@ impl FromStr for Route {
 
 impl Route {
     pub(crate) fn new(prefix: &str, target: Target) -> Result<Route, String> {
-        let is_path = prefix.starts_with('/')
-            && !prefix.contains(['?', '#'])
-            && prefix.parse::<http::uri::PathAndQuery>().is_ok();
+        let prefix = Route::prefix(prefix)?;
+        Ok(Route { prefix, target })
+    }
+
+    /// The prefix as it is compared with paths.
+    pub(crate) fn prefix(text: &str) -> Result<String, String> {
+        let is_path = text.starts_with('/')
+            && !text.contains(['?', '#'])
+            && text.parse::<http::uri::PathAndQuery>().is_ok();
         if !is_path {
             return Err(format!(
-                "{prefix:?} is not a path that starts with a slash, such as /api"
+                "{text:?} is not a path that starts with a slash, such as /api"
             ));
         }
-        let prefix = match prefix.trim_end_matches('/') {
-            "" => "/",
-            prefix => prefix,
-        };
-        Ok(Route {
-            prefix: prefix.to_owned(),
-            target,
+        Ok(match text.trim_end_matches('/') {
+            "" => "/".to_owned(),
+            prefix => prefix.to_owned(),
         })
     }
 }

@@ -6,13 +6,17 @@ use std::sync::Arc;
 
 use tidings::watch;
 
-use super::{Route, Server, Watched};
+use super::{Differences, Output, Route, Server, Watched};
 use crate::files::{self, Compress};
+use crate::rules::LiveRules;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Serve {
+    pub(crate) output: Output,
     pub(crate) server: Server,
     pub(crate) watched: Watched,
+    /// Headers and redirects. They can change while the server runs.
+    pub(crate) rules: Arc<LiveRules>,
     /// The folder as it was typed, for messages.
     pub(crate) dir: PathBuf,
     /// What is passed to backends.
@@ -23,6 +27,39 @@ pub(crate) struct Serve {
     /// Whether folders without an index are listed.
     pub(crate) listing: bool,
     pub(crate) compress: Compress,
+}
+
+impl super::Config for Serve {
+    fn rules(&self) -> &Arc<LiveRules> {
+        &self.rules
+    }
+
+    fn differences(&self, other: &Serve) -> Vec<&'static str> {
+        let Serve {
+            output,
+            server,
+            watched,
+            rules: _,
+            dir,
+            proxy,
+            spa,
+            follow_symlinks,
+            listing,
+            compress,
+        } = self;
+        let mut found = Differences::default();
+        found.of_shared(
+            (output, server, watched),
+            (&other.output, &other.server, &other.watched),
+        );
+        found.note("dir", *dir != other.dir);
+        found.note("proxy", *proxy != other.proxy);
+        found.note("spa", *spa != other.spa);
+        found.note("follow-symlinks", *follow_symlinks != other.follow_symlinks);
+        found.note("listing", *listing != other.listing);
+        found.note("compress", *compress != other.compress);
+        found.keys
+    }
 }
 
 impl Serve {

@@ -9,7 +9,7 @@ use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use tidings::http::Endpoint;
 
-use super::super::answers::{self, client_script, plain, refused, script};
+use super::super::answers::{self, client_script, plain, redirected, refused, script};
 use crate::files::{self, Files};
 use crate::guard::frames::{self, FRAME_JS, FrameHost};
 use crate::guard::{self, Guard};
@@ -17,6 +17,7 @@ use crate::listen::Answer;
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
 use crate::report::ChangeReporter;
+use crate::rules::LiveRules;
 
 /// Where pages report what they have done about a change.
 const REPORT_PATH: &str = "/@tidings/seen";
@@ -33,6 +34,7 @@ pub(super) struct App {
     /// Whether a request was refused that may have come from a sandboxed frame.
     pub(super) has_refused_opaque: AtomicBool,
     pub(super) files: Files,
+    pub(super) rules: Arc<LiveRules>,
     pub(super) pages: Arc<LivePages>,
     pub(super) referrers: Arc<Referrers>,
     pub(super) endpoint: Endpoint,
@@ -77,11 +79,16 @@ impl App {
             _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
             _ => {
                 self.referrers.record(&parts);
+                let rules = self.rules.current();
                 let request = Request::from_parts(parts, ());
-                let response = self.files.respond(&request, Some(peer), &*self.pages);
+                let mut response = match rules.redirect(request.uri()) {
+                    Some(redirect) => redirected(redirect),
+                    None => self.files.respond(&request, Some(peer), &*self.pages).await,
+                };
+                rules.set_headers(request.uri().path(), response.headers_mut());
                 match framed {
-                    true => self.frame_host.open(response.await, request.headers()),
-                    false => response.await,
+                    true => self.frame_host.open(response, request.headers()),
+                    false => response,
                 }
             }
         })
