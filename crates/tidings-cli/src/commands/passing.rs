@@ -93,6 +93,7 @@ impl Passing {
             let response = response.map(|_| Body::Own(files::Body::whole("")));
             return Ok(Answer::Upgrade(response, tunnel));
         }
+        tidings::reload::revalidate(response.headers_mut());
         Ok(Answer::Response(match (&asked.navigation, state) {
             (Some(navigation), Some(state)) => {
                 self.inject(navigation, &state, &asked.path, response)
