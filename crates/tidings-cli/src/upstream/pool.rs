@@ -204,6 +204,11 @@ impl Pool {
 
     /// Takes a connection back as soon as it can take the next request.
     fn put(self: Arc<Pool>, mut connection: Connection) {
+        // Mostly it can: its task has already seen the end of the response.
+        if connection.sender.is_ready() {
+            self.idle().put(connection);
+            return;
+        }
         tokio::spawn(async move {
             if connection.sender.ready().await.is_ok() {
                 self.idle().put(connection);
