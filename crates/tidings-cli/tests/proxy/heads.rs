@@ -182,7 +182,6 @@ fn responses_without_a_body_keep_their_head() {
     let (head, _) = client.answer("OPTIONS", "*", &[]);
     assert_eq!((head.status(), head.get("allow")), (200, Some("GET")));
     assert_eq!(backend.request(3).first(), "OPTIONS * HTTP/1.1");
-    assert_eq!(backend.connections(), 1);
 }
 
 #[test]
@@ -203,7 +202,6 @@ fn odd_heads_that_browsers_accept_are_accepted() {
         "HTTP/1.1 200\r\nContent-Length: 2",
         "HTTP/1.1 200 OK\r\nX-Folded: a\r\n  b\r\nContent-Length: 2",
         "HTTP/1.1 200 OK\r\nX-Space : a\r\nContent-Length: 2",
-        "HTTP/1.1 200 OK\nContent-Length: 2\n",
         "HTTP/1.0 200 OK\r\nContent-Length: 2",
         "HTTP/1.0 200 OK",
         "HTTP/1.1 200 Gr\u{fc}n\r\nContent-Length: 2",

@@ -140,7 +140,10 @@ fn check_echo(server: &Server, version: &str) {
         assert_eq!(head.get("x-host"), Some(&*host));
         assert_eq!(head.get("x-path"), Some("/a%2Fb/c"));
         assert_eq!(client.wire.body(&head).text(), "hello");
-        assert_eq!(client.wire.trailers(), ["x-sum: 5"]);
+        // In HTTP/1.1, hyper sends the length instead.
+        if version == "2" {
+            assert_eq!(client.wire.trailers(), ["x-sum: 5"]);
+        }
     }
 }
 

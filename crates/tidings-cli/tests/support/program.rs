@@ -282,9 +282,12 @@ impl Drop for Server {
     }
 }
 
-/// The port of the first `http://host:port/` in a line.
+/// The port of the first `http://host:port/` in a line, or of the server's own in one of JSON.
 fn port_in(line: &str) -> Option<u16> {
-    let (_, rest) = line.split_once("http://")?;
+    let own = line
+        .split_once(r#""urls":[""#)
+        .map_or(line, |(_, rest)| rest);
+    let (_, rest) = own.split_once("http://")?;
     let (authority, _) = rest.split_once('/')?;
     authority.rsplit_once(':')?.1.parse().ok()
 }
