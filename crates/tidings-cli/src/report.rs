@@ -2,6 +2,8 @@
 
 mod changes;
 mod console;
+mod terminal;
 
 pub(crate) use changes::{ChangeReporter, PageReport};
 pub(crate) use console::{Console, HintedError, Message, Styles, printable};
+pub(crate) use terminal::shown;

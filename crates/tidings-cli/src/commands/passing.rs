@@ -15,12 +15,15 @@ use super::body::Body;
 use crate::files::{self, Pages};
 use crate::listen::{Answer, Tunnel};
 use crate::pages::LivePages;
+use crate::rules::LiveRules;
 use crate::upstream::{Client, Codings, Decoded, Error, Outgoing, Upstream, UpstreamBody};
 
 /// What pages of a backend get.
 pub(super) struct Passing {
     pub(super) reloader: Arc<Reloader>,
     pub(super) pages: Arc<LivePages>,
+    /// Headers that are set in responses.
+    pub(super) rules: Arc<LiveRules>,
     /// The addresses of the script and of the event stream.
     pub(super) client_url: String,
     pub(super) stream: String,
@@ -93,6 +96,9 @@ impl Passing {
             let response = response.map(|_| Body::own(files::Body::whole("")));
             return Ok(Answer::Upgrade(response, tunnel));
         }
+        // Before the script is added: a policy that is set here must allow it.
+        let rules = self.rules.current();
+        rules.set_headers(&asked.path, response.headers_mut());
         Ok(Answer::Response(match (&asked.navigation, state) {
             (Some(navigation), Some(state)) => {
                 self.inject(navigation, &state, &asked.path, response)

@@ -55,6 +55,15 @@ pub(crate) struct Styles {
 }
 
 impl Styles {
+    #[cfg(test)]
+    pub(crate) fn for_tests(enabled: bool) -> Styles {
+        Styles { enabled }
+    }
+
+    pub(crate) fn are_enabled(self) -> bool {
+        self.enabled
+    }
+
     pub(crate) fn bold(self, text: &str) -> String {
         self.apply(Effects::BOLD, text)
     }
@@ -103,6 +112,13 @@ impl Console {
     /// is JSON.
     pub(crate) fn event(&self, event: &str, message: &impl Message) {
         if !self.quiet || self.json {
+            self.banner(event, message);
+        }
+    }
+
+    /// Prints a message that is for programs only.
+    pub(crate) fn detail(&self, event: &str, message: &impl Message) {
+        if self.json {
             self.banner(event, message);
         }
     }

@@ -119,7 +119,7 @@ impl Folder {
 
     /// Waits until the files are older than the server's start will be: what is saved within the same
     /// few milliseconds counts as a change, because file systems tell times no finer.
-    fn settle(&self) {
+    pub fn settle(&self) {
         let age = |now: SystemTime| {
             let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap();
             (now.as_millis() as u64).saturating_sub(newest_ms(self.root(), true))
@@ -282,12 +282,10 @@ impl Drop for Server {
     }
 }
 
-/// The port of the first `http://host:port/` in a line, or of the server's own in one of JSON.
+/// The port of the first `http://host:port/` in a line.
 fn port_in(line: &str) -> Option<u16> {
-    let own = line
-        .split_once(r#""urls":[""#)
-        .map_or(line, |(_, rest)| rest);
-    let (_, rest) = own.split_once("http://")?;
-    let (authority, _) = rest.split_once('/')?;
-    authority.rsplit_once(':')?.1.parse().ok()
+    line.split("http://").skip(1).find_map(|rest| {
+        let (authority, _) = rest.split_once('/')?;
+        authority.rsplit_once(':')?.1.parse().ok()
+    })
 }
