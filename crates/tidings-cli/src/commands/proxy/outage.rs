@@ -51,6 +51,16 @@ impl Outage {
         }
     }
 
+    /// Tells a page whether it may reload. The backend is asked only after it has not answered.
+    pub(super) async fn ready(&self) -> Response<files::Body> {
+        if !self.is_down.load(Ordering::Relaxed) || self.upstream.is_listening().await {
+            return plain(StatusCode::NO_CONTENT, "");
+        }
+        let mut response = plain(StatusCode::BAD_GATEWAY, "the backend does not answer\n");
+        set_problem(&mut response, ProblemKind::BackendUnreachable);
+        response
+    }
+
     /// The backend has answered a request.
     pub(super) fn is_over(&self) {
         if self.is_down.load(Ordering::Relaxed) && self.is_down.swap(false, Ordering::AcqRel) {
@@ -130,6 +140,14 @@ fn problem(target: &Target, error: &Error) -> Problem {
     )
 }
 
+/// Marks a response as one that is not the backend's.
+fn set_problem(response: &mut Response<files::Body>, kind: ProblemKind) {
+    response.headers_mut().insert(
+        HeaderName::from_static(PROBLEM_HEADER),
+        HeaderValue::from_static(kind.as_str()),
+    );
+}
+
 /// The form in which who asks can read what has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -186,10 +204,7 @@ impl Wanted {
         let mut response = plain(StatusCode::BAD_GATEWAY, text);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(
-            HeaderName::from_static(PROBLEM_HEADER),
-            HeaderValue::from_static(problem.kind().as_str()),
-        );
+        set_problem(&mut response, problem.kind());
         response
     }
 }
