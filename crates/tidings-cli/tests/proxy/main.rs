@@ -21,6 +21,7 @@ mod outage;
 mod own_paths;
 mod pool;
 mod routes;
+mod smuggling;
 #[path = "../support/mod.rs"]
 mod support;
 mod transports;
