@@ -21,6 +21,15 @@ pub(super) enum Body {
     Upstream(UpstreamBody),
     /// A page of a backend, with the script.
     Page(Box<PageBody<Decoded<UpstreamBody>>>),
+    /// One of these, and what is dropped with it.
+    Holding(Box<(Body, Box<dyn Send>)>),
+}
+
+impl Body {
+    /// Keeps this until the body is sent.
+    pub(super) fn holding(self, kept: impl Send + 'static) -> Body {
+        Body::Holding(Box::new((self, Box::new(kept))))
+    }
 }
 
 /// An answer of the server's own.
@@ -48,6 +57,7 @@ impl http_body::Body for Body {
             Body::Own(body) => Pin::new(body).poll_frame(cx),
             Body::Upstream(body) => Pin::new(body).poll_frame(cx),
             Body::Page(body) => Pin::new(&mut **body).poll_frame(cx),
+            Body::Holding(held) => Pin::new(&mut held.0).poll_frame(cx),
         }
     }
 
@@ -56,6 +66,7 @@ impl http_body::Body for Body {
             Body::Own(body) => body.is_end_stream(),
             Body::Upstream(body) => body.is_end_stream(),
             Body::Page(body) => body.is_end_stream(),
+            Body::Holding(held) => held.0.is_end_stream(),
         }
     }
 
@@ -64,6 +75,7 @@ impl http_body::Body for Body {
             Body::Own(body) => body.size_hint(),
             Body::Upstream(body) => body.size_hint(),
             Body::Page(body) => body.size_hint(),
+            Body::Holding(held) => held.0.size_hint(),
         }
     }
 }
