@@ -15,10 +15,14 @@
 mod backend;
 mod bodies;
 mod broken;
+#[path = "../browser/chromium.rs"]
+#[expect(dead_code, reason = "these tests use a part of it")]
+mod chromium;
 mod heads;
 mod inject;
 mod outage;
 mod own_paths;
+mod pages;
 mod pool;
 mod routes;
 #[path = "../support/mod.rs"]
