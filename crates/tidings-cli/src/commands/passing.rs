@@ -96,6 +96,7 @@ impl Passing {
             let response = response.map(|_| Body::own(files::Body::whole("")));
             return Ok(Answer::Upgrade(response, tunnel));
         }
+        tidings::reload::revalidate(response.headers_mut());
         // Before the script is added: a policy that is set here must allow it.
         let rules = self.rules.current();
         rules.set_headers(&asked.path, response.headers_mut());

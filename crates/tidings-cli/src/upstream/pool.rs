@@ -213,6 +213,11 @@ impl Pool {
 
     /// Takes a connection back as soon as it can take the next request.
     fn put(self: Arc<Pool>, mut connection: Connection) {
+        // Mostly it can: its task has already seen the end of the response.
+        if connection.sender.is_ready() {
+            self.idle().put(connection);
+            return;
+        }
         self.returning.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
             let is_ready = connection.sender.ready().await.is_ok();
