@@ -16,7 +16,11 @@ mod backend;
 mod bodies;
 mod broken;
 #[path = "../browser/chromium.rs"]
-#[expect(dead_code, reason = "these tests use a part of it")]
+#[expect(
+    dead_code,
+    clippy::needless_pass_by_value,
+    reason = "these tests use a part of it; JSON that is made for the call"
+)]
 mod chromium;
 mod heads;
 mod inject;

@@ -216,11 +216,16 @@ fn a_certificate_that_is_not_trusted_is_refused_with_a_hint() {
 
 #[test]
 fn plain_http_in_place_of_tls_is_told() {
-    let backend = Backend::answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    let backend = Backend::start(|mut conn| {
+        conn.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        conn.rest();
+    });
     let url = format!("https://localhost:{}", backend.port());
     let server = proxy_to(&url, &["--insecure"]);
-    let (head, _) = Client::get(server.port, "/", &[]);
+    let (head, body) = Client::get(server.port, "/", &[]);
     assert_eq!(head.status(), 502);
+    let text = body.text();
+    assert!(text.starts_with("No TLS connection to https://"), "{text}");
 }
 
 #[test]
