@@ -11,7 +11,9 @@ mod accept;
 mod bind;
 mod driver;
 mod framing;
+mod head_timeout;
 mod http_io;
+mod response_body;
 mod stream;
 mod tunnel;
 

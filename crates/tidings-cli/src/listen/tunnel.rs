@@ -87,7 +87,10 @@ impl fmt::Debug for ClientIo {
 }
 
 /// Copies both ways until both directions have ended, or one has and the other is silent.
-async fn join(client: impl Duplex, upstream: impl Duplex) {
+pub(super) async fn join(
+    client: impl AsyncRead + AsyncWrite,
+    upstream: impl AsyncRead + AsyncWrite,
+) {
     let (client_reader, client_writer) = tokio::io::split(client);
     let (upstream_reader, upstream_writer) = tokio::io::split(upstream);
     let mut up = pin!(copy(client_reader, upstream_writer));

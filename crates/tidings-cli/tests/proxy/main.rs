@@ -29,6 +29,7 @@ mod own_paths;
 mod pages;
 mod pool;
 mod routes;
+mod smuggling;
 #[path = "../support/mod.rs"]
 mod support;
 mod transports;
