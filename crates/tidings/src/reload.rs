@@ -1,5 +1,13 @@
 //! Hot reloading: open pages show what was saved.
 //!
+//! [`Reload`] is all of it for an app on axum or anything else that takes tower layers. The rest is for servers that
+//! want only parts of it:
+//! - what is injected is decided by [`Navigation::of`] for a request and [`Navigation::decide`] for its response, and
+//!   carried out by [`Navigation::respond`], which makes a [`PageBody`];
+//! - [`OwnPaths`] says where the script and the stream are, and [`client_response`] is the response with the script;
+//! - [`Reloader`], [`Injector`] and [`InjectBody`] are the pieces below that.
+//!
+//! # How a page stays up to date
 //! A [`Reloader`] publishes changed files as events of a [`Hub`], and says what a page served now must
 //! carry ([`PageState`]): the cursor in the log, and the timestamp of the newest change. An [`Injector`]
 //! inserts the script element with it into the page, and [`CLIENT_JS`] is that script. The page

@@ -114,7 +114,7 @@ impl Navigation {
             authority: self.authority.as_deref(),
             client: "/",
             stream: "/",
-            report: "/",
+            requests: ["/"; 2],
         };
         match policy::admit(headers, own) {
             _ if decision == Decision::Replace => decision,
@@ -136,12 +136,12 @@ impl Navigation {
         script: ScriptElement<'_>,
     ) -> Response<PageBody<B>> {
         let (mut head, body) = response.into_parts();
-        let report = script.report_path();
+        let requests = ["seen", "ready"].map(|name| script.beside(name));
         let own = Own {
             authority: self.authority.as_deref(),
             client: script.client,
             stream: script.stream,
-            report: &report,
+            requests: [&requests[0], &requests[1]],
         };
         let body = match decision {
             Decision::Leave(_) => PageBody::untouched(body),
