@@ -11,6 +11,7 @@ use tidings::reload::PageBody;
 
 use crate::files;
 use crate::listen::Answer;
+use crate::rules::Rules;
 use crate::upstream::{Decoded, UpstreamBody};
 
 pub(super) enum Body {
@@ -25,6 +26,14 @@ pub(super) enum Body {
 /// An answer of the server's own.
 pub(super) fn own(response: Response<files::Body>) -> Answer<Body> {
     Answer::Response(response.map(Body::Own))
+}
+
+/// The answer of a backend, with the headers that rules set for this path.
+pub(super) fn with_headers(mut answer: Answer<Body>, rules: &Rules, path: &str) -> Answer<Body> {
+    if let Answer::Response(response) = &mut answer {
+        rules.set_headers(path, response.headers_mut());
+    }
+    answer
 }
 
 impl http_body::Body for Body {

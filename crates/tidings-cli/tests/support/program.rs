@@ -119,7 +119,7 @@ impl Folder {
 
     /// Waits until the files are older than the server's start will be: what is saved within the same
     /// few milliseconds counts as a change, because file systems tell times no finer.
-    fn settle(&self) {
+    pub fn settle(&self) {
         let age = |now: SystemTime| {
             let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap();
             (now.as_millis() as u64).saturating_sub(newest_ms(self.root(), true))
@@ -284,7 +284,9 @@ impl Drop for Server {
 
 /// The port of the first `http://host:port/` in a line.
 fn port_in(line: &str) -> Option<u16> {
-    let (_, rest) = line.split_once("http://")?;
+    // A backend's URL comes before.
+    let own = line.split_once(r#""urls":["http://"#);
+    let (_, rest) = own.or_else(|| line.split_once("http://"))?;
     let (authority, _) = rest.split_once('/')?;
     authority.rsplit_once(':')?.1.parse().ok()
 }

@@ -8,15 +8,17 @@ use hyper::body::Incoming;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, OwnResource, client_response};
 
-use super::super::answers::{page_reported, plain, refused};
+use super::super::answers::{page_reported, plain, redirected, refused};
 use super::super::body::{self, Body};
 use super::super::passing::{Passage, Passing};
 use super::super::server;
-use super::outage::{Outage, Wanted};
+use super::super::unavailable::Wanted;
+use super::outage::Outage;
 use crate::files;
 use crate::guard::{self, Guard};
 use crate::listen::Answer;
 use crate::report::ChangeReporter;
+use crate::rules::LiveRules;
 use crate::upstream::{Client, Upstream};
 
 pub(super) struct App {
@@ -26,6 +28,7 @@ pub(super) struct App {
     pub(super) paths: OwnPaths,
     pub(super) upstream: Arc<Upstream>,
     pub(super) passing: Passing,
+    pub(super) rules: Arc<LiveRules>,
     pub(super) outage: Arc<Outage>,
     pub(super) endpoint: Endpoint,
     pub(super) reporter: Arc<ChangeReporter>,
@@ -69,18 +72,24 @@ impl App {
             peer,
             scheme: "http",
         };
+        let rules = self.rules.current();
+        let path = request.uri().path().to_owned();
+        if let Some(redirect) = rules.redirect(request.uri()) {
+            return body::with_headers(body::own(redirected(redirect)), &rules, &path);
+        }
         let wanted = Wanted::of(request.method(), request.headers());
         let passage = Passage::new(request, &client);
-        match self.passing.send(&self.upstream, passage).await {
+        let answer = match self.passing.send(&self.upstream, passage).await {
             Ok(answer) => {
                 self.outage.is_over();
                 answer
             }
             Err(failed) => {
                 self.outage.has_failed(&failed.error);
-                let page = wanted.page(self.upstream.target(), &failed.error, &self.passing);
-                body::own(page)
+                let target = self.upstream.target();
+                body::own(wanted.answer(target, &failed.error, &self.passing))
             }
-        }
+        };
+        body::with_headers(answer, &rules, &path)
     }
 }

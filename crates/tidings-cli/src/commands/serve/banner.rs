@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::server;
 use crate::config::Serve;
 use crate::listen::Listeners;
-use crate::report::{Message, Styles};
+use crate::report::{Message, Styles, printable};
 
 /// The server's addresses.
 #[derive(Debug, Serialize)]
@@ -13,6 +13,9 @@ pub(super) struct Banner {
     /// The first one is for a browser on this machine.
     pub(super) urls: Vec<String>,
     dir: String,
+    /// What is passed to backends: the prefix and the URL.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    proxy: Vec<(String, String)>,
     /// Whether other machines can connect.
     exposed: bool,
 }
@@ -22,6 +25,11 @@ impl Banner {
         Banner {
             urls: server::urls(&config.server.host, listeners),
             dir: config.dir.display().to_string(),
+            proxy: config
+                .proxy
+                .iter()
+                .map(|route| (route.prefix.clone(), route.target.to_string()))
+                .collect(),
             exposed: !config.server.host.is_loopback(),
         }
     }
@@ -34,6 +42,10 @@ impl Message for Banner {
             "serving {} and watching for changes; press Ctrl-C to stop",
             self.dir
         )));
+        for (prefix, target) in &self.proxy {
+            let line = format!("passing {prefix} to {}", printable(target));
+            lines.push(styles.dim(&line));
+        }
         if self.exposed {
             lines.push(format!(
                 "exposed to the network: anyone who can reach this machine can read every file in {}, except hidden files and keys",
