@@ -282,11 +282,11 @@ impl Drop for Server {
     }
 }
 
-/// The port of the first `http://host:port/` in a line.
+/// The port of the first `http://host:port/` in a line; of the first of `urls`, where that is said.
 fn port_in(line: &str) -> Option<u16> {
-    // A backend's URL comes before.
-    let own = line.split_once(r#""urls":["http://"#);
-    let (_, rest) = own.or_else(|| line.split_once("http://"))?;
-    let (authority, _) = rest.split_once('/')?;
-    authority.rsplit_once(':')?.1.parse().ok()
+    let (_, line) = line.split_once("\"urls\":").unwrap_or(("", line));
+    line.split("http://").skip(1).find_map(|rest| {
+        let (authority, _) = rest.split_once('/')?;
+        authority.rsplit_once(':')?.1.parse().ok()
+    })
 }

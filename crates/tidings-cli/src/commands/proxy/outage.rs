@@ -11,7 +11,7 @@ use http::{Response, StatusCode};
 use tidings::reload::{ProblemKind, Reloader};
 
 use super::super::answers::plain;
-use super::super::unavailable::{hint, in_its_place, problem};
+use super::super::unavailable::{hint, problem, set_problem};
 use crate::files;
 use crate::report::Console;
 use crate::upstream::{Error, ErrorKind, Upstream};
@@ -48,15 +48,15 @@ impl Outage {
         }
     }
 
-    /// Tells a page whether it may reload.
+    /// Tells a page whether it may reload. The backend is asked, because it may have ended since its last
+    /// answer: then the page stays, with what was typed into it.
     pub(super) async fn ready(&self) -> Response<files::Body> {
-        match self.upstream.is_listening().await {
-            true => plain(StatusCode::NO_CONTENT, ""),
-            false => in_its_place(
-                plain(StatusCode::BAD_GATEWAY, "the backend does not answer\n"),
-                ProblemKind::BackendUnreachable,
-            ),
+        if self.upstream.is_listening().await {
+            return plain(StatusCode::NO_CONTENT, "");
         }
+        let mut response = plain(StatusCode::BAD_GATEWAY, "the backend does not answer\n");
+        set_problem(&mut response, ProblemKind::BackendUnreachable);
+        response
     }
 
     /// The backend has answered a request.
