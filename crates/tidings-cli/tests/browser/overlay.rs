@@ -15,7 +15,7 @@ pub fn shows(text: &str) -> String {
 
 pub const NOT_SHOWN: &str = "document.querySelector('tidings-overlay') === null";
 
-fn press(page: &mut Page, key: &str) {
+pub fn press(page: &mut Page, key: &str) {
     let code = match key {
         "Escape" => 27,
         "Tab" => 9,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use crate::Browser;
-use crate::overlay::{NOT_SHOWN, shows};
+use crate::overlay::{NOT_SHOWN, press, shows};
 use crate::support::program::{Folder, Server, tidings};
 
 /// A backend that answers everything with one page, and closes each connection.
@@ -107,4 +107,72 @@ fn pages_outlive_a_backend_and_the_page_in_its_place_heals() {
         page.until("document.querySelector('p')?.textContent === 'two'");
         page.until(NOT_SHOWN);
     }
+}
+
+/// `tidings proxy`, with a build and a command that are scripts in the folder.
+fn with_command(folder: &Folder) -> Server {
+    Server::run(
+        tidings()
+            .current_dir(folder.root())
+            .args(["proxy", "--json", "--port", "0", "--restart", "."])
+            .args(["--build", "sh build.sh", "--", "sh", "start.sh", "{port}"]),
+    )
+}
+
+const START: &str = "exec python3 -m http.server --bind 127.0.0.1 --directory site \"$1\"";
+
+#[test]
+fn a_failed_build_shows_over_the_page_and_the_backend_from_before_goes_on() {
+    let folder = Folder::new(&[
+        ("build.sh", "true"),
+        ("start.sh", START),
+        ("site/index.html", "<input id=i><p>one"),
+    ]);
+    let server = with_command(&folder);
+    let url = format!("http://localhost:{}/", server.port);
+    let mut browser = Browser::start();
+    let mut page = browser.blank();
+    page.go(&url);
+    page.until("document.querySelector('p')?.textContent.trim() === 'one'");
+    page.mark();
+    page.eval("i.focus(); i.value = 'typed'");
+
+    folder.save(
+        "build.sh",
+        "printf '\\033[1;31merror\\033[0m: no such thing\\n --> src/main.rs:4:5\\n' >&2; exit 1",
+    );
+    page.until(&shows("error: no such thing"));
+    assert!(page.is_same());
+    // The old one answers.
+    assert_eq!(page.eval("fetch('/').then(r => r.status)"), 200);
+    press(&mut page, "Escape");
+    page.until(NOT_SHOWN);
+    assert_eq!(
+        page.eval("document.activeElement === i && i.value"),
+        "typed"
+    );
+
+    folder.save("site/index.html", "<p>two");
+    folder.save("build.sh", "true");
+    page.until("document.querySelector('p')?.textContent.trim() === 'two'");
+    assert_eq!(page.eval(NOT_SHOWN), true);
+}
+
+#[test]
+fn a_crash_at_the_first_start_is_a_page_that_heals() {
+    let folder = Folder::new(&[
+        ("build.sh", "true"),
+        ("start.sh", "echo 'cannot find the settings' >&2; exit 3"),
+        ("site/index.html", "<p>there"),
+    ]);
+    let server = with_command(&folder);
+    let mut browser = Browser::start();
+    let mut page = browser.blank();
+    page.go(&format!("http://localhost:{}/", server.port));
+    page.until(
+        "document.querySelector('pre')?.textContent.includes('cannot find the settings') === true",
+    );
+    assert_eq!(page.eval(NOT_SHOWN), true);
+    folder.save("start.sh", START);
+    page.until("document.querySelector('p')?.textContent.trim() === 'there'");
 }
