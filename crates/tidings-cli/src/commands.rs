@@ -8,3 +8,4 @@ mod passing;
 pub(crate) mod proxy;
 pub(crate) mod serve;
 mod server;
+mod unavailable;

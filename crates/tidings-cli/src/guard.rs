@@ -221,6 +221,11 @@ impl Refusal {
         }
     }
 
+    /// For a path that does not mean the same to everyone.
+    pub(crate) fn ambiguous_path() -> Refusal {
+        Refusal::bad_request("the path is ambiguous")
+    }
+
     fn unknown_host(name: &str) -> Refusal {
         Refusal {
             status: StatusCode::FORBIDDEN,

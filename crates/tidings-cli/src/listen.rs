@@ -10,6 +10,7 @@
 mod accept;
 mod bind;
 mod driver;
+mod framing;
 mod http_io;
 mod stream;
 mod tunnel;

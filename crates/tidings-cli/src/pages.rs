@@ -140,6 +140,11 @@ impl Pages for LivePages {
 }
 
 impl LivePages {
+    /// The URL of the script.
+    pub(crate) fn client_url(&self) -> &str {
+        &self.client_url
+    }
+
     /// Reports that a file was denied to a page with an opaque origin.
     pub(crate) fn denied_to_opaque(&self, url_path: &str) {
         let reason = "a sandboxed frame without scripts or without an address (srcdoc), or one of another site";

@@ -97,6 +97,7 @@ const CLIENT_SOURCE: &str = concat!(
     "`\n",
     include_str!("reload/client/overlay.js"),
     include_str!("reload/client/uses.js"),
+    include_str!("reload/client/served.js"),
     include_str!("reload/client/change.js"),
     include_str!("reload/client/receive.js"),
     include_str!("reload/client/join.js"),

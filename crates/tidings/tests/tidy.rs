@@ -1,7 +1,7 @@
 //! The layers of both crates, as a test: which module may import which.
 //!
 //! Reads the sources as text. Comments do not count, and neither does what comes after
-//! `#[cfg(test)] mod tests {`, nor `tests.rs` and what is in `tests/`: tests may reach anywhere.
+//! `mod tests {`, nor `tests.rs` and what is in `tests/`: tests may reach anywhere.
 #![expect(
     clippy::unwrap_used,
     reason = "a test says what went wrong by panicking"
@@ -130,7 +130,7 @@ struct Source {
 
 impl Source {
     fn new(path: &str, text: &str) -> Source {
-        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let code = text.split("mod tests {").next().unwrap();
         let code: Vec<&str> = code
             .lines()
             .map(|line| line.find("//").map_or(line, |comment| &line[..comment]))

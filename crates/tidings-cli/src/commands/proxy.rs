@@ -21,10 +21,9 @@ use super::passing::Passing;
 use super::server::{self, Accepting};
 use crate::config::Proxy;
 use crate::guard::Guard;
-use crate::listen::{self, Listeners, Ports};
 use crate::pages::LivePages;
-use crate::report::{ChangeReporter, Console, HintedError};
-use crate::upstream::{self, Target, Upstream};
+use crate::report::{ChangeReporter, Console};
+use crate::upstream::{self, Upstream};
 
 use app::App;
 use banner::Banner;
@@ -35,7 +34,7 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     let Some(target) = &config.url else {
         anyhow::bail!("a command cannot be run yet");
     };
-    let listeners = bind(config, target)?;
+    let listeners = server::bind(&config.server, &[target])?;
     let runtime = server::runtime()?;
     let hub = Hub::memory();
     let root = std::env::current_dir().context("cannot tell the working directory")?;
@@ -116,28 +115,5 @@ fn passing(
         rules: Arc::clone(&config.rules),
         client_url: paths.client_url().to_owned(),
         stream: paths.stream().to_owned(),
-    }
-}
-
-/// Binds a port that is not the backend's: while that is down, its port is free.
-fn bind(config: &Proxy, target: &Target) -> anyhow::Result<Listeners> {
-    let taken = target.port().filter(|_| target.is_local());
-    let mut ports = config.server.ports;
-    loop {
-        let listeners = listen::bind(&config.server.host, ports)?;
-        if Some(listeners.port) != taken {
-            return Ok(listeners);
-        }
-        match ports {
-            Ports::From(_) => ports = Ports::From(listeners.port.saturating_add(1)),
-            Ports::Exactly(0) => {}
-            Ports::Exactly(port) => {
-                return Err(HintedError {
-                    message: format!("cannot listen on port {port}: that is the backend's"),
-                    hint: "choose another --port, or omit it to get a free one".to_owned(),
-                }
-                .into());
-            }
-        }
     }
 }

@@ -1,12 +1,13 @@
 //! `tidings serve`: binds its sockets, answers requests, and watches the folder.
 //!
 //! ```text
-//! request -> guard -> /server-sent-events | /@tidings/... | a file -> answer
+//! request -> guard -> /server-sent-events | /@tidings/... | a backend | a file -> answer
 //! save    -> watcher -> reloader -> hub -> every open stream
 //! ```
 
 mod app;
 mod banner;
+mod routes;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -23,19 +24,21 @@ use crate::config::Serve;
 use crate::files::Files;
 use crate::guard::Guard;
 use crate::guard::frames::FrameHost;
-use crate::listen;
-use crate::pages::LivePages;
+use crate::pages::{LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
 use crate::report::{ChangeReporter, Console, HintedError};
 
+use super::passing::Passing;
 use super::server::{self, Accepting};
 use app::App;
 use banner::Banner;
+use routes::Routes;
 
 /// Serves until a signal ends the process.
 pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> {
     let root = root_of(&config.dir)?;
-    let listeners = listen::bind(&config.server.host, config.server.ports)?;
+    let backends: Vec<_> = config.proxy.iter().map(|route| &route.target).collect();
+    let listeners = server::bind(&config.server, &backends)?;
     let runtime = server::runtime()?;
     let hub = Hub::memory();
     let referrers = Arc::new(Referrers::default());
@@ -53,13 +56,23 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         &version_of(CLIENT_JS),
         frame_host.label(),
     );
+    let pages = Arc::new(pages);
+    let passing = Passing {
+        reloader: Arc::clone(&reloader),
+        client_url: pages.client_url().to_owned(),
+        stream: STREAM_PATH.to_owned(),
+        pages: Arc::clone(&pages),
+        rules: Arc::clone(&config.rules),
+    };
     let app = Arc::new(App {
+        port: listeners.port,
+        routes: Routes::new(&config.proxy),
+        passing,
         guard: Guard::new(config.server.host_names()),
         frame_host,
         has_refused_opaque: false.into(),
         files: Files::new(config.files(&root)),
-        rules: Arc::clone(&config.rules),
-        pages: Arc::new(pages),
+        pages,
         referrers,
         // Shorter than the library's default: a server on the developer's machine is back at once.
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),

@@ -17,8 +17,10 @@ use tidings::watch::{self, Notice, WatchError, Watcher};
 use tokio::runtime::Runtime;
 use tokio::sync::watch::{Sender, channel};
 
-use crate::listen::{self, Answer, Host, Listeners};
+use crate::config::Server;
+use crate::listen::{self, Answer, Host, Listeners, Ports};
 use crate::report::{ChangeReporter, Console, HintedError};
+use crate::upstream::Target;
 
 /// How long a shutdown waits for answers that are under way.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
@@ -29,6 +31,33 @@ pub(super) fn runtime() -> anyhow::Result<Runtime> {
         .enable_all()
         .build()
         .context("cannot start the runtime")
+}
+
+/// Binds a port that is none of these backends': while one is down, its port is free, and requests would be
+/// passed to ourselves.
+pub(super) fn bind(config: &Server, backends: &[&Target]) -> anyhow::Result<Listeners> {
+    let is_backends = |port| {
+        let mut local = backends.iter().filter(|target| target.is_local());
+        local.any(|target| target.port() == Some(port))
+    };
+    let mut ports = config.ports;
+    loop {
+        let listeners = listen::bind(&config.host, ports)?;
+        if !is_backends(listeners.port) {
+            return Ok(listeners);
+        }
+        match ports {
+            Ports::From(_) => ports = Ports::From(listeners.port.saturating_add(1)),
+            Ports::Exactly(0) => {}
+            Ports::Exactly(port) => {
+                return Err(HintedError {
+                    message: format!("cannot listen on port {port}: it is the backend's"),
+                    hint: "choose another --port, or omit it to get a free one".to_owned(),
+                }
+                .into());
+            }
+        }
+    }
 }
 
 /// Connections that are accepted and answered.

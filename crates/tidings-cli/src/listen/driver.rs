@@ -4,6 +4,7 @@
 //! What must stay true
 //! - Bytes that were read and do not belong to a request are not lost: a tunnel gets them, and after a
 //!   stream's end they are the next request.
+//! - What hyper parses, and so what a handler gets, has passed the check of its framing (`framing`).
 //! - A stream is written without hyper only where the transport is a plain socket, and only in HTTP/1.1,
 //!   whose chunked framing `stream` writes. Everything else goes through hyper as an ordinary body.
 
@@ -17,7 +18,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderMap, UPGRADE};
+use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -25,7 +26,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tidings::http::SseBody;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
 use super::http_io::{Handover, HttpIo, Next, Placeholder};
@@ -35,13 +36,13 @@ use super::{Answer, Io, stream};
 /// How long a client may take for a request's head, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long the transport's own farewell may take, such as that of TLS.
+/// How long the end of a connection may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What became of a connection that hyper has served.
 enum Outcome<T> {
-    /// It has ended.
-    Done(T),
+    /// It has ended. The client may still be sending, if a request was not read to its end.
+    Done { io: T, is_read: bool },
     /// The head of a stream is sent, and the rest is to be written. The bytes were read after its request.
     Stream {
         io: T,
@@ -70,9 +71,12 @@ pub(super) async fn serve<T, H, F, B>(
         // Boxed, so that a stream or a tunnel, which may be open for hours, does not keep hyper's memory.
         let served = Box::pin(requests(io, unread, peer, &handle, &mut shutdown));
         match served.await {
-            Outcome::Done(mut io) => {
-                if io.plain().is_none() {
-                    let _ = tokio::time::timeout(CLOSE_TIMEOUT, io.shutdown()).await;
+            // A plain socket is closed when it is dropped.
+            Outcome::Done { io, is_read: true } if io.plain().is_some() => return,
+            Outcome::Done { io, is_read } => {
+                tokio::select! {
+                    () = close(io, is_read) => {}
+                    _ = shutdown.wait_for(|shutdown| *shutdown) => {}
                 }
                 return;
             }
@@ -119,7 +123,11 @@ where
             let is_http_11 = request.version() == Version::HTTP_11;
             let may_upgrade = is_http_11 && asks_for_upgrade(&request);
             let is_last = has_connection_option(request.headers(), "close");
-            Ok::<_, Infallible>(match handle(request, peer).await {
+            let answer = handle(request, peer).await;
+            if handover.answer() {
+                return Ok(refused(StatusCode::BAD_REQUEST));
+            }
+            Ok::<_, Infallible>(match answer {
                 Answer::Response(response) => response.map(ResponseBody::Ordinary),
                 Answer::Stream(response)
                     if is_plain && is_http_11 && !response.body().is_end_stream() =>
@@ -141,19 +149,11 @@ where
                     handover.put(Next::Tunnel(tunnel));
                     response.map(|_| ResponseBody::Empty)
                 }
-                Answer::Upgrade(..) => {
-                    let mut response = Response::new(ResponseBody::Empty);
-                    *response.status_mut() = StatusCode::BAD_GATEWAY;
-                    response
-                }
+                Answer::Upgrade(..) => refused(StatusCode::BAD_GATEWAY),
             })
         })
     });
-    let io = HttpIo {
-        io,
-        unread,
-        handover: Arc::clone(&handover),
-    };
+    let io = HttpIo::new(io, unread, Arc::clone(&handover));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -175,20 +175,34 @@ where
     .await;
     let parts = connection.into_parts();
     let io = parts.io.into_inner();
-    let read = rest_of(parts.read_buf, io.unread);
+    let is_read = is_fine && io.is_read();
+    let (io, unread) = io.into_parts();
+    let read = rest_of(parts.read_buf, unread.freeze());
     match handover.take() {
         Some(Next::Stream {
             body,
             is_persistent,
         }) if is_fine => Outcome::Stream {
-            io: io.io,
+            io,
             read,
             body,
             is_persistent,
         },
-        Some(Next::Tunnel(tunnel)) if is_fine => Outcome::Upgrade(io.io, read, tunnel),
-        _ => Outcome::Done(io.io),
+        Some(Next::Tunnel(tunnel)) if is_fine => Outcome::Upgrade(io, read, tunnel),
+        _ => Outcome::Done { io, is_read },
     }
+}
+
+/// Closes a connection in stages (RFC 9112 9.6): if a socket is closed while the client still sends, the
+/// system resets the connection, and the client may lose the response, such as a 400.
+async fn close(mut io: impl Io, is_read: bool) {
+    let closing = async {
+        io.shutdown().await?;
+        let mut discarded = [0; 1024];
+        while !is_read && io.read(&mut discarded).await? > 0 {}
+        Ok::<_, io::Error>(())
+    };
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
 }
 
 /// What hyper has read and not used, and then what it has not read.
@@ -198,6 +212,15 @@ fn rest_of(read: Bytes, unread: Bytes) -> Bytes {
         (_, true) => read,
         _ => Bytes::from([read, unread].concat()),
     }
+}
+
+/// A response without a body, after which the connection is closed.
+fn refused<B>(status: StatusCode) -> Response<ResponseBody<B>> {
+    let mut response = Response::new(ResponseBody::Empty);
+    *response.status_mut() = status;
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
 }
 
 /// RFC 9110 7.8: `Upgrade` counts only with the connection option of the same name.

@@ -1,6 +1,8 @@
 //! The driver over real sockets, with handlers of the tests' own.
 
 mod connection;
+mod framing;
+mod smuggling;
 mod upgrade;
 
 use std::convert::Infallible;

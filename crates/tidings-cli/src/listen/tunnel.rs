@@ -17,8 +17,6 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use super::http_io::take_unread;
-
 /// The size of the buffer of one direction.
 const BUFFER: usize = 8 * 1024;
 
@@ -131,10 +129,12 @@ impl AsyncRead for ClientIo {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match take_unread(&mut self.unread, buffer) {
-            true => Poll::Ready(Ok(())),
-            false => Pin::new(&mut self.io).poll_read(cx, buffer),
+        if self.unread.is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, buffer);
         }
+        let n = self.unread.len().min(buffer.remaining());
+        buffer.put_slice(&self.unread.split_to(n));
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -24,7 +25,6 @@ use tidings::reload::{
 use tidings::watch::{Change, ChangeKind, ChangeSet};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::Notify;
 
 /// Where the project's files are.
 const ROOT: &str = "/project";
@@ -45,8 +45,6 @@ struct Shared {
     live: RwLock<Live>,
     /// URL path -> media type and content.
     answers: Mutex<HashMap<String, Answer>>,
-    /// Requests for these wait until they are released.
-    held: Mutex<HashMap<String, Arc<Notify>>>,
     is_away: AtomicBool,
     /// The paths of all requests for the backend.
     requests: Mutex<Vec<String>>,
@@ -89,7 +87,6 @@ impl Backend {
         let shared = Arc::new(Shared {
             live: RwLock::new(Live::new()),
             answers: Mutex::default(),
-            held: Mutex::default(),
             is_away: AtomicBool::new(false),
             requests: Mutex::default(),
             reports: Mutex::default(),
@@ -149,10 +146,11 @@ impl Backend {
         self.changed_all(&[path]);
     }
 
+    /// Several files: absolute, or below the project's directory.
     pub fn changed_all(&self, paths: &[&str]) {
         let changes = paths.iter();
         let changes =
-            changes.map(|path| Change::new(format!("{ROOT}/{path}"), ChangeKind::Modified));
+            changes.map(|path| Change::new(Path::new(ROOT).join(path), ChangeKind::Modified));
         self.reloader()
             .changed(&ChangeSet::new(NEWEST, changes.collect()))
             .unwrap();
@@ -174,19 +172,9 @@ impl Backend {
             .disconnect_all(std::time::Duration::ZERO);
     }
 
-    /// Holds back the answers for this path until `release` is called.
-    pub fn hold(&self, path: &str) {
-        self.shared
-            .held
-            .lock()
-            .unwrap()
-            .insert(path.to_owned(), Arc::default());
-    }
-
-    pub fn release(&self, path: &str) {
-        if let Some(notify) = self.shared.held.lock().unwrap().remove(path) {
-            notify.notify_waiters();
-        }
+    /// This path is not there any more.
+    pub fn forget(&self, path: &str) {
+        self.shared.answers.lock().unwrap().remove(path);
     }
 
     /// How often the backend was asked for this path, with this method.
@@ -240,10 +228,6 @@ async fn answer(
         _ => {
             let request = format!("{} {path}", parts.method);
             shared.requests.lock().unwrap().push(request);
-            let held = shared.held.lock().unwrap().get(path).cloned();
-            if let Some(held) = held {
-                held.notified().await;
-            }
             from_backend(path, &live.reloader, &shared)
         }
     })

@@ -16,6 +16,7 @@
     reason = "`json!({..})` reads best as an argument"
 )]
 
+mod app;
 mod backend;
 mod blocked;
 mod burst;
@@ -23,10 +24,13 @@ mod case;
 mod chromium;
 mod document;
 mod images;
+mod layer;
 mod overlay;
+mod policy;
 mod return_;
 mod sandbox;
 mod save;
+mod served;
 mod share;
 mod sheets;
 mod site;

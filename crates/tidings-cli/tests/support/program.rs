@@ -119,7 +119,7 @@ impl Folder {
 
     /// Waits until the files are older than the server's start will be: what is saved within the same
     /// few milliseconds counts as a change, because file systems tell times no finer.
-    fn settle(&self) {
+    pub fn settle(&self) {
         let age = |now: SystemTime| {
             let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap();
             (now.as_millis() as u64).saturating_sub(newest_ms(self.root(), true))

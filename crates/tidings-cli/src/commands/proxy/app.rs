@@ -12,7 +12,8 @@ use super::super::answers::{page_reported, plain, redirected, refused};
 use super::super::body::{self, Body};
 use super::super::passing::{Passage, Passing};
 use super::super::server;
-use super::outage::{Outage, Wanted};
+use super::super::unavailable::Wanted;
+use super::outage::Outage;
 use crate::files;
 use crate::guard::{self, Guard};
 use crate::listen::Answer;
@@ -68,10 +69,7 @@ impl App {
             peer,
             scheme: "http",
         };
-        let rules = self.passing.rules.current();
-        if let Some(redirect) = rules.redirect(request.uri()) {
-            let mut response = redirected(redirect);
-            rules.set_headers(request.uri().path(), response.headers_mut());
+        if let Some(response) = redirected(&self.passing.rules.current(), request.uri()) {
             return body::own(response);
         }
         let wanted = Wanted::of(request.method(), request.headers());
@@ -83,8 +81,8 @@ impl App {
             }
             Err(failed) => {
                 self.outage.has_failed(&failed.error);
-                let page = wanted.page(self.upstream.target(), &failed.error, &self.passing);
-                body::own(page)
+                let target = self.upstream.target();
+                body::own(wanted.answer(target, &failed.error, &self.passing))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Answers requests: first the guard, then the server's own paths, then files.
+//! Answers requests: first the guard, then the server's own paths, then backends, then files.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,14 +10,19 @@ use hyper::body::Incoming;
 use tidings::http::Endpoint;
 
 use super::super::answers::{self, client_script, plain, redirected, refused, script};
-use crate::files::{self, Files};
+use super::super::body::{self, Body};
+use super::super::passing::{Passage, Passing};
+use super::super::server;
+use super::super::unavailable::Wanted;
+use super::routes::Routes;
+use crate::files::Files;
 use crate::guard::frames::{self, FRAME_JS, FrameHost};
 use crate::guard::{self, Guard};
 use crate::listen::Answer;
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
 use crate::report::ChangeReporter;
-use crate::rules::LiveRules;
+use crate::upstream::{Client, Upstream};
 
 /// Where pages report what they have done about a change.
 const REPORT_PATH: &str = "/@tidings/seen";
@@ -33,8 +38,11 @@ pub(super) struct App {
     pub(super) frame_host: Arc<FrameHost>,
     /// Whether a request was refused that may have come from a sandboxed frame.
     pub(super) has_refused_opaque: AtomicBool,
+    /// The port that is listened on.
+    pub(super) port: u16,
     pub(super) files: Files,
-    pub(super) rules: Arc<LiveRules>,
+    pub(super) routes: Routes,
+    pub(super) passing: Passing,
     pub(super) pages: Arc<LivePages>,
     pub(super) referrers: Arc<Referrers>,
     pub(super) endpoint: Endpoint,
@@ -46,19 +54,39 @@ impl App {
         self: Arc<App>,
         request: Request<Incoming>,
         peer: IpAddr,
-    ) -> Answer<files::Body> {
-        let (parts, body) = request.into_parts();
+    ) -> Answer<Body> {
+        let (parts, incoming) = request.into_parts();
         if let Err(refusal) = self.guard.check(&parts) {
-            return Answer::Response(refused(refusal));
+            return body::own(refused(refusal));
         }
         let path = parts.uri.path();
         let own = path == STREAM_PATH || path.starts_with(OWN_PREFIX);
         let framed = match self.frame_host.admits(&parts) {
             Ok(framed) => framed,
-            Err(refusal) => return Answer::Response(refused(refusal)),
+            Err(refusal) => return body::own(refused(refusal)),
         };
         if path == CLIENT_PATH && (framed || frames::is_foreign_script(&parts)) {
-            return Answer::Response(script(FRAME_JS));
+            return body::own(script(FRAME_JS));
+        }
+        let backend = match own {
+            true => Ok(None),
+            false => self.routes.backend(path),
+        };
+        match backend {
+            Err(refusal) => return body::own(refused(refusal)),
+            // Under the secret name there are only files.
+            Ok(Some(_)) if framed => return body::own(plain(StatusCode::NOT_FOUND, "not found\n")),
+            // Who may ask for this is for the backend to say.
+            Ok(Some(upstream)) => {
+                return match guard::own_target(&parts, self.port, server::is_own_address) {
+                    Ok(()) => {
+                        let request = Request::from_parts(parts, incoming);
+                        self.pass(upstream, request, peer).await
+                    }
+                    Err(refusal) => body::own(refused(refusal)),
+                };
+            }
+            Ok(None) => {}
         }
         let foreign = match (own, framed) {
             (true, _) => guard::same_origin_only(&parts),
@@ -69,32 +97,57 @@ impl App {
             if !own && frames::may_be_sandboxed(&parts.headers) {
                 self.warn_unless_frames_work(path);
             }
-            return Answer::Response(refused(refusal));
+            return body::own(refused(refusal));
         }
-        Answer::Response(match path {
+        body::own(match path {
             _ if own && framed => plain(StatusCode::NOT_FOUND, "not found\n"),
             STREAM_PATH => return Answer::Stream(self.endpoint.respond(&parts)),
             CLIENT_PATH => client_script(&parts.method),
-            REPORT_PATH => answers::page_reported(&self.reporter, &parts.method, body).await,
+            REPORT_PATH => answers::page_reported(&self.reporter, &parts.method, incoming).await,
             _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
             _ => {
                 self.referrers.record(&parts);
-                let rules = self.rules.current();
+                let rules = self.passing.rules.current();
                 let request = Request::from_parts(parts, ());
-                let mut response = match rules.redirect(request.uri()) {
-                    Some(redirect) => redirected(redirect),
+                let response = match redirected(&rules, request.uri()) {
+                    Some(response) => response,
                     None => {
-                        let files = &self.files;
-                        files.respond(&request, Some(peer), &*self.pages).await
+                        let response = self.files.respond(&request, Some(peer), &*self.pages);
+                        let mut response = response.await;
+                        rules.set_headers(request.uri().path(), response.headers_mut());
+                        response
                     }
                 };
-                rules.set_headers(request.uri().path(), response.headers_mut());
                 match framed {
                     true => self.frame_host.open(response, request.headers()),
                     false => response,
                 }
             }
         })
+    }
+
+    async fn pass(
+        &self,
+        upstream: &Upstream,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Answer<Body> {
+        let client = Client {
+            peer,
+            scheme: "http",
+        };
+        if let Some(response) = redirected(&self.passing.rules.current(), request.uri()) {
+            return body::own(response);
+        }
+        let wanted = Wanted::of(request.method(), request.headers());
+        let passage = Passage::new(request, &client);
+        match self.passing.send(upstream, passage).await {
+            Ok(answer) => answer,
+            Err(failed) => {
+                let target = upstream.target();
+                body::own(wanted.answer(target, &failed.error, &self.passing))
+            }
+        }
     }
 
     /// Requests of a sandboxed document are refused until its script opens it again under the secret host

@@ -16,6 +16,9 @@ pub(super) struct Banner {
     /// The file that settings were read from.
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<String>,
+    /// What is passed to backends: the prefix and the URL.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    proxy: Vec<(String, String)>,
     /// Whether other machines can connect.
     exposed: bool,
 }
@@ -26,6 +29,11 @@ impl Banner {
             urls: server::urls(&config.server.host, listeners),
             dir: config.dir.display().to_string(),
             config: config.server.config_file_shown(),
+            proxy: config
+                .proxy
+                .iter()
+                .map(|route| (route.prefix.clone(), route.target.to_string()))
+                .collect(),
             exposed: !config.server.host.is_loopback(),
         }
     }
@@ -40,6 +48,10 @@ impl Message for Banner {
         )));
         if let Some(file) = &self.config {
             lines.push(styles.dim(&format!("settings from {}", printable(file))));
+        }
+        for (prefix, target) in &self.proxy {
+            let line = format!("passing {prefix} to {}", printable(target));
+            lines.push(styles.dim(&line));
         }
         if self.exposed {
             lines.push(format!(

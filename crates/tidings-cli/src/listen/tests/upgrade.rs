@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Body, Server, body, read_until};
+use super::{Body, Server, body, plain, read_until};
 use crate::listen::{Answer, Tunnel};
 
 const UPGRADE_REQUEST: &str =
@@ -61,16 +61,15 @@ async fn bytes_in_the_same_segment_as_the_head_reach_the_other_side() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let server = proxy(listener.local_addr().unwrap()).await;
     let mut client = server.connect().await;
-    let early = UPGRADE_REQUEST.to_owned() + "early from the client.";
-    client.write_all(early.as_bytes()).await.unwrap();
+    // This would not do as a request.
+    let early = "\0\n early\r from the client.";
+    let head_and_early = UPGRADE_REQUEST.to_owned() + early;
+    client.write_all(head_and_early.as_bytes()).await.unwrap();
     let (mut upstream, _) = listener.accept().await.unwrap();
     read_until(&mut upstream, "\r\n\r\n").await;
     let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nearly from upstream.";
     upstream.write_all(head.as_bytes()).await.unwrap();
-    assert_eq!(
-        read_until(&mut upstream, ".").await,
-        "early from the client."
-    );
+    assert_eq!(read_until(&mut upstream, ".").await, early);
     let got = read_until(&mut client, "upstream.").await;
     let (head, early) = got.split_once("\r\n\r\n").unwrap();
     assert!(
@@ -141,6 +140,24 @@ async fn a_shutdown_ends_an_idle_tunnel_at_once() {
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
     assert_eq!(upstream.read(&mut [0]).await.unwrap(), 0);
     server.shutdown.closed().await;
+}
+
+#[tokio::test]
+async fn a_request_after_one_whose_upgrade_is_declined_is_checked_and_answered() {
+    let server = Server::start(|request: Request<Incoming>| async move {
+        // As long as another server takes to decline.
+        tokio::task::yield_now().await;
+        plain(request.uri().path().to_owned())
+    })
+    .await;
+    let next = "GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answer = server.talk(UPGRADE_REQUEST.to_owned() + next).await;
+    assert_eq!(answer.matches("HTTP/1.1 200").count(), 2, "{answer}");
+    assert!(answer.ends_with("/next"), "{answer}");
+    let odd = "GET /next HTTP/1.1\r\nHost: x\n\r\n";
+    let answer = server.talk(UPGRADE_REQUEST.to_owned() + odd).await;
+    assert_eq!(answer.matches("HTTP/1.1 200").count(), 1, "{answer}");
+    assert!(answer.contains("HTTP/1.1 400"), "{answer}");
 }
 
 #[tokio::test]

@@ -112,6 +112,8 @@ fn a_head_names_its_codings_in_the_order_of_their_application() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn a_body_is_decoded_however_it_is_cut(
         text in proptest::collection::vec(prop_oneof![3 => Just(b'a'), 1 => any::<u8>()], 0..5000),

@@ -30,7 +30,7 @@
   // a script has changed may have no file there.
   const shouldStay = (status) => status === 404 && file && addresses.has(pathOf(location.href))
 
-  const reload = async (id) => {
+  const reload = async (id, changes = []) => {
     if (reloading) return
     reloading = true
     // Navigating to a server that is away would end on the browser's own error page, where nothing
@@ -47,6 +47,7 @@
         return
       }
     }
+    await refreshServed(changes)
     report(id, 'reload')
     reloadNow()
   }
@@ -72,8 +73,9 @@
   }
 
   // Returns a function that updates the uses of a file in place, or null where only a reload will do.
-  const planSwap = ({ path, kind }, version, scan) => {
-    if (kind === 'removed' || framedFiles(scan).has(path)) return null
+  const planSwap = ({ path, kind }, version, scan, used) => {
+    if (any) path = servedPath(path, used)
+    if (!path || kind === 'removed' || framedFiles(scan).has(path)) return null
     if (isSheet(path)) return swapSheet(path, version, scan)
     return isImage(path) ? swapImage(path, version, scan) : null
   }
@@ -91,15 +93,15 @@
     if (mine.every(({ kind }) => kind === 'removed')) {
       // A generator that wipes its output and writes it again: wait for it, then check.
       await delay(150)
-      return (await isThere()) && reload(id)
+      return (await isThere()) && reload(id, mine)
     }
-    if (mine.some((change) => usedElsewhere.has(change))) return reload(id)
+    if (mine.some((change) => usedElsewhere.has(change))) return reload(id, mine)
     const version = `${positionOf(id)}-${Date.now()}`
     // Images first, so that a reloaded sheet gets their new addresses.
     const images = mine.filter(({ path }) => isImage(path))
     const ordered = [...images, ...mine.filter((change) => !images.includes(change))]
-    const swaps = ordered.map((change) => planSwap(change, version, scan))
-    if (swaps.includes(null)) return reload(id)
+    const swaps = ordered.map((change) => planSwap(change, version, scan, used))
+    if (swaps.includes(null) || !(await refreshServed(mine))) return reload(id, mine)
     report(id, images.length > 0 ? 'image' : 'style')
     for (const swap of swaps) await swap()
   }

@@ -8,13 +8,18 @@
   const clientPath = pathOf(script.src)
   const ownRequests = []
 
-  // Has the cache hold the file as it is now, under the address that the page wrote.
+  // Has the cache hold the file as it is now, under the address that the page wrote. Tells whether it is
+  // there.
   const refresh = async (url) => {
-    if (hasPolicy()) return // it may forbid this, and the browser would report it in the console
+    if (hasPolicy()) return false // it may forbid this, and the browser would report it in the console
     ownRequests.push({ url, since: performance.now() })
     try {
-      await (await fetch(url, { cache: 'reload' })).arrayBuffer()
-    } catch {} // the server is down: what is shown is not the newest anyway
+      const response = await fetch(url, { cache: 'reload' })
+      await response.arrayBuffer()
+      return response.ok
+    } catch {
+      return false // the server is down: what is shown is not the newest anyway
+    }
   }
 
   const isOwnRequest = ({ name, initiatorType, startTime }) => {
@@ -123,8 +128,14 @@
       ),
     )
 
-  // Whether a worker or an opaque frame of this page uses a file.
+  // Frames of this origin that cannot be looked into.
+  const hasSandboxedFrames = ({ frames }) =>
+    frames.some((frame) => !contentOf(frame) && pathOf(frame.src || frame.data || location.href) !== null)
+
+  // Whether a worker or an opaque frame of this page uses a file. Of pages of a backend the server does not
+  // know it.
   const isUsedElsewhere = ({ path, usedBy = [] }, id, scan, used) =>
+    (any && (hasWorkers(scan) || hasSandboxedFrames(scan))) ||
     (isOtherRun(id) && !used.has(path) && (scan.opaque || hasWorkers(scan))) ||
     usedBy.some((user) => {
       if (user === '*') return true

@@ -54,10 +54,13 @@
   // Makes a request and returns the status of the response; 0 is none, or one that the server gives while
   // the backend does not answer.
   const statusOf = (url, init) =>
-    fetch(url, { redirect: 'manual', ...init }).then(
-      ({ type, status, headers }) => (type === 'opaqueredirect' ? 302 : headers.has('tidings-problem') ? 0 : status),
-      () => 0,
-    )
+    fetch(url, { redirect: 'manual', ...init })
+      .then(async (response) => {
+        await response.arrayBuffer() // else no cache gets all of it
+        const { type, status, headers } = response
+        return type === 'opaqueredirect' ? 302 : headers.has('tidings-problem') ? 0 : status
+      })
+      .catch(() => 0)
 
   if (typeof document === 'undefined') {
     // This is the worker.
