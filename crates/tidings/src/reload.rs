@@ -32,6 +32,7 @@
 //! | `kind` of a problem | `build_failed`, `backend_exited`, `backend_not_ready` or `backend_unreachable` |
 //! | `text` | pieces of text, some with a style: names separated by blanks, of `bold`, `dim`, `italic`, `underline`, `strike`, `inverse`, `file` (a place in a file), `fg0` to `fg15` and `bg0` to `bg15` (the colours of a terminal), `fg#rrggbb` and `bg#rrggbb` |
 
+mod caching;
 mod guard;
 mod handle;
 mod inject;
@@ -60,6 +61,7 @@ use crate::watch::{Change, ChangeKind, ChangeSet};
 
 use problem::PublishedProblem;
 
+pub use caching::revalidate;
 pub use handle::Reload;
 pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};
 pub use inject_body::InjectBody;

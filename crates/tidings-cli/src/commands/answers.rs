@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Method, Response, StatusCode, Uri};
+use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tidings::reload::CLIENT_JS;
@@ -12,7 +12,7 @@ use tidings::reload::CLIENT_JS;
 use crate::files;
 use crate::guard::Refusal;
 use crate::report::{ChangeReporter, PageReport};
-use crate::rules::Rules;
+use crate::rules::{Redirect, Rules};
 
 /// The largest report of a page, in bytes.
 const REPORT_LIMIT: usize = 1024;
@@ -70,15 +70,14 @@ pub(super) fn script(text: &'static str) -> Response<files::Body> {
 }
 
 /// The answer to a request that a rule redirects.
-pub(super) fn redirected(rules: &Rules, uri: &Uri) -> Option<Response<files::Body>> {
-    let redirect = rules.redirect(uri)?;
+pub(super) fn redirected(redirect: Redirect, rules: &Rules, path: &str) -> Response<files::Body> {
     let mut response = plain(redirect.status, "");
     let headers = response.headers_mut();
     headers.insert(LOCATION, redirect.location);
     // A browser would keep a permanent redirect for ever, also when the rule is gone.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    rules.set_headers(uri.path(), headers);
-    Some(response)
+    rules.set_headers(path, headers);
+    response
 }
 
 pub(super) fn refused(refusal: Refusal) -> Response<files::Body> {

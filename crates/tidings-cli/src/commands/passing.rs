@@ -93,9 +93,10 @@ impl Passing {
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let tunnel = Tunnel::after(hyper::upgrade::on(&mut response));
-            let response = response.map(|_| Body::Own(files::Body::whole("")));
+            let response = response.map(|_| Body::own(files::Body::whole("")));
             return Ok(Answer::Upgrade(response, tunnel));
         }
+        tidings::reload::revalidate(response.headers_mut());
         // Before the script is added: a policy that is set here must allow it.
         let rules = self.rules.current();
         rules.set_headers(&asked.path, response.headers_mut());
@@ -103,7 +104,7 @@ impl Passing {
             (Some(navigation), Some(state)) => {
                 self.inject(navigation, &state, &asked.path, response)
             }
-            _ => response.map(Body::Upstream),
+            _ => response.map(Body::upstream),
         }))
     }
 
@@ -125,7 +126,7 @@ impl Passing {
                 if let Some(why) = why {
                     self.pages.not_injected(path, why);
                 }
-                return response.map(Body::Upstream);
+                return response.map(Body::upstream);
             }
             // It was decided that there is none.
             (_, None) => Codings::default(),
@@ -139,7 +140,7 @@ impl Passing {
             .map(|mut body| {
                 let (pages, path) = (Arc::clone(&self.pages), path.to_owned());
                 body.on_left_alone(move |why| pages.not_injected(&path, why));
-                Body::Page(Box::new(body))
+                Body::page(body)
             })
     }
 

@@ -63,11 +63,11 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     );
     let pages = Arc::new(pages);
     let passing = Passing {
+        rules: Arc::clone(&config.rules),
         reloader: Arc::clone(&reloader),
         client_url: pages.client_url().to_owned(),
         stream: STREAM_PATH.to_owned(),
         pages: Arc::clone(&pages),
-        rules: Arc::clone(&config.rules),
     };
     let app = Arc::new(App {
         port: listeners.port,
@@ -77,6 +77,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         frame_host,
         has_refused_opaque: false.into(),
         files: folders(config, &root, &mounts),
+        rules: Arc::clone(&config.rules),
         pages,
         referrers,
         // Shorter than the library's default: a server on the developer's machine is back at once.
@@ -93,7 +94,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         let mounted = mounts.iter().map(|(_, dir)| dir);
         let roots: Vec<_> = iter::once(&root).chain(mounted).cloned().collect();
         let options = config.watch_options(&roots);
-        let started = server::start_watching(options, &reloader, &reporter, console)?;
+        let started = server::start_watching(options, Some, &reloader, &reporter, console)?;
         // It cannot be set already: this is the only place that does.
         let _ = watcher.set(started);
         console.banner("listening", &banner);

@@ -42,7 +42,7 @@ fn mistakes_in_the_command_line_exit_with_2_and_are_named() {
     is_misuse(&["--spa", "a/../../x"], "a/../../x");
     is_misuse(&["--proxy", "api=http://localhost:1"], "\"api\"");
     is_misuse(&["--proxy", "/api"], "/api=http://localhost:3000");
-    is_misuse(&["proxy", "ftp://x"], "ftp");
+    is_misuse(&["proxy", "ftp://localhost:8000"], "http://, https://");
     is_misuse(&["proxy", "http://x", "--start-timeout", "5s"], "5s");
     is_misuse(&["proxy", "--health", "healthz", "--", "x"], "/healthz");
     is_misuse(&["proxy", "--stop-signal", "STOP", "--", "x"], "TERM");

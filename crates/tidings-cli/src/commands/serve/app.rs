@@ -22,6 +22,7 @@ use crate::listen::Answer;
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
 use crate::report::ChangeReporter;
+use crate::rules::LiveRules;
 use crate::upstream::{Client, Upstream};
 
 /// Where pages report what they have done about a change.
@@ -44,6 +45,7 @@ pub(super) struct App {
     pub(super) files: Vec<Files>,
     pub(super) routes: Routes,
     pub(super) passing: Passing,
+    pub(super) rules: Arc<LiveRules>,
     pub(super) pages: Arc<LivePages>,
     pub(super) referrers: Arc<Referrers>,
     pub(super) endpoint: Endpoint,
@@ -108,18 +110,18 @@ impl App {
             _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
             _ => {
                 self.referrers.record(&parts);
-                let rules = self.passing.rules.current();
+                let rules = self.rules.current();
                 let request = Request::from_parts(parts, ());
-                let response = match redirected(&rules, request.uri()) {
-                    Some(response) => response,
+                let path = request.uri().path();
+                let response = match rules.redirect(request.uri()) {
+                    Some(redirect) => redirected(redirect, &rules, path),
                     None => {
-                        let path = request.uri().path();
                         let is_for = |files: &&Files| files.below_mount(path).is_some();
                         let mut response = match self.files.iter().find(is_for) {
                             Some(files) => files.respond(&request, Some(peer), &*self.pages).await,
                             None => plain(StatusCode::NOT_FOUND, "not found\n"),
                         };
-                        rules.set_headers(request.uri().path(), response.headers_mut());
+                        rules.set_headers(path, response.headers_mut());
                         response
                     }
                 };
@@ -141,8 +143,9 @@ impl App {
             peer,
             scheme: "http",
         };
-        if let Some(response) = redirected(&self.passing.rules.current(), request.uri()) {
-            return body::own(response);
+        let rules = self.rules.current();
+        if let Some(redirect) = rules.redirect(request.uri()) {
+            return body::own(redirected(redirect, &rules, request.uri().path()));
         }
         let wanted = Wanted::of(request.method(), request.headers());
         let passage = Passage::new(request, &client);

@@ -13,12 +13,12 @@ pub(super) struct Banner {
     /// The first one is for a browser on this machine.
     pub(super) urls: Vec<String>,
     dir: String,
-    /// The file that settings were read from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    config: Option<String>,
     /// What is passed to backends: the prefix and the URL.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     proxy: Vec<(String, String)>,
+    /// The file that settings were read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<String>,
     /// Whether other machines can connect.
     exposed: bool,
 }
@@ -28,12 +28,12 @@ impl Banner {
         Banner {
             urls: server::urls(&config.server.host, listeners),
             dir: config.dir.display().to_string(),
-            config: config.server.config_file_shown(),
             proxy: config
                 .proxy
                 .iter()
                 .map(|route| (route.prefix.clone(), route.target.to_string()))
                 .collect(),
+            config: config.server.config_file_shown(),
             exposed: !config.server.host.is_loopback(),
         }
     }
@@ -46,12 +46,12 @@ impl Message for Banner {
             "serving {} and watching for changes; press Ctrl-C to stop",
             self.dir
         )));
-        if let Some(file) = &self.config {
-            lines.push(styles.dim(&format!("settings from {}", printable(file))));
-        }
         for (prefix, target) in &self.proxy {
             let line = format!("passing {prefix} to {}", printable(target));
             lines.push(styles.dim(&line));
+        }
+        if let Some(file) = &self.config {
+            lines.push(styles.dim(&format!("settings from {}", printable(file))));
         }
         if self.exposed {
             lines.push(format!(
