@@ -28,6 +28,12 @@ pub(super) struct PageFrame {
     after: &'static str,
 }
 
+/// The page for this status without content, behind a script element.
+pub(super) fn blank(status: StatusCode) -> Bytes {
+    let PageFrame { before, after } = frame(status, "");
+    Bytes::from(before + after)
+}
+
 /// The page for this status. `script` is the script element.
 pub(super) fn frame(status: StatusCode, script: &str) -> PageFrame {
     let reason = status.canonical_reason().unwrap_or("Error");
