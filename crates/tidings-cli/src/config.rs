@@ -55,6 +55,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// The configuration file, for messages.
+    pub(crate) fn config_file_shown(&self) -> Option<String> {
+        let file = self.config_file.as_ref()?;
+        Some(file.display().to_string())
+    }
+
     /// All host names that the server answers to, besides `localhost` and IP addresses.
     pub(crate) fn host_names(&self) -> Vec<String> {
         let mut names = self.allowed_hosts.clone();

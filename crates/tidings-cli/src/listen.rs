@@ -36,7 +36,6 @@ pub(crate) enum Answer<B> {
     /// The response that accepts the request's `Upgrade` (101), without its body, and what becomes of the
     /// connection after it. If the connection cannot be upgraded, the client gets 502 instead, and the
     /// tunnel is dropped.
-    #[allow(dead_code, reason = "the program itself accepts no upgrade")]
     Upgrade(Response<B>, Tunnel),
 }
 

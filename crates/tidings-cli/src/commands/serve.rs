@@ -58,6 +58,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     );
     let pages = Arc::new(pages);
     let passing = Passing {
+        rules: Arc::clone(&config.rules),
         reloader: Arc::clone(&reloader),
         client_url: pages.client_url().to_owned(),
         stream: STREAM_PATH.to_owned(),

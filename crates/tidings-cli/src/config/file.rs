@@ -142,9 +142,15 @@ impl ConfigFile {
     /// As if it were in the working directory.
     #[cfg(test)]
     pub(crate) fn of_text(text: &str) -> ConfigFile {
+        ConfigFile::of_text_in("", text)
+    }
+
+    /// As if it were in this folder.
+    #[cfg(test)]
+    pub(crate) fn of_text_in(folder: &str, text: &str) -> ConfigFile {
         ConfigFile {
-            shown: PathBuf::from(NAME),
-            base: PathBuf::new(),
+            shown: Path::new(folder).join(NAME),
+            base: PathBuf::from(folder),
             settings: mistake::parse(text, Path::new(NAME)).expect("a valid file"),
         }
     }

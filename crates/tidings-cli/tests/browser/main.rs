@@ -23,6 +23,7 @@ mod burst;
 mod case;
 mod chromium;
 mod document;
+mod example;
 mod images;
 mod layer;
 mod overlay;

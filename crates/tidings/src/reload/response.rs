@@ -169,11 +169,11 @@ impl Navigation {
             },
             Decision::Replace => {
                 change_head(&mut head.headers);
-                let page = text_page::frame(head.status, &script.to_string());
+                let before = text_page::before(head.status, &script.to_string());
                 replace_type(&mut head.headers);
                 match self.is_head() {
                     true => PageBody::head(),
-                    false => PageBody::replaced(TextPage::new(body, page)),
+                    false => PageBody::replaced(TextPage::new(body, before)),
                 }
             }
         };

@@ -18,7 +18,6 @@ use crate::files;
 use crate::guard::{self, Guard};
 use crate::listen::Answer;
 use crate::report::ChangeReporter;
-use crate::rules::LiveRules;
 use crate::upstream::{Client, Upstream};
 
 pub(super) struct App {
@@ -28,7 +27,6 @@ pub(super) struct App {
     pub(super) paths: OwnPaths,
     pub(super) upstream: Arc<Upstream>,
     pub(super) passing: Passing,
-    pub(super) rules: Arc<LiveRules>,
     pub(super) outage: Arc<Outage>,
     pub(super) endpoint: Endpoint,
     pub(super) reporter: Arc<ChangeReporter>,
@@ -71,14 +69,13 @@ impl App {
             peer,
             scheme: "http",
         };
-        let rules = self.rules.current();
-        let path = request.uri().path().to_owned();
+        let rules = self.passing.rules.current();
         if let Some(redirect) = rules.redirect(request.uri()) {
-            return body::with_headers(body::own(redirected(redirect)), &rules, &path);
+            return body::own(redirected(redirect, &rules, request.uri().path()));
         }
         let wanted = Wanted::of(request.method(), request.headers());
         let passage = Passage::new(request, &client);
-        let answer = match self.passing.send(&self.upstream, passage).await {
+        match self.passing.send(&self.upstream, passage).await {
             Ok(answer) => {
                 self.outage.is_over();
                 answer
@@ -88,7 +85,6 @@ impl App {
                 let target = self.upstream.target();
                 body::own(wanted.answer(target, &failed.error, &self.passing))
             }
-        };
-        body::with_headers(answer, &rules, &path)
+        }
     }
 }

@@ -15,6 +15,9 @@ pub(super) struct Banner {
     pub(super) urls: Vec<String>,
     backend: String,
     watching: Vec<String>,
+    /// The file that settings were read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<String>,
     /// Whether other machines can connect.
     exposed: bool,
 }
@@ -26,6 +29,7 @@ impl Banner {
             urls: server::urls(&config.server.host, listeners),
             backend: target.to_string(),
             watching: watched.map(|path| path.display().to_string()).collect(),
+            config: config.server.config_file_shown(),
             exposed: !config.server.host.is_loopback(),
         }
     }
@@ -42,6 +46,9 @@ impl Message for Banner {
         lines.push(styles.dim(&format!(
             "proxying {backend}{watching}; press Ctrl-C to stop"
         )));
+        if let Some(file) = &self.config {
+            lines.push(styles.dim(&format!("settings from {}", printable(file))));
+        }
         if self.exposed {
             lines.push(format!(
                 "exposed to the network: anyone who can reach this machine can use {backend}"

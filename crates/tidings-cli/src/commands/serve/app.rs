@@ -111,11 +111,16 @@ impl App {
                 self.referrers.record(&parts);
                 let rules = self.rules.current();
                 let request = Request::from_parts(parts, ());
-                let mut response = match rules.redirect(request.uri()) {
-                    Some(redirect) => redirected(redirect),
-                    None => self.files.respond(&request, Some(peer), &*self.pages).await,
+                let path = request.uri().path();
+                let response = match rules.redirect(request.uri()) {
+                    Some(redirect) => redirected(redirect, &rules, path),
+                    None => {
+                        let response = self.files.respond(&request, Some(peer), &*self.pages);
+                        let mut response = response.await;
+                        rules.set_headers(path, response.headers_mut());
+                        response
+                    }
                 };
-                rules.set_headers(request.uri().path(), response.headers_mut());
                 match framed {
                     true => self.frame_host.open(response, request.headers()),
                     false => response,
@@ -135,22 +140,18 @@ impl App {
             scheme: "http",
         };
         let rules = self.rules.current();
-        let path = request.uri().path().to_owned();
-        let answer = match rules.redirect(request.uri()) {
-            Some(redirect) => body::own(redirected(redirect)),
-            None => {
-                let wanted = Wanted::of(request.method(), request.headers());
-                let passage = Passage::new(request, &client);
-                match self.passing.send(upstream, passage).await {
-                    Ok(answer) => answer,
-                    Err(failed) => {
-                        let target = upstream.target();
-                        body::own(wanted.answer(target, &failed.error, &self.passing))
-                    }
-                }
+        if let Some(redirect) = rules.redirect(request.uri()) {
+            return body::own(redirected(redirect, &rules, request.uri().path()));
+        }
+        let wanted = Wanted::of(request.method(), request.headers());
+        let passage = Passage::new(request, &client);
+        match self.passing.send(upstream, passage).await {
+            Ok(answer) => answer,
+            Err(failed) => {
+                let target = upstream.target();
+                body::own(wanted.answer(target, &failed.error, &self.passing))
             }
-        };
-        body::with_headers(answer, &rules, &path)
+        }
     }
 
     /// Requests of a sandboxed document are refused until its script opens it again under the secret host

@@ -41,7 +41,10 @@ impl Backend {
     /// The same for a program that runs in another folder than the file is in.
     pub(crate) fn target(&self, folder: &Path) -> Result<Target, String> {
         match self.0.strip_prefix("unix:") {
-            Some(socket) => format!("unix:{}", folder.join(socket).display()).parse(),
+            Some(socket) => {
+                let socket = socket.strip_prefix("//").unwrap_or(socket);
+                format!("unix:{}", folder.join(socket).display()).parse()
+            }
             None => self.0.parse(),
         }
     }

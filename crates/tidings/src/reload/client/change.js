@@ -80,20 +80,10 @@
     return isImage(path) ? swapImage(path, version, scan) : null
   }
 
-  // A backend serves files at addresses of its own choice: `/site.css` may be `public/site.css`. A path that
-  // ends with the address of a file in use is taken for that file, unless another one has the same name.
-  const located = (change, used) => {
-    if (!any || used.has(change.path)) return change
-    const name = change.path.slice(change.path.lastIndexOf('/'))
-    const named = [...used].filter((path) => path.endsWith(name))
-    return named.length === 1 && change.path.endsWith(named[0]) ? { ...change, path: named[0] } : change
-  }
-
-  const apply = async (id, changed) => {
+  const apply = async (id, changes) => {
     if (reloading) return
     const scan = scanDocuments()
     const used = filesUsed(scan)
-    const changes = changed.map((change) => located(change, used))
     const usedElsewhere = new Set(changes.filter((change) => isUsedElsewhere(change, id, scan, used)))
     const mine = changes.filter((change) => concerns(change, usedElsewhere.has(change), used))
     if (mine.length === 0) return
