@@ -45,6 +45,14 @@ pub(super) fn problem(target: &Target, error: &Error) -> Problem {
     )
 }
 
+/// Marks a response as one that is not the backend's.
+pub(super) fn set_problem(response: &mut Response<files::Body>, kind: ProblemKind) {
+    response.headers_mut().insert(
+        HeaderName::from_static(PROBLEM_HEADER),
+        HeaderValue::from_static(kind.as_str()),
+    );
+}
+
 /// The form in which who asks can read what has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -101,10 +109,7 @@ impl Wanted {
         let mut response = plain(StatusCode::BAD_GATEWAY, text);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(
-            HeaderName::from_static(PROBLEM_HEADER),
-            HeaderValue::from_static(problem.kind().as_str()),
-        );
+        set_problem(&mut response, problem.kind());
         response
     }
 }

@@ -200,3 +200,54 @@ impl std::str::FromStr for Run {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+
+    #[test]
+    fn the_reference_has_a_row_for_each_key() {
+        let text = std::fs::read_to_string(format!("{DOCS}/configuration.md")).unwrap();
+        // What is before the first section is about the top of the file.
+        let (top, sections) = text.split_once("\n## `[serve]`").unwrap();
+        let sections = format!("\n## `[serve]`{sections}");
+        for (section, text) in [("", top)].into_iter().chain(
+            sections
+                .split("\n## `[")
+                .skip(1)
+                .map(|part| (part.split(']').next().unwrap().trim_matches('['), part)),
+        ) {
+            let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+            let mut rows: Vec<_> = rows.filter_map(|row| row.split('`').next()).collect();
+            let keys = keys::names(section).filter(|key| keys::find(section, key).is_some());
+            let mut keys: Vec<_> = keys.collect();
+            rows.sort_unstable();
+            keys.sort_unstable();
+            assert_eq!(rows, keys, "{section:?}");
+        }
+    }
+
+    #[test]
+    fn every_file_in_the_documentation_is_valid() {
+        let mut n_files = 0;
+        let docs = std::fs::read_dir(DOCS).unwrap();
+        let docs = docs.map(|entry| entry.unwrap().path());
+        for path in docs.chain([PathBuf::from(format!("{DOCS}/../README.md"))]) {
+            if path.extension().is_none_or(|extension| extension != "md") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let blocks = text.split("```toml\n").skip(1);
+            let blocks = blocks.filter_map(|block| block.split("```").next());
+            for block in blocks.filter(|block| !block.contains("dependencies")) {
+                if let Err(error) = mistake::parse(block, &path) {
+                    panic!("{}: {}\n{block}", error.message, error.hint);
+                }
+                n_files += 1;
+            }
+        }
+        assert!(n_files > 10, "{n_files}");
+    }
+}

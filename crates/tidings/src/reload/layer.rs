@@ -117,6 +117,8 @@ fn answer(shared: &Shared, resource: OwnResource, parts: &Parts) -> Response<Own
         OwnResource::Stream => shared.endpoint.respond(parts).map(OwnBody::Stream),
         OwnResource::Report if parts.method == Method::POST => plain(StatusCode::NO_CONTENT, ""),
         OwnResource::Report => own_paths::method_not_allowed("POST").map(OwnBody::from),
+        // It is the app that answers this.
+        OwnResource::Ready => plain(StatusCode::NO_CONTENT, ""),
         OwnResource::Unknown => plain(StatusCode::NOT_FOUND, "not found\n"),
     }
 }

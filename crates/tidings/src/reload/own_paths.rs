@@ -53,6 +53,9 @@ pub enum OwnResource {
     /// Where pages `POST` what they have done about a change. The body is JSON of less than a kilobyte:
     /// `{"id":"...","did":"style"}`, or `image` or `reload`. Nothing depends on it.
     Report,
+    /// Whether the app answers: 204, or any response with [`PROBLEM_HEADER`](super::PROBLEM_HEADER). A page
+    /// asks before it reloads. With 404 it requests its own address instead.
+    Ready,
     /// Nothing, and not the app's either: 404.
     Unknown,
 }
@@ -84,6 +87,7 @@ impl OwnPaths {
             "client.js" => OwnResource::Client,
             "events" => OwnResource::Stream,
             "seen" => OwnResource::Report,
+            "ready" => OwnResource::Ready,
             _ => OwnResource::Unknown,
         })
     }

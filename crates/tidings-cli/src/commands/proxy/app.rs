@@ -59,6 +59,7 @@ impl App {
         }
         body::own(match resource {
             OwnResource::Stream => return Answer::Stream(self.endpoint.respond(&parts)),
+            OwnResource::Ready => self.outage.ready().await,
             OwnResource::Report => page_reported(&self.reporter, &parts.method, incoming).await,
             _ => plain(StatusCode::NOT_FOUND, "not found\n"),
         })
