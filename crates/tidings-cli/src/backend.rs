@@ -102,9 +102,9 @@ pub(crate) trait Handler: Send + Sync + 'static {
     /// Prints what happens. It is called on a thread of its own, and may block.
     fn report(&self, event: Event);
 
-    /// Shows in every page why there is no new instance, or none at all; `None` when that is over. It must
-    /// not block.
-    fn failed(&self, failure: Option<&Failure>);
+    /// Shows in every page why there is no new instance, or none at all, until [`restarted`](Self::restarted).
+    /// It must not block.
+    fn failed(&self, failure: &Failure);
 
     /// Tells the pages that a new instance answers. Called once for each, unless no page can be waiting for
     /// it: not for the first one, if all requests have waited for it. It must not block.
@@ -121,8 +121,8 @@ pub(crate) struct Backend<C> {
 }
 
 impl<C: Send + Sync + 'static> Backend<C> {
-    /// Runs the command. Must be called within a runtime.
-    pub(crate) fn start<H: Handler<Client = C>>(options: Options, handler: &Arc<H>) -> Backend<C> {
+    /// Prepares to run the command: requests wait. Must be called within a runtime.
+    pub(crate) fn new<H: Handler<Client = C>>(options: Options, handler: &Arc<H>) -> Backend<C> {
         let (messages, inbox) = unbounded_channel();
         let backend = Backend {
             serving: Arc::new(watch::Sender::new(Serving::Wait)),
@@ -132,6 +132,11 @@ impl<C: Send + Sync + 'static> Backend<C> {
         };
         tokio::spawn(Supervisor::new(options, Arc::clone(handler), &backend).run(inbox));
         backend
+    }
+
+    /// Runs the command for the first time.
+    pub(crate) fn start(&self) {
+        let _ = self.messages.send(Message::Start);
     }
 
     /// A place for one request: waits while an instance is on its way, up to the start timeout.
@@ -182,10 +187,15 @@ impl<C: Send + Sync + 'static> Backend<C> {
             self.refused.store(true, Ordering::Relaxed);
         }
         Err(Failure {
-            kind: FailureKind::Missing,
+            kind: FailureKind::NotReady,
             title: format!("The backend is not ready after {} s", timeout.as_secs()),
             text: "It is still being built or started.".to_owned(),
         })
+    }
+
+    /// Whether an instance answers requests now.
+    pub(crate) fn is_healthy(&self) -> bool {
+        matches!(&*self.serving.borrow(), Serving::To(_))
     }
 
     /// Builds and starts the command again, because these paths changed.
@@ -199,6 +209,11 @@ impl<C: Send + Sync + 'static> Backend<C> {
         if self.messages.send(Message::Stop(done)).is_ok() {
             let _ = is_done.await;
         }
+    }
+
+    /// Ends everything by KILL, while [`stop`](Self::stop) waits for it.
+    pub(crate) fn kill(&self) {
+        let _ = self.messages.send(Message::Kill);
     }
 }
 

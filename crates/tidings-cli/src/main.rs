@@ -1,10 +1,5 @@
 //! The binary `tidings`: a hot-reloading development server for any folder.
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "commands/proxy.rs is about to use it"
-)]
 mod backend;
 mod cli;
 mod commands;

@@ -149,12 +149,11 @@ pub(crate) struct Failure {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailureKind {
-    /// The build failed.
-    Build,
-    /// The command ended, or was not healthy in time.
-    Start,
-    /// It is still being built or started.
-    Missing,
+    BuildFailed,
+    /// The command ended by itself, or could not be run.
+    Exited,
+    /// It is still being built or started, or was not ready in time.
+    NotReady,
     /// The server is about to exit.
     Stopping,
 }

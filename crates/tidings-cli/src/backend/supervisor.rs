@@ -29,12 +29,14 @@ const TAKEN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What the supervisor is told.
 pub(super) enum Message {
+    Start,
     Changed(Vec<PathBuf>),
     Healthy(Generation),
     Drained(Generation),
     Instance(Generation, Notice),
     Build(u64, Notice),
     Stop(oneshot::Sender<()>),
+    Kill,
 }
 
 pub(super) struct Supervisor<H: Handler> {
@@ -114,7 +116,6 @@ impl<H: Handler> Supervisor<H> {
     }
 
     pub(super) async fn run(mut self, mut messages: UnboundedReceiver<Message>) {
-        self.handle(Input::Begin).await;
         loop {
             let due = [
                 self.lifecycle.due(),
@@ -156,6 +157,7 @@ impl<H: Handler> Supervisor<H> {
 
     async fn told(&mut self, message: Message) {
         match message {
+            Message::Start => self.handle(Input::Begin).await,
             Message::Changed(paths) => {
                 self.changed_at.get_or_insert_with(Instant::now);
                 let written = newest(&paths);
@@ -174,6 +176,11 @@ impl<H: Handler> Supervisor<H> {
                     text: String::new(),
                 });
                 self.handle(Input::Stop).await;
+            }
+            Message::Kill => {
+                let instances = self.instances.values().map(|running| &running.process);
+                let build = self.build.iter().map(|build| &build.process);
+                instances.chain(build).for_each(Process::kill);
             }
         }
     }
@@ -206,7 +213,7 @@ impl<H: Handler> Supervisor<H> {
             }
             Action::Refuse => {
                 let failure = self.failure.clone().unwrap_or_else(|| Failure {
-                    kind: FailureKind::Start,
+                    kind: FailureKind::Exited,
                     title: "The backend has ended".to_owned(),
                     text: String::new(),
                 });
@@ -237,7 +244,7 @@ impl<H: Handler> Supervisor<H> {
 
     fn fail(&mut self, kind: FailureKind, title: String, text: String) {
         let failure = Failure { kind, title, text };
-        self.handler.failed(Some(&failure));
+        self.handler.failed(&failure);
         self.failure = Some(failure);
     }
 
@@ -311,7 +318,7 @@ impl<H: Handler> Supervisor<H> {
 
     fn build_failed(&mut self, exit: Exit, lines: Vec<String>, took: Duration) {
         let title = format!("The build {exit}");
-        self.fail(FailureKind::Build, title, lines.join("\n"));
+        self.fail(FailureKind::BuildFailed, title, lines.join("\n"));
         self.reporter
             .event(Event::BuildFailed { exit, took, lines });
     }
@@ -415,7 +422,7 @@ impl<H: Handler> Supervisor<H> {
         title: String,
         hint: String,
     ) -> Input {
-        self.fail(FailureKind::Start, title, hint);
+        self.fail(FailureKind::Exited, title, hint);
         self.reporter.event(Event::Exited {
             generation,
             exit,
@@ -445,7 +452,7 @@ impl<H: Handler> Supervisor<H> {
             }
             Listens::At { .. } => "It must listen at the URL that tidings was given.",
         };
-        self.fail(FailureKind::Start, title, hint.to_owned());
+        self.fail(FailureKind::NotReady, title, hint.to_owned());
         self.reporter.event(Event::TimedOut { generation, after });
     }
 
@@ -475,11 +482,7 @@ impl<H: Handler> Supervisor<H> {
             previous,
             took: since.elapsed(),
         });
-        // In this order: a page that shows the failure is answered by the new instance when it reloads.
         let had_failed = self.failure.take().is_some();
-        if had_failed {
-            self.handler.failed(None);
-        }
         let was_refused = self.refused.swap(false, Ordering::Relaxed);
         if previous.is_some() || had_failed || was_refused {
             self.handler.restarted();
@@ -516,10 +519,10 @@ impl<H: Handler> Supervisor<H> {
             let title = format!("The backend {exit}{before}");
             let text = lines.join("\n");
             match was_healthy {
-                false => self.fail(FailureKind::Start, title, text),
+                false => self.fail(FailureKind::Exited, title, text),
                 // It is started again at once: only if that fails there is something to show.
                 true if self.previous == Some(generation) => {
-                    let kind = FailureKind::Start;
+                    let kind = FailureKind::Exited;
                     self.failure.get_or_insert(Failure { kind, title, text });
                 }
                 // It was about to be ended.

@@ -17,6 +17,9 @@ pub(super) struct Body {
     kind: Kind,
     /// An error that has not been told yet.
     failed: Option<io::Error>,
+    /// Dropped with the body.
+    #[expect(dead_code, reason = "it is kept for what happens when it is dropped")]
+    kept: Option<Box<dyn Send>>,
 }
 
 enum Kind {
@@ -30,7 +33,19 @@ enum Kind {
 
 impl Body {
     fn new(kind: Kind) -> Body {
-        Body { kind, failed: None }
+        Body {
+            kind,
+            failed: None,
+            kept: None,
+        }
+    }
+
+    /// Keeps this until the body is sent.
+    pub(super) fn holding(self, kept: impl Send + 'static) -> Body {
+        Body {
+            kept: Some(Box::new(kept)),
+            ..self
+        }
     }
 
     pub(super) fn own(body: files::Body) -> Body {

@@ -2,13 +2,19 @@
 //!
 //! ```text
 //! request -> guard -> /@tidings/... | the backend -> the script into pages -> answer
-//! save    -> watcher -> reloader -> hub -> every open stream
+//! save    -> watcher -> of the pages:   reloader -> hub -> every open stream
+//!                    -> of the backend: build, start, switch -> reloader -> hub -> every open stream
 //! ```
 
 mod app;
+mod backing;
 mod banner;
+mod events;
 mod outage;
+mod roots;
+mod supervised;
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,53 +32,57 @@ use crate::report::{ChangeReporter, Console};
 use crate::upstream::{self, Upstream};
 
 use app::App;
+use backing::Backing;
 use banner::Banner;
 use outage::Outage;
+use roots::Roots;
+use supervised::Supervised;
 
 /// Serves until a signal ends the process.
 pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> {
-    let Some(target) = &config.url else {
-        anyhow::bail!("a command cannot be run yet");
-    };
-    let listeners = server::bind(&config.server, &[target])?;
+    let targets: Vec<_> = config.url.iter().collect();
+    let listeners = server::bind(&config.server, &targets)?;
     let runtime = server::runtime()?;
     let hub = Hub::memory();
     let root = std::env::current_dir().context("cannot tell the working directory")?;
-    let reloader = Arc::new(Reloader::new(hub.clone(), root));
+    let reloader = Arc::new(Reloader::new(hub.clone(), &root));
     let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
     let paths = OwnPaths::default();
     let passing = passing(config, &reloader, console, &paths);
-    let options = upstream::Options {
-        change_host: config.change_host,
-        insecure: config.insecure,
-        ..upstream::Options::default()
-    };
-    let upstream = Arc::new(Upstream::new(target.clone(), &options));
-    let outage = Outage::new(
-        Arc::clone(&upstream),
-        Arc::clone(&reloader),
-        Arc::clone(console),
-    );
+    // The command is prepared within the runtime.
+    let entered = runtime.enter();
+    let backing = Arc::new(backing(config, &root, &reloader, console)?);
+    drop(entered);
     let app = Arc::new(App {
         guard: Guard::new(config.server.host_names()),
         port: listeners.port,
         paths,
-        upstream,
+        backing: Arc::clone(&backing),
         passing,
-        outage: Arc::new(outage),
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
         reporter: Arc::clone(&reporter),
     });
     runtime.block_on(async {
         // Before the banner: whoever reads it may stop the server at once.
         let stop = server::shutdown_signal()?;
-        let banner = Banner::new(config, target, &listeners);
+        let banner = Banner::new(config, &listeners);
         let handle = move |request, peer| Arc::clone(&app).answer(request, peer);
         let accepting = Accepting::start(listeners.sockets, handle)?;
         let watcher = match config.watch_options() {
-            Some(options) => Some(server::start_watching(
-                options, &reloader, &reporter, console,
-            )?),
+            Some(options) => {
+                let roots = Roots::of(config);
+                let backing = Arc::clone(&backing);
+                let of_pages = move |set| {
+                    let sorted = roots.sort(set);
+                    if let (Some(command), false) = (backing.command(), sorted.backend.is_empty()) {
+                        command.restart_because(sorted.backend);
+                    }
+                    sorted.pages
+                };
+                Some(server::start_watching(
+                    options, of_pages, &reloader, &reporter, console,
+                )?)
+            }
             None => {
                 // There is no time of a file, and none must seem newer after a restart. An error means
                 // that the hub is closed.
@@ -81,12 +91,19 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
             }
         };
         console.banner("listening", &banner);
+        if let Some(command) = backing.command() {
+            command.start();
+        }
         if let Some(path) = &config.server.open {
             server::open_browser(&banner.urls[0], path, console);
         }
         tokio::spawn(Arc::clone(&reporter).run());
         stop.await;
+        let asked_again = server::shutdown_signal()?;
         accepting.finish(&hub).await;
+        if let Some(command) = backing.command() {
+            command.stop(asked_again).await;
+        }
         // Do not join its thread: one that is blocked would delay the exit.
         std::mem::forget(watcher);
         Ok::<(), anyhow::Error>(())
@@ -116,4 +133,33 @@ fn passing(
         client_url: paths.client_url().to_owned(),
         stream: paths.stream().to_owned(),
     }
+}
+
+fn backing(
+    config: &Proxy,
+    base: &Path,
+    reloader: &Arc<Reloader>,
+    console: &Arc<Console>,
+) -> anyhow::Result<Backing> {
+    if let Some(command) = &config.command {
+        let base = base.to_owned();
+        let command = Supervised::new(config, command, base, reloader, console);
+        return Ok(Backing::Command(command));
+    }
+    let Some(target) = &config.url else {
+        // The command line is refused before.
+        anyhow::bail!("neither a URL nor a command is given");
+    };
+    let options = upstream::Options {
+        change_host: config.change_host,
+        insecure: config.insecure,
+        ..upstream::Options::default()
+    };
+    let upstream = Arc::new(Upstream::new(target.clone(), &options));
+    let (reloader, console) = (Arc::clone(reloader), Arc::clone(console));
+    let outage = Outage::new(Arc::clone(&upstream), reloader, console);
+    Ok(Backing::Running {
+        upstream,
+        outage: Arc::new(outage),
+    })
 }

@@ -87,7 +87,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         let accepting = Accepting::start(listeners.sockets, handle)?;
         // Before the banner, so that a folder that cannot be watched is reported instead of it.
         let options = config.watch_options(&root);
-        let started = server::start_watching(options, &reloader, &reporter, console)?;
+        let started = server::start_watching(options, Some, &reloader, &reporter, console)?;
         // It cannot be set already: this is the only place that does.
         let _ = watcher.set(started);
         console.banner("listening", &banner);

@@ -13,7 +13,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tidings::Hub;
 use tidings::reload::{Published, Reloader};
-use tidings::watch::{self, Notice, WatchError, Watcher};
+use tidings::watch::{self, ChangeSet, Notice, WatchError, Watcher};
 use tokio::runtime::Runtime;
 use tokio::sync::watch::{Sender, channel};
 
@@ -96,10 +96,11 @@ impl Accepting {
     }
 }
 
-/// Publishes what the watcher finds, and reports it on the console. This does not wait for the walk, which the
-/// watcher does on a thread of its own.
+/// Publishes what the watcher finds, and reports it on the console. `of_pages` takes out of a set what shows
+/// in the pages as it is. This does not wait for the walk, which the watcher does on a thread of its own.
 pub(super) fn start_watching(
     options: watch::Options,
+    mut of_pages: impl FnMut(ChangeSet) -> Option<ChangeSet> + Send + 'static,
     reloader: &Arc<Reloader>,
     reporter: &Arc<ChangeReporter>,
     console: &Arc<Console>,
@@ -113,16 +114,20 @@ pub(super) fn start_watching(
                 tree,
                 changes,
                 ..
-            } => match reloader.ready(newest_ms, tree, &changes) {
-                // Files saved just before the start: reported only if a page is open already.
-                Ok(published) => {
-                    let open = reloader.hub().stats().open > 0;
-                    published.filter(|p| open && !p.changes.is_empty())
+            } => {
+                let changes = of_pages(ChangeSet::new(newest_ms, changes));
+                let changes = changes.map(|set| set.changes).unwrap_or_default();
+                match reloader.ready(newest_ms, tree, &changes) {
+                    // Files saved just before the start: reported only if a page is open already.
+                    Ok(published) => {
+                        let open = reloader.hub().stats().open > 0;
+                        published.filter(|p| open && !p.changes.is_empty())
+                    }
+                    Err(_) => None,
                 }
-                Err(_) => None,
-            },
+            }
             // An error means that the hub is closed: the process is about to exit.
-            Notice::Changed(set) => reloader.changed(&set).ok(),
+            Notice::Changed(set) => of_pages(set).and_then(|set| reloader.changed(&set).ok()),
             Notice::Warning(warning) => {
                 console.warn(&warning.to_string(), warning.hint().as_deref());
                 None

@@ -88,25 +88,36 @@ impl Wanted {
         passing: &Passing,
     ) -> Response<files::Body> {
         let problem = problem(target, error);
+        self.of_problem(StatusCode::BAD_GATEWAY, &problem, &error.reason(), passing)
+    }
+
+    /// The answer with this status, while there is this problem.
+    pub(super) fn of_problem(
+        self,
+        status: StatusCode,
+        problem: &Problem,
+        reason: &str,
+        passing: &Passing,
+    ) -> Response<files::Body> {
         let (content_type, text) = match self {
             Wanted::Page => {
                 let state = passing.reloader.page_state();
                 let script = passing.script(&state, PageKind::Waiting).to_string();
-                ("text/html; charset=utf-8", problem_page(&problem, &script))
+                ("text/html; charset=utf-8", problem_page(problem, &script))
             }
             Wanted::Json => {
                 let fields = serde_json::json!({
                     "error": problem.title(),
-                    "reason": error.reason(),
+                    "reason": reason,
                 });
                 ("application/json", format!("{fields}\n"))
             }
             Wanted::Text => (
                 "text/plain; charset=utf-8",
-                format!("{}: {}\n", problem.title(), error.reason()),
+                format!("{}: {reason}\n", problem.title()),
             ),
         };
-        let mut response = plain(StatusCode::BAD_GATEWAY, text);
+        let mut response = plain(status, text);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         set_problem(&mut response, problem.kind());

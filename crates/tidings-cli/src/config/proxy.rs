@@ -31,13 +31,14 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// What is watched for the pages; `None` if that is nothing.
+    /// What is watched, for the pages and for the command; `None` if that is nothing.
     pub(crate) fn watch_options(&self) -> Option<watch::Options> {
-        let paths = self.watched.paths.iter().map(|path| &**path);
-        let mut options = watch::Options::new(paths);
+        let restart = self.command.iter().flat_map(|command| &command.restart);
+        let paths = self.watched.paths.iter().chain(restart);
+        let mut options = watch::Options::new(paths.map(|path| &**path));
         options.ignore.clone_from(&self.watched.ignore);
         options.gitignore = self.watched.gitignore;
-        (!self.watched.paths.is_empty()).then_some(options)
+        (!options.roots.is_empty()).then_some(options)
     }
 }
 

@@ -92,7 +92,7 @@ impl Target {
     }
 
     /// The backend's own name, as in a `Host` header.
-    pub(super) fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         let host = match &self.host {
             TargetHost::Name(name) => name.clone(),
             TargetHost::Address(IpAddr::V4(address)) => address.to_string(),

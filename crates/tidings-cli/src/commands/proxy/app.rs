@@ -13,21 +13,20 @@ use super::super::body::{self, Body};
 use super::super::passing::{Passage, Passing};
 use super::super::server;
 use super::super::unavailable::Wanted;
-use super::outage::Outage;
+use super::backing::Backing;
 use crate::files;
 use crate::guard::{self, Guard};
 use crate::listen::Answer;
 use crate::report::ChangeReporter;
-use crate::upstream::{Client, Upstream};
+use crate::upstream::Client;
 
 pub(super) struct App {
     pub(super) guard: Guard,
     /// The port that is listened on.
     pub(super) port: u16,
     pub(super) paths: OwnPaths,
-    pub(super) upstream: Arc<Upstream>,
     pub(super) passing: Passing,
-    pub(super) outage: Arc<Outage>,
+    pub(super) backing: Arc<Backing>,
     pub(super) endpoint: Endpoint,
     pub(super) reporter: Arc<ChangeReporter>,
 }
@@ -59,7 +58,7 @@ impl App {
         }
         body::own(match resource {
             OwnResource::Stream => return Answer::Stream(self.endpoint.respond(&parts)),
-            OwnResource::Ready => self.outage.ready().await,
+            OwnResource::Ready => self.backing.ready().await,
             OwnResource::Report => page_reported(&self.reporter, &parts.method, incoming).await,
             _ => plain(StatusCode::NOT_FOUND, "not found\n"),
         })
@@ -76,16 +75,6 @@ impl App {
         }
         let wanted = Wanted::of(request.method(), request.headers());
         let passage = Passage::new(request, &client);
-        match self.passing.send(&self.upstream, passage).await {
-            Ok(answer) => {
-                self.outage.is_over();
-                answer
-            }
-            Err(failed) => {
-                self.outage.has_failed(&failed.error);
-                let target = self.upstream.target();
-                body::own(wanted.answer(target, &failed.error, &self.passing))
-            }
-        }
+        self.backing.pass(&self.passing, passage, wanted).await
     }
 }

@@ -13,7 +13,10 @@ use crate::upstream::Target;
 pub(super) struct Banner {
     /// The first one is for a browser on this machine.
     pub(super) urls: Vec<String>,
+    /// Its URL, or the command.
     backend: String,
+    #[serde(skip)]
+    runs: bool,
     watching: Vec<String>,
     /// The file that settings were read from.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,11 +26,18 @@ pub(super) struct Banner {
 }
 
 impl Banner {
-    pub(super) fn new(config: &Proxy, target: &Target, listeners: &Listeners) -> Banner {
+    pub(super) fn new(config: &Proxy, listeners: &Listeners) -> Banner {
         let watched = config.watched.paths.iter();
         Banner {
             urls: server::urls(&config.server.host, listeners),
-            backend: target.to_string(),
+            backend: match (&config.command, &config.url) {
+                (Some(command), _) => {
+                    let words = command.args.iter().map(|word| word.to_string_lossy());
+                    words.collect::<Vec<_>>().join(" ")
+                }
+                (None, target) => target.as_ref().map(Target::to_string).unwrap_or_default(),
+            },
+            runs: config.command.is_some(),
             watching: watched.map(|path| path.display().to_string()).collect(),
             config: config.server.config_file_shown(),
             exposed: !config.server.host.is_loopback(),
@@ -40,11 +50,13 @@ impl Message for Banner {
         let mut lines = vec![self.quiet_text(styles)];
         let backend = printable(&self.backend);
         let watching = match &self.watching[..] {
+            [] if self.runs => String::new(),
             [] => "; --watch PATH shows changes in the pages".to_owned(),
             paths => format!(" and watching {}", printable(&paths.join(", "))),
         };
         lines.push(styles.dim(&format!(
-            "proxying {backend}{watching}; press Ctrl-C to stop"
+            "{} {backend}{watching}; press Ctrl-C to stop",
+            if self.runs { "running" } else { "proxying" }
         )));
         if let Some(file) = &self.config {
             lines.push(styles.dim(&format!("settings from {}", printable(file))));

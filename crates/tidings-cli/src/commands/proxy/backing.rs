@@ -1,0 +1,80 @@
+//! What is behind the proxy: a backend that somebody else runs, or a command.
+
+use std::sync::Arc;
+
+use http::{Response, StatusCode};
+use tidings::reload::ProblemKind;
+
+use super::super::answers::plain;
+use super::super::body::{self, Body};
+use super::super::passing::{Passage, Passing};
+use super::super::unavailable::{Wanted, set_problem};
+use super::outage::Outage;
+use super::supervised::{Supervised, Unanswered, problem};
+use crate::files;
+use crate::listen::Answer;
+use crate::upstream::Upstream;
+
+pub(super) enum Backing {
+    Running {
+        upstream: Arc<Upstream>,
+        outage: Arc<Outage>,
+    },
+    Command(Supervised),
+}
+
+impl Backing {
+    /// Passes a request on, and answers in place of a backend that does not.
+    pub(super) async fn pass(
+        &self,
+        passing: &Passing,
+        passage: Passage,
+        wanted: Wanted,
+    ) -> Answer<Body> {
+        match self {
+            Backing::Running { upstream, outage } => match passing.send(upstream, passage).await {
+                Ok(answer) => {
+                    outage.is_over();
+                    answer
+                }
+                Err(failed) => {
+                    outage.has_failed(&failed.error);
+                    body::own(wanted.answer(upstream.target(), &failed.error, passing))
+                }
+            },
+            Backing::Command(command) => match command.pass(passing, passage).await {
+                Ok(answer) => answer,
+                Err(Unanswered::Failed(target, failed)) => {
+                    body::own(wanted.answer(&target, &failed.error, passing))
+                }
+                Err(Unanswered::Unavailable(failure)) => {
+                    let problem = problem(&failure);
+                    // RFC 9110 15.6.4: for a while.
+                    let status = StatusCode::SERVICE_UNAVAILABLE;
+                    body::own(wanted.of_problem(status, &problem, &failure.text, passing))
+                }
+            },
+        }
+    }
+
+    /// Tells a page whether it may reload.
+    pub(super) async fn ready(&self) -> Response<files::Body> {
+        match self {
+            Backing::Running { outage, .. } => outage.ready().await,
+            Backing::Command(command) if command.is_healthy() => plain(StatusCode::NO_CONTENT, ""),
+            Backing::Command(_) => {
+                let mut response = plain(StatusCode::BAD_GATEWAY, "the backend is not ready\n");
+                set_problem(&mut response, ProblemKind::BackendNotReady);
+                response
+            }
+        }
+    }
+
+    /// The command, if there is one.
+    pub(super) fn command(&self) -> Option<&Supervised> {
+        match self {
+            Backing::Running { .. } => None,
+            Backing::Command(command) => Some(command),
+        }
+    }
+}
