@@ -122,7 +122,11 @@ fn djangos_error_pages_are_replaced_when_the_code_is_mended() {
     app.edit("shop/views.py", "GREETING =", "GREETING == (");
     let exited = app.line("exited");
     assert_ne!(exited["code"], 0, "{exited}");
-    app.edit("shop/views.py", "GREETING == ( \"Welcome\"", "GREETING = \"At last\"");
+    app.edit(
+        "shop/views.py",
+        "GREETING == ( \"Welcome\"",
+        "GREETING = \"At last\"",
+    );
     tab.until("document.querySelector('h1')?.textContent === 'At last'");
 }
 
