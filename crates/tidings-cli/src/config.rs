@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub(crate) use proxy::{Build, Command, Proxy};
 pub(crate) use route::Route;
-pub(crate) use serve::Serve;
+pub(crate) use serve::{Mount, Serve};
 
 use crate::listen::{Host, Ports};
 use crate::rules::LiveRules;

@@ -233,7 +233,8 @@ impl Upstream {
             },
             None => PathAndQuery::from_static("/"),
         };
-        let host = match self.change_host {
+        // Only HTTP/1.0 has requests without.
+        let host = match self.change_host || context.host.is_empty() {
             true => self.target.host_header(),
             false => context.host.clone(),
         };

@@ -100,6 +100,7 @@ impl ServeArgs {
                 (None, Some(dir)) => settings.path(dir),
                 (None, None) => PathBuf::from("."),
             },
+            mounts: settings.mounts(),
             proxy: self.proxy.clone().map_or_else(routes, Ok)?,
             spa: match (&self.spa, from_file.spa) {
                 (Some(typed), _) => Some(typed.clone()),
@@ -308,6 +309,14 @@ impl Settings<'_> {
             .map_or_else(|| PathBuf::from("."), ConfigFile::folder)
     }
 
+    fn mounts(self) -> Vec<config::Mount> {
+        let mut mounts = self.serve().mounts.unwrap_or_default();
+        for mount in &mut mounts {
+            mount.dir = self.path(&mount.dir);
+        }
+        mounts
+    }
+
     fn routes(self) -> anyhow::Result<Vec<config::Route>> {
         let proxied = self.serve().proxy.unwrap_or_default();
         let routes = proxied.iter().map(|one| one.route(&self.folder()));
@@ -398,6 +407,7 @@ mod tests {
             json = true
             [serve]
             dir = "public"
+            mounts = { "/docs/" = "docs/html" }
             proxy = { "/api/" = "unix:run/app.sock" }
             spa = "app.html"
             follow-symlinks = true
@@ -420,6 +430,8 @@ mod tests {
             }
         );
         assert_eq!(config.dir, Path::new("../public"));
+        assert_eq!(config.mounts[0].prefix, "/docs");
+        assert_eq!(config.mounts[0].dir, Path::new("../docs/html"));
         assert_eq!(config.proxy[0].prefix, "/api");
         #[cfg(unix)]
         assert_eq!(

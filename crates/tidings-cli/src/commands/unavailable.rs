@@ -15,6 +15,7 @@ fn title(target: &Target, kind: ErrorKind) -> String {
     match kind {
         ErrorKind::Unreachable => format!("No answer from {target}"),
         ErrorKind::Certificate => format!("The certificate of {target} is not trusted"),
+        ErrorKind::Tls => format!("No TLS connection to {target}"),
         ErrorKind::Closed => format!("{target} closed the connection without an answer"),
         ErrorKind::NotHttp => format!("The answer of {target} is not valid HTTP"),
         ErrorKind::Request => format!("The request could not be sent to {target}"),
@@ -34,7 +35,9 @@ pub(super) fn problem(target: &Target, error: &Error) -> Problem {
         ErrorKind::Unreachable => hint(target),
         ErrorKind::Certificate => "--insecure does not check it".to_owned(),
         ErrorKind::Closed => "its own output may say why".to_owned(),
-        ErrorKind::NotHttp => "check the scheme and the port of the URL".to_owned(),
+        ErrorKind::NotHttp | ErrorKind::Tls => {
+            "check the scheme and the port of the URL".to_owned()
+        }
         ErrorKind::Request => String::new(),
     };
     let text = format!("{}\n\n{hint}\n", error.reason());

@@ -20,6 +20,7 @@ pub(crate) use find::Wanted;
 pub(crate) use values::{Proxied, SwitchOr};
 
 use crate::backend::Signal;
+use crate::config::Mount;
 use crate::files::Compress;
 use crate::listen::Host;
 use crate::report::{Console, HintedError};
@@ -83,6 +84,8 @@ pub(crate) enum Run {
 #[serde(rename_all = "kebab-case", default, expecting = "a section, [serve]")]
 pub(crate) struct Serve {
     pub(crate) dir: Option<PathBuf>,
+    #[serde(deserialize_with = "values::mounts")]
+    pub(crate) mounts: Option<Vec<Mount>>,
     #[serde(deserialize_with = "values::routes")]
     pub(crate) proxy: Option<Vec<Proxied>>,
     /// `true` is `index.html`.

@@ -92,8 +92,9 @@ struct Connection {
     task: CloseOnDrop,
 }
 
-/// Ends the task that owns the socket, and so closes it, whether or not the task waits for anything: hyper
-/// itself would notice that a response was dropped only when more of it arrives.
+/// Ends the task that owns the socket, and so closes it. hyper does so by itself when nobody waits for the
+/// response any more, but not while it waits for the rest of a request's body, which may never come: one that
+/// is held back ([`Sent::is_held_back`]), or of a client that has stopped sending.
 struct CloseOnDrop(Option<AbortHandle>);
 
 impl Drop for CloseOnDrop {

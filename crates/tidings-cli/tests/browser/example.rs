@@ -85,3 +85,43 @@ fn it_shows_what_is_saved_and_ends_while_pages_are_open() {
     server.signal("INT");
     assert_eq!(server.end(), Some(0));
 }
+
+#[test]
+fn a_restart_reloads_pages_only_if_the_program_was_built_anew() {
+    let folder = Folder::new(&[
+        (TEMPLATE, "<link rel=stylesheet href=/static/a.css><p>page"),
+        ("static/a.css", "p { color: red }"),
+    ]);
+    // Both are older than the program: it is what the pages' timestamp comes from.
+    folder.settle();
+    let program = folder.path("program");
+    let build = || std::fs::copy(built(), &program).unwrap();
+    let start = |port: u16| {
+        let mut command = Command::new(&program);
+        Server::run(
+            command
+                .current_dir(folder.root())
+                .env("PORT", port.to_string()),
+        )
+    };
+    build();
+    let server = start(0);
+    let port = server.port;
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&format!("http://localhost:{port}/"));
+    tab.mark();
+    tab.watch_workers();
+    server.stop();
+    tab.forget_events();
+    let server = start(port);
+    // Until the page is connected and has received the status, in its worker.
+    while tab.event("Network.eventSourceMessageReceived")["eventName"] != "message" {}
+    // It receives changes again, in the same document.
+    folder.save("static/a.css", "p { color: rgb(1, 2, 3) }");
+    tab.until("getComputedStyle(document.querySelector('p')).color === 'rgb(1, 2, 3)'");
+    assert!(tab.is_same());
+    server.stop();
+    build();
+    let _server = start(port);
+    tab.until("window.__mark === undefined && document.readyState === 'complete'");
+}

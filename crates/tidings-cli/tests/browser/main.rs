@@ -28,6 +28,7 @@ mod images;
 mod layer;
 mod overlay;
 mod policy;
+mod proxied;
 mod return_;
 mod sandbox;
 mod save;

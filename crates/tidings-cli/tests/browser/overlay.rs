@@ -6,16 +6,16 @@ use crate::backend::{Backend, problem};
 use crate::{Browser, Page};
 
 /// Whether the overlay shows a text, in the word of the page's scripts.
-fn shows(text: &str) -> String {
+pub fn shows(text: &str) -> String {
     let text = serde_json::to_string(text).unwrap();
     format!(
         "document.querySelector('tidings-overlay')?.shadowRoot.querySelector('pre').innerText.includes({text}) === true"
     )
 }
 
-const NOT_SHOWN: &str = "document.querySelector('tidings-overlay') === null";
+pub const NOT_SHOWN: &str = "document.querySelector('tidings-overlay') === null";
 
-fn press(page: &mut Page, key: &str) {
+pub fn press(page: &mut Page, key: &str) {
     let code = match key {
         "Escape" => 27,
         "Tab" => 9,

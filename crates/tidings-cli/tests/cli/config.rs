@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::support::program::until;
-use super::{Folder, Server, ask, finished, get, tidings};
+use super::{Folder, Server, Stream, ask, finished, get, tidings};
 
 /// The program in a folder below `root`.
 fn tidings_in(folder: &Folder, below: &str) -> Command {
@@ -232,6 +232,86 @@ fn a_redirect_takes_the_rest_of_the_path_along_but_never_another_host() {
     assert_eq!(redirect.header("location"), Some("/new//evil.example"));
     // Whatever the method.
     assert_eq!(ask(server.port, "POST", "/old/a", &[]).status, 302);
+}
+
+#[test]
+fn a_folder_can_be_mounted_under_a_path_of_its_own() {
+    let folder = Folder::new(&[
+        (
+            "tidings.toml",
+            "[serve]\ndir = \"public\"\nmounts = { \"/docs\" = \"docs/html\", \"/docs/api\" = \"api\" }",
+        ),
+        ("public/index.html", "<p>site"),
+        ("public/docs-old.html", "<p>old"),
+        ("public/docs/hidden.html", "<p>hidden"),
+        ("docs/html/index.html", "<p>docs"),
+        ("docs/html/sub/a.txt", "a"),
+        ("docs/html/with-index/index.html", "<p>with"),
+        ("docs/conf.py", "secret"),
+        ("api/b.txt", "b"),
+    ]);
+    let server = Server::run(&mut tidings_in(&folder, ""));
+    let text = |path: &str| get(server.port, path).text();
+    assert!(text("/").contains("<p>site"));
+    assert!(text("/docs/").contains("<p>docs"));
+    assert_eq!(text("/docs/sub/a.txt"), "a");
+    assert_eq!(text("/docs/api/b.txt"), "b");
+    // Only whole segments count.
+    assert!(text("/docs-old").contains("<p>old"));
+    let redirect = |path: &str| get(server.port, path).header("location").map(str::to_owned);
+    assert_eq!(redirect("/docs?q").as_deref(), Some("/docs/?q"));
+    assert_eq!(
+        redirect("/docs/with-index").as_deref(),
+        Some("/docs/with-index/")
+    );
+    assert_eq!(
+        redirect("/docs//sub//a.txt").as_deref(),
+        Some("/docs/sub/a.txt")
+    );
+    // The mount takes the place of the folder, and nothing around it is served.
+    for path in [
+        "/docs/hidden.html",
+        "/docs/../conf.py",
+        "/docs/%2e%2e/conf.py",
+        "/docs/..%2fconf.py",
+    ] {
+        assert_eq!(get(server.port, path).status, 404, "{path}");
+    }
+    let listing = text("/docs/sub/");
+    assert!(listing.contains("href=\"/docs/sub/\""), "{listing}");
+    assert_eq!(ask(server.port, "OPTIONS", "*", &[]).status, 204);
+    // A change has the address under which the file is served.
+    let mut stream = Stream::open(server.port, &[]);
+    stream.event();
+    folder.save("docs/html/sub/a.txt", "other");
+    let (_, said) = stream.change();
+    assert_eq!(said["changes"][0]["path"], "/docs/sub/a.txt");
+    let page = ask(
+        server.port,
+        "GET",
+        "/docs/",
+        &["Accept: text/html", "Sec-Fetch-Mode: navigate"],
+    );
+    assert!(page.text().contains("/docs/index.html"), "{}", page.text());
+}
+
+#[test]
+fn a_file_that_is_served_twice_changes_under_both_addresses() {
+    let folder = Folder::new(&[
+        ("tidings.toml", "[serve]\nmounts = { \"/d\" = \"docs\" }"),
+        ("docs/a.txt", "a"),
+    ]);
+    let server = Server::run(&mut tidings_in(&folder, ""));
+    let mut stream = Stream::open(server.port, &[]);
+    stream.event();
+    folder.save("docs/a.txt", "b");
+    let (_, said) = stream.change();
+    let paths = said["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| &change["path"]);
+    assert_eq!(paths.collect::<Vec<_>>(), ["/d/a.txt", "/docs/a.txt"]);
 }
 
 /// A backend that answers every request with this page, and with its own path as a header.

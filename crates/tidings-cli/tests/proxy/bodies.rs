@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::support::program::Server;
+use crate::support::program::{PATIENCE, Server};
 use crate::{Backend, Client, proxy, request};
 
 const PIECE: usize = 64 * 1024;
@@ -202,6 +202,25 @@ fn a_body_that_the_backend_refuses_is_not_sent() {
 }
 
 #[test]
+fn an_answer_that_comes_before_the_whole_body_passes_at_once() {
+    let backend = Backend::start(|mut conn| {
+        conn.request();
+        conn.send("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno");
+        // It reads no more, and the client goes on sending.
+        conn.bytes(1);
+        conn.socket().peek(&mut [0]).unwrap();
+        std::thread::park_timeout(PATIENCE);
+    });
+    let server = proxy(&backend, &[]);
+    let mut client = Client::connect(server.port);
+    client.ask("POST", "/", &["Content-Length: 1000000000"]);
+    client.wire.send(vec![b'x'; 100_000]);
+    let head = client.wire.head();
+    assert_eq!(head.status(), 401, "{head:?}");
+    assert_eq!(client.wire.body(&head).text(), "no");
+}
+
+#[test]
 fn a_body_that_the_backend_wants_is_asked_for() {
     let backend = Backend::start(|mut conn| {
         let head = conn.request();
@@ -243,9 +262,7 @@ fn an_event_of_the_apps_own_stream_passes_at_once_and_leaving_it_is_noticed() {
     assert_eq!(head.get("content-type"), Some("text/event-stream"));
     assert_eq!(client.wire.chunk().unwrap(), b"data: 1\n\n");
     drop(client);
-    heard
-        .recv_timeout(crate::support::program::PATIENCE)
-        .unwrap();
+    heard.recv_timeout(PATIENCE).unwrap();
 }
 
 #[test]
@@ -262,9 +279,7 @@ fn a_client_that_leaves_before_there_is_an_answer_cancels_the_request() {
     client.ask("GET", "/long-poll", &[]);
     backend.request(0);
     drop(client);
-    heard
-        .recv_timeout(crate::support::program::PATIENCE)
-        .unwrap();
+    heard.recv_timeout(PATIENCE).unwrap();
 }
 
 #[test]

@@ -15,10 +15,18 @@
 mod backend;
 mod bodies;
 mod broken;
+#[path = "../browser/chromium.rs"]
+#[expect(
+    dead_code,
+    clippy::needless_pass_by_value,
+    reason = "these tests use a part of it; JSON that is made for the call"
+)]
+mod chromium;
 mod heads;
 mod inject;
 mod outage;
 mod own_paths;
+mod pages;
 mod pool;
 mod routes;
 mod smuggling;

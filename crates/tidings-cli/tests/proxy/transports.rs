@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::{Ipv6Addr, TcpListener};
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Version};
@@ -19,13 +19,31 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 
-use crate::support::program::{Server, tidings};
+use crate::support::program::{PATIENCE, Server, tidings};
 use crate::{Backend, Client, proxy_to};
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// Says how it was asked, and sends the body back with a trailer.
-async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+/// Tells when it is dropped.
+struct Told(mpsc::Sender<()>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+/// Says how it was asked, and sends the body back with a trailer. `/silent` is never answered; that it was
+/// cancelled is told.
+async fn answer(
+    request: Request<Incoming>,
+    cancelled: mpsc::Sender<()>,
+) -> Result<Response<Body>, Infallible> {
+    if request.uri().path() == "/silent" {
+        let _told = Told(cancelled.clone());
+        let _ = cancelled.send(());
+        std::future::pending::<()>().await;
+    }
     let version = match request.version() {
         Version::HTTP_2 => "2",
         _ => "1.1",
@@ -47,8 +65,13 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible
     Ok(builder.body(body.boxed_unsync()).unwrap())
 }
 
-async fn serve(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, is_h2: bool) {
+async fn serve(
+    io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    is_h2: bool,
+    cancelled: mpsc::Sender<()>,
+) {
     let io = TokioIo::new(io);
+    let answer = |request| answer(request, cancelled.clone());
     // An error means that the client has left.
     let _ = match is_h2 {
         true => {
@@ -67,6 +90,8 @@ async fn serve(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, is_h2: 
 /// A backend that hyper serves. It lives as long as its runtime.
 struct Hyper {
     port: u16,
+    /// Told when a silent request has come, and when it is cancelled.
+    silent: mpsc::Receiver<()>,
     _runtime: Runtime,
 }
 
@@ -99,22 +124,24 @@ impl Hyper {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0");
         let listener = runtime.block_on(listener).unwrap();
         let port = listener.local_addr().unwrap().port();
+        let (told, silent) = mpsc::channel();
         runtime.spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
-                let tls = tls.clone();
+                let (tls, told) = (tls.clone(), told.clone());
                 tokio::spawn(async move {
                     let Some(tls) = tls else {
-                        return serve(tcp, true).await;
+                        return serve(tcp, true, told).await;
                     };
                     if let Ok(io) = tls.accept(tcp).await {
                         let is_h2 = io.get_ref().1.alpn_protocol() == Some(b"h2");
-                        serve(io, is_h2).await;
+                        serve(io, is_h2, told).await;
                     }
                 });
             }
         });
         Hyper {
             port,
+            silent,
             _runtime: runtime,
         }
     }
@@ -189,11 +216,16 @@ fn a_certificate_that_is_not_trusted_is_refused_with_a_hint() {
 
 #[test]
 fn plain_http_in_place_of_tls_is_told() {
-    let backend = Backend::answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    let backend = Backend::start(|mut conn| {
+        conn.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        conn.rest();
+    });
     let url = format!("https://localhost:{}", backend.port());
     let server = proxy_to(&url, &["--insecure"]);
-    let (head, _) = Client::get(server.port, "/", &[]);
+    let (head, body) = Client::get(server.port, "/", &[]);
     assert_eq!(head.status(), 502);
+    let text = body.text();
+    assert!(text.starts_with("No TLS connection to https://"), "{text}");
 }
 
 #[test]
@@ -250,4 +282,23 @@ fn a_backend_on_a_unix_socket() {
     let (head, body) = Client::get(missing.port, "/", &[]);
     assert_eq!(head.status(), 502);
     assert!(body.text().contains("there is no such socket"));
+}
+
+#[test]
+fn a_silent_request_over_http_2_is_cancelled_alone_when_its_client_leaves() {
+    let backend = Hyper::h2c();
+    let server = proxy_to(&format!("h2c://localhost:{}", backend.port), &[]);
+    let open = || {
+        let mut client = Client::connect(server.port);
+        client.ask("GET", "/silent", &[]);
+        backend.silent.recv_timeout(PATIENCE).unwrap();
+        client
+    };
+    let (left, other) = (open(), open());
+    drop(left);
+    backend.silent.recv_timeout(PATIENCE).unwrap();
+    check_echo(&server, "2");
+    assert!(backend.silent.try_recv().is_err(), "the other one goes on");
+    drop(other);
+    backend.silent.recv_timeout(PATIENCE).unwrap();
 }

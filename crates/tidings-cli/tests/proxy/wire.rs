@@ -1,7 +1,7 @@
 //! HTTP/1.1 by hand, as both sides speak it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 
 use crate::support::program::PATIENCE;
 
@@ -184,10 +184,6 @@ impl Wire {
             }
         }
         rest
-    }
-
-    pub fn finish_sending(&self) {
-        let _ = self.socket().shutdown(Shutdown::Write);
     }
 
     /// Closes the connection with a reset.

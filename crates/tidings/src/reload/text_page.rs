@@ -20,6 +20,11 @@ const STYLE: &str = include_str!("client/problem.css");
 const EMPTY: &str = "The response has no content. ";
 const AFTER: &str = "This page reloads when something is saved.</p></main></body></html>\n";
 
+/// The page for this status without any text, behind a script element.
+pub(super) fn blank(status: StatusCode) -> Bytes {
+    Bytes::from(before(status, "") + &after(EMPTY))
+}
+
 /// What comes before the text.
 pub(super) fn before(status: StatusCode, script: &str) -> String {
     let reason = status.canonical_reason().unwrap_or("Error");
@@ -31,6 +36,10 @@ pub(super) fn before(status: StatusCode, script: &str) -> String {
          <style>\n{STYLE}</style></head>\n\
          <body class=\"page\"><main class=\"panel\"><h1>{title}</h1>\n<pre tabindex=\"0\">\n"
     )
+}
+
+fn after(remark: &str) -> String {
+    format!("</pre>\n<p class=\"foot\">{remark}{AFTER}")
 }
 
 pin_project! {
@@ -92,8 +101,7 @@ impl<B: Body> Body for TextPage<B> {
                 None => {
                     *this.is_done = true;
                     let empty = if *this.has_text { "" } else { EMPTY };
-                    let after = format!("</pre>\n<p class=\"foot\">{empty}{AFTER}");
-                    return data(Bytes::from(after));
+                    return data(Bytes::from(after(empty)));
                 }
             }
         }

@@ -48,9 +48,10 @@ impl Outage {
         }
     }
 
-    /// Tells a page whether it may reload. The backend is asked only after it has not answered.
+    /// Tells a page whether it may reload. The backend is asked, because it may have ended since its last
+    /// answer: then the page stays, with what was typed into it.
     pub(super) async fn ready(&self) -> Response<files::Body> {
-        if !self.is_down.load(Ordering::Relaxed) || self.upstream.is_listening().await {
+        if self.upstream.is_listening().await {
             return plain(StatusCode::NO_CONTENT, "");
         }
         let mut response = plain(StatusCode::BAD_GATEWAY, "the backend does not answer\n");

@@ -41,7 +41,8 @@ pub(super) struct App {
     pub(super) has_refused_opaque: AtomicBool,
     /// The port that is listened on.
     pub(super) port: u16,
-    pub(super) files: Files,
+    /// The folders that are served, those with the longest path first. The last one is for every path.
+    pub(super) files: Vec<Files>,
     pub(super) routes: Routes,
     pub(super) passing: Passing,
     pub(super) rules: Arc<LiveRules>,
@@ -115,8 +116,11 @@ impl App {
                 let response = match rules.redirect(request.uri()) {
                     Some(redirect) => redirected(redirect, &rules, path),
                     None => {
-                        let response = self.files.respond(&request, Some(peer), &*self.pages);
-                        let mut response = response.await;
+                        let is_for = |files: &&Files| files.below_mount(path).is_some();
+                        let mut response = match self.files.iter().find(is_for) {
+                            Some(files) => files.respond(&request, Some(peer), &*self.pages).await,
+                            None => plain(StatusCode::NOT_FOUND, "not found\n"),
+                        };
                         rules.set_headers(path, response.headers_mut());
                         response
                     }

@@ -344,6 +344,16 @@ mod tests {
                 "starts with a slash",
             ),
             (
+                "[serve]\nmounts = { \"/a/../b\" = \"x\" }",
+                "2:12",
+                "is not a path such as /docs",
+            ),
+            (
+                "[serve]\nmounts = { \"/\" = \"x\" }",
+                "2:12",
+                "is not a path such as /docs",
+            ),
+            (
                 "[serve]\nproxy = { \"/api\" = \"x\" }",
                 "2:20",
                 "for example: proxy",
