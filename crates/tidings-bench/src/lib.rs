@@ -96,10 +96,21 @@ impl Process {
     pub fn memory_bytes(&self) -> u64 {
         let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.id()));
         let text = text.unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        kib.unwrap_or(0) * 1024
+        bytes_in(&text, "Pss:")
     }
+
+    /// The most memory that it has had, in bytes (resident, so with shared libraries).
+    pub fn peak_memory_bytes(&self) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.id()));
+        bytes_in(&text.unwrap_or_default(), "VmHWM:")
+    }
+}
+
+/// The figure in the line of this name, which is in KiB.
+fn bytes_in(text: &str, name: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
 }
 
 /// CPU time in the kernel's ticks: precise enough for a share, too coarse for anything else.

@@ -193,6 +193,11 @@ impl<C: Send + Sync + 'static> Backend<C> {
         })
     }
 
+    /// Whether an instance answers requests now.
+    pub(crate) fn is_healthy(&self) -> bool {
+        matches!(&*self.serving.borrow(), Serving::To(_))
+    }
+
     /// Builds and starts the command again, because these paths changed.
     pub(crate) fn restart_because(&self, paths: Vec<PathBuf>) {
         let _ = self.messages.send(Message::Changed(paths));

@@ -156,7 +156,8 @@ mod tests {
             let mut expected: Vec<_> = expected.into_iter().map(key_of).collect();
             // Arguments without a name.
             expected.extend(match command {
-                "serve" => &["dir"][..],
+                // Mounts are too long to be typed.
+                "serve" => &["dir", "mounts"][..],
                 _ => &["url", "command"],
             });
             let mut keys: Vec<_> = crate::config::file::keys_of(command).collect();

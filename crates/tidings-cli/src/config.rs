@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub(crate) use proxy::{Build, Command, Proxy};
 pub(crate) use route::Route;
-pub(crate) use serve::Serve;
+pub(crate) use serve::{Mount, Serve};
 
 use crate::listen::{Host, Ports};
 use crate::rules::LiveRules;
@@ -55,6 +55,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// The configuration file, for messages.
+    pub(crate) fn config_file_shown(&self) -> Option<String> {
+        let file = self.config_file.as_ref()?;
+        Some(file.display().to_string())
+    }
+
     /// All host names that the server answers to, besides `localhost` and IP addresses.
     pub(crate) fn host_names(&self) -> Vec<String> {
         let mut names = self.allowed_hosts.clone();

@@ -80,6 +80,9 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 pub(crate) struct Options {
     /// Absolute, with symlinks in it unresolved. It may be missing at times.
     pub(crate) root: PathBuf,
+    /// The path under which it is served, without a slash at its end: empty for the whole site. It consists of
+    /// characters that are not percent-encoded.
+    pub(crate) mount: String,
     /// The file, relative to the root, that is served for navigations to missing paths: `index.html`.
     pub(crate) spa: Option<String>,
     /// Serve files outside the root that symlinks lead to.
@@ -152,6 +155,8 @@ pub(crate) struct Files {
 #[derive(Clone, Copy)]
 struct RequestInfo<'a> {
     uri: &'a Uri,
+    /// The path below the mount.
+    path: &'a str,
     headers: &'a HeaderMap,
     peer: Option<IpAddr>,
     navigation: bool,
@@ -187,6 +192,32 @@ impl Files {
         }
     }
 
+    /// The part of a request's path that is below the mount. `None`: the request is for something else.
+    pub(crate) fn below_mount<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let mount = &self.options.mount;
+        let below = path.strip_prefix(mount)?;
+        // `/docs` is not for `/docs-old`.
+        (mount.is_empty() || below.is_empty() || below.starts_with('/')).then_some(below)
+    }
+
+    /// The decoded URL path of a file.
+    fn url_path(&self, path: &RelPath) -> String {
+        format!("{}{}", self.options.mount, path.decoded())
+    }
+
+    fn redirect(&self, to: &RelPath, from: &Uri) -> Response<Body> {
+        let mut location = format!("{}{}", self.options.mount, to.to_url());
+        if let Some(query) = from.query() {
+            location.push('?');
+            location.extend(utf8_percent_encode(query, CONTROLS));
+        }
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+        set(&mut response, LOCATION, &location);
+        set_body(&mut response, Body::empty());
+        response
+    }
+
     pub(crate) fn respond<'a, B>(
         &'a self,
         request: &'a Request<B>,
@@ -198,6 +229,7 @@ impl Files {
         let range = headers.get(RANGE).filter(|_| method == Method::GET);
         let request = RequestInfo {
             uri: request.uri(),
+            path: self.below_mount(request.uri().path()).unwrap_or_default(),
             headers,
             peer,
             navigation: is_navigation(method, headers),
@@ -230,8 +262,14 @@ impl Files {
         request: RequestInfo<'_>,
         pages: &dyn Pages,
     ) -> io::Result<Response<Body>> {
-        let target = match resolve::parse_target(request.uri.path()) {
-            Ok(target) if target.has_empty_segments() => return Ok(redirect(&target, request.uri)),
+        if request.path.is_empty() {
+            let root = RelPath::default().with_trailing_slash();
+            return Ok(self.redirect(&root, request.uri));
+        }
+        let target = match resolve::parse_target(request.path) {
+            Ok(target) if target.has_empty_segments() => {
+                return Ok(self.redirect(&target, request.uri));
+            }
             Ok(target) => Some(target),
             Err(BadTarget::Refused(_)) => None,
             Err(BadTarget::Malformed(why)) => return Ok(errors::bad_request(why)),
@@ -242,7 +280,7 @@ impl Files {
             self.report_missing(target.as_ref(), &choice, pages);
             let link = self.unserved_link(target.as_ref(), &choice, request, pages);
             let response = match (root, choice) {
-                (_, Choice::Redirect(path)) => Some(redirect(&path, request.uri)),
+                (_, Choice::Redirect(path)) => Some(self.redirect(&path, request.uri)),
                 (_, Choice::NotFound) | (None, _) => {
                     Some(not_found_response(request, snippet.as_ref(), link))
                 }
@@ -282,7 +320,7 @@ impl Files {
             },
             None => error,
         };
-        if let Ok(target) = resolve::parse_target(request.uri.path()) {
+        if let Ok(target) = resolve::parse_target(request.path) {
             // Files outside and private files are missing, whether readable or not.
             let link = self.unserved_link(Some(&target), &Choice::NotFound, request, pages);
             if link.as_ref().is_some_and(|link| {
@@ -362,7 +400,7 @@ impl Files {
         pages: &dyn Pages,
     ) -> io::Result<Option<Response<Body>>> {
         let media = Media::of(path.name().unwrap_or_default());
-        let url_path = path.decoded();
+        let url_path = self.url_path(&path);
         let on_disk = path.below(&self.options.root);
         let header = |name: HeaderName| {
             request
@@ -429,7 +467,8 @@ impl Files {
         snippet: Option<&Snippet>,
     ) -> io::Result<Option<Response<Body>>> {
         let script = snippet.map(Snippet::text).unwrap_or_default();
-        let page = blocking(move || listing::page(&root, &path, &script)).await?;
+        let mount = self.options.mount.clone();
+        let page = blocking(move || listing::page(&root, &mount, &path, &script)).await?;
         Ok(page.map(|page| generated_page(StatusCode::OK, page)))
     }
 }
@@ -485,19 +524,6 @@ fn list_header(headers: &HeaderMap, name: HeaderName) -> Option<Vec<u8>> {
 }
 
 /// 307, because browsers cache a 301, and another project may use this port tomorrow.
-fn redirect(to: &RelPath, from: &Uri) -> Response<Body> {
-    let mut location = to.to_url();
-    if let Some(query) = from.query() {
-        location.push('?');
-        location.extend(utf8_percent_encode(query, CONTROLS));
-    }
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
-    set(&mut response, LOCATION, &location);
-    set_body(&mut response, Body::empty());
-    response
-}
-
 fn empty(status: StatusCode, name: HeaderName, value: HeaderValue) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;

@@ -11,7 +11,9 @@ mod accept;
 mod bind;
 mod driver;
 mod framing;
+mod head_timeout;
 mod http_io;
+mod response_body;
 mod stream;
 mod tunnel;
 
@@ -36,7 +38,6 @@ pub(crate) enum Answer<B> {
     /// The response that accepts the request's `Upgrade` (101), without its body, and what becomes of the
     /// connection after it. If the connection cannot be upgraded, the client gets 502 instead, and the
     /// tunnel is dropped.
-    #[allow(dead_code, reason = "the program itself accepts no upgrade")]
     Upgrade(Response<B>, Tunnel),
 }
 

@@ -49,16 +49,18 @@ fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<()> {
             let config = args.config(file.as_ref())?;
             let console = self::console(config.output);
             let reread = move |file: &ConfigFile| args.config(Some(file));
-            let _watcher =
-                path.and_then(|path| follow::follow(&path, config.clone(), reread, &console));
+            if let Some(path) = path {
+                follow::follow(&path, config.clone(), reread, &console);
+            }
             serve::run(&config, &console)
         }
         Command::Proxy(args) => {
             let config = args.config(file.as_ref())?;
             let console = self::console(config.output);
             let reread = move |file: &ConfigFile| args.config(Some(file));
-            let _watcher =
-                path.and_then(|path| follow::follow(&path, config.clone(), reread, &console));
+            if let Some(path) = path {
+                follow::follow(&path, config.clone(), reread, &console);
+            }
             proxy::run(&config, &console)
         }
         Command::Init => init::run(console),

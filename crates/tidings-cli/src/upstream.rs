@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
@@ -81,6 +81,7 @@ struct Context {
     browser: BrowserOrigin,
     is_upgrade: bool,
     expects_continue: bool,
+    takes_trailers: bool,
 }
 
 impl Outgoing {
@@ -132,6 +133,7 @@ impl Outgoing {
             browser,
             is_upgrade,
             expects_continue,
+            takes_trailers: removed.takes_trailers,
         };
         Outgoing { request, context }
     }
@@ -185,8 +187,8 @@ impl Upstream {
         } = outgoing;
         let mut freshness = match may_be_repeated(&request) {
             _ if context.is_upgrade => Freshness::NewHttp1,
-            true => Freshness::Idle,
-            false => Freshness::JustUsed,
+            true => Freshness::Any,
+            false => Freshness::NotIdle,
         };
         loop {
             let lease = match self.pool.lease(freshness).await {
@@ -231,7 +233,8 @@ impl Upstream {
             },
             None => PathAndQuery::from_static("/"),
         };
-        let host = match self.change_host {
+        // Only HTTP/1.0 has requests without.
+        let host = match self.change_host || context.host.is_empty() {
             true => self.target.host_header(),
             false => context.host.clone(),
         };
@@ -275,6 +278,11 @@ impl Upstream {
         if removed.had_coding {
             // RFC 9112 6.3: then a length does not count.
             headers.remove(CONTENT_LENGTH);
+        }
+        if version == Version::HTTP_2 && context.takes_trailers && headers.contains_key(TRAILER) {
+            // RFC 9112 7.1.2: in HTTP/1.1 only a body in chunks has trailers.
+            headers.remove(CONTENT_LENGTH);
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         // RFC 9110 15.2.2 and 15.5.22: with these, the header says which protocol.
         if matches!(

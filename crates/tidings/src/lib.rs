@@ -34,6 +34,27 @@
 //!
 //! In the page: `new EventSource("/server-sent-events").onmessage = event => alert(event.data)`.
 //!
+//! # Hot reloading, in three lines
+//! The feature `reload` has a tower layer that shows every saved template, style sheet and image in the open pages
+//! of an app, and does nothing in a release build: see `reload::Reload`.
+//!
+//! ```no_run
+//! # #[cfg(feature = "reload")]
+//! # mod example {
+//! use axum::Router;
+//! use tidings::reload::Reload;
+//!
+//! # async fn run(routes: Router, listener: tokio::net::TcpListener) -> Result<(), Box<dyn std::error::Error>> {
+//! let reload = Reload::when(cfg!(debug_assertions)).watch(["templates", "static"])?;
+//! let app = routes.layer(reload.layer());
+//! axum::serve(listener, app).with_graceful_shutdown(async move {
+//!     let _ = tokio::signal::ctrl_c().await;
+//!     reload.close().await;
+//! }).await?;
+//! # Ok(()) }
+//! # }
+//! ```
+//!
 //! # The status, then what changes
 //! A newcomer needs the current state before it can make use of changes. Publish the full status
 //! with each change (or [register a callback](Hub::set_status_callback) that makes it): a newcomer gets it once, and then
@@ -108,7 +129,7 @@
 //! | `reload` | `reload`: hot reloading of pages; includes `json` and `watch` |
 
 // The programs in the README compile.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "reload"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 

@@ -1,5 +1,13 @@
 //! Hot reloading: open pages show what was saved.
 //!
+//! [`Reload`] is all of it for an app on axum or anything else that takes tower layers. The rest is for servers that
+//! want only parts of it:
+//! - what is injected is decided by [`Navigation::of`] for a request and [`Navigation::decide`] for its response, and
+//!   carried out by [`Navigation::respond`], which makes a [`PageBody`];
+//! - [`OwnPaths`] says where the script and the stream are, and [`client_response`] is the response with the script;
+//! - [`Reloader`], [`Injector`] and [`InjectBody`] are the pieces below that.
+//!
+//! # How a page stays up to date
 //! A [`Reloader`] publishes changed files as events of a [`Hub`], and says what a page served now must
 //! carry ([`PageState`]): the cursor in the log, and the timestamp of the newest change. An [`Injector`]
 //! inserts the script element with it into the page, and [`CLIENT_JS`] is that script. The page
@@ -32,6 +40,7 @@
 //! | `kind` of a problem | `build_failed`, `backend_exited`, `backend_not_ready` or `backend_unreachable` |
 //! | `text` | pieces of text, some with a style: names separated by blanks, of `bold`, `dim`, `italic`, `underline`, `strike`, `inverse`, `file` (a place in a file), `fg0` to `fg15` and `bg0` to `bg15` (the colours of a terminal), `fg#rrggbb` and `bg#rrggbb` |
 
+mod caching;
 mod guard;
 mod handle;
 mod inject;
@@ -60,6 +69,7 @@ use crate::watch::{Change, ChangeKind, ChangeSet};
 
 use problem::PublishedProblem;
 
+pub use caching::revalidate;
 pub use handle::Reload;
 pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};
 pub use inject_body::InjectBody;
@@ -118,6 +128,8 @@ pub struct Reloader {
     hub: Hub,
     /// `None`: no file has a known address.
     root: Option<PathBuf>,
+    /// The path under which each directory is served, and the directory.
+    mounts: Vec<(String, PathBuf)>,
     // Held while a change is published, so that the cursor and the timestamp of a page always match. A
     // hub in memory never blocks there.
     clock: Mutex<Clock>,
@@ -278,9 +290,23 @@ impl Reloader {
         Reloader {
             hub,
             root,
+            mounts: Vec::new(),
             clock: Mutex::default(),
             users: Users(Box::new(|_| Vec::new())),
         }
+    }
+
+    /// Adds directories that are served under paths of their own, such as `/docs`, without a slash at the
+    /// end. Their changes are published under these paths.
+    #[must_use]
+    pub fn mounts<'a>(
+        mut self,
+        mounts: impl IntoIterator<Item = (&'a str, impl Into<PathBuf>)>,
+    ) -> Reloader {
+        let mounts = mounts.into_iter();
+        self.mounts
+            .extend(mounts.map(|(prefix, dir)| (prefix.to_owned(), dir.into())));
+        self
     }
 
     /// Sets a callback that returns the users of a changed file; they are published with the change. A
@@ -361,7 +387,7 @@ impl Reloader {
     ) -> Result<Published, PublishError> {
         let changes: Vec<_> = changes
             .iter()
-            .map(|change| self.published(change))
+            .flat_map(|change| self.published(change))
             .collect();
         let mut clock = self.clock();
         (clock.newest, clock.tree) = (newest_ms, tree);
@@ -453,25 +479,37 @@ impl Reloader {
         }
     }
 
-    fn published(&self, change: &Change) -> PublishedChange {
-        let mut published = PublishedChange {
-            path: match self.below_root(&change.path) {
-                Some(below) => url_path(below),
-                None => change
-                    .path
-                    .to_string_lossy()
-                    .trim_start_matches('/')
-                    .to_owned(),
-            },
-            kind: match change.kind {
-                ChangeKind::Created => "created",
-                ChangeKind::Modified => "modified",
-                ChangeKind::Removed => "removed",
-            },
-            used_by: Vec::new(),
+    /// The change under each address of the file.
+    fn published(&self, change: &Change) -> impl Iterator<Item = PublishedChange> {
+        let mut paths = self.addresses(&change.path);
+        if paths.is_empty() {
+            let path = change.path.to_string_lossy();
+            paths.push(path.trim_start_matches('/').to_owned());
+        }
+        let kind = match change.kind {
+            ChangeKind::Created => "created",
+            ChangeKind::Modified => "modified",
+            ChangeKind::Removed => "removed",
         };
-        published.used_by = (self.users.0)(&published);
-        published
+        paths.into_iter().map(move |path| {
+            let mut published = PublishedChange {
+                path,
+                kind,
+                used_by: Vec::new(),
+            };
+            published.used_by = (self.users.0)(&published);
+            published
+        })
+    }
+
+    /// The URL paths of a file: none if it is not served. A directory may be both in the root and mounted.
+    fn addresses(&self, path: &Path) -> Vec<String> {
+        let mounted = self.mounts.iter().filter_map(|(prefix, dir)| {
+            let below = path.strip_prefix(dir).ok()?;
+            Some(format!("{prefix}{}", url_path(below)))
+        });
+        let in_root = self.below_root(path).map(url_path);
+        mounted.chain(in_root).collect()
     }
 }
 

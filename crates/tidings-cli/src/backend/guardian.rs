@@ -421,10 +421,8 @@ fn children() -> Vec<Pid> {
     Vec::new()
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
-    #![cfg(target_os = "linux")]
-
     use super::*;
 
     #[test]

@@ -37,11 +37,12 @@ pub(crate) struct SharedArgs {
     pub(super) allow_host: Option<Vec<String>>,
 
     /// Open the browser, at this path if one is given
-    #[arg(short, long, env = "TIDINGS_OPEN", hide_env = true, value_name = "PATH", num_args = 0..=1, default_missing_value = "/", overrides_with = "no_open")]
+    #[arg(short, long, env = "TIDINGS_OPEN", hide_env = true, value_name = "PATH", num_args = 0..=1, default_missing_value = "/")]
     pub(super) open: Option<String>,
 
-    /// Do not open the browser, even if TIDINGS_OPEN is set
-    #[arg(long, overrides_with = "open")]
+    /// Do not open the browser, even if TIDINGS_OPEN or the file says so
+    // Not `overrides_with`: clap would refuse the flag where the variable is set.
+    #[arg(long)]
     pub(super) no_open: bool,
 
     /// Also watch this file or folder; a change in it reloads every page; may be repeated
@@ -78,16 +79,10 @@ pub(crate) struct SharedArgs {
     pub(super) json: Option<bool>,
 
     /// Read the settings from this file [default: tidings.toml, here or in a folder above]
-    #[arg(
-        long,
-        env = "TIDINGS_CONFIG",
-        hide_env = true,
-        value_name = "FILE",
-        overrides_with = "no_config"
-    )]
+    #[arg(long, env = "TIDINGS_CONFIG", hide_env = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
-    /// Do not read a tidings.toml
-    #[arg(long, overrides_with = "config")]
+    /// Do not read a tidings.toml, even if TIDINGS_CONFIG names one
+    #[arg(long)]
     pub(super) no_config: bool,
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -12,7 +12,7 @@ use tidings::reload::CLIENT_JS;
 use crate::files;
 use crate::guard::Refusal;
 use crate::report::{ChangeReporter, PageReport};
-use crate::rules::Redirect;
+use crate::rules::{Redirect, Rules};
 
 /// The largest report of a page, in bytes.
 const REPORT_LIMIT: usize = 1024;
@@ -51,6 +51,11 @@ pub(super) fn client_script(method: &Method) -> Response<files::Body> {
         CACHE_CONTROL,
         HeaderValue::from_static("max-age=31536000, immutable"),
     );
+    // WHATWG HTML 7.1.4: a page with an embedder policy starts only workers that have one, too.
+    headers.insert(
+        HeaderName::from_static("cross-origin-embedder-policy"),
+        HeaderValue::from_static("require-corp"),
+    );
     response
 }
 
@@ -64,12 +69,14 @@ pub(super) fn script(text: &'static str) -> Response<files::Body> {
     response
 }
 
-pub(super) fn redirected(redirect: Redirect) -> Response<files::Body> {
+/// The answer to a request that a rule redirects.
+pub(super) fn redirected(redirect: Redirect, rules: &Rules, path: &str) -> Response<files::Body> {
     let mut response = plain(redirect.status, "");
     let headers = response.headers_mut();
     headers.insert(LOCATION, redirect.location);
     // A browser would keep a permanent redirect for ever, also when the rule is gone.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    rules.set_headers(path, headers);
     response
 }
 

@@ -11,38 +11,59 @@ use tidings::reload::PageBody;
 
 use crate::files;
 use crate::listen::Answer;
-use crate::rules::Rules;
 use crate::upstream::{Decoded, UpstreamBody};
 
-pub(super) enum Body {
+pub(super) struct Body {
+    kind: Kind,
+    /// An error that has not been told yet.
+    failed: Option<io::Error>,
+    /// Dropped with the body.
+    #[expect(dead_code, reason = "it is kept for what happens when it is dropped")]
+    kept: Option<Box<dyn Send>>,
+}
+
+enum Kind {
     /// A file, or something of the server's own.
     Own(files::Body),
     /// What a backend sends, as it is.
     Upstream(UpstreamBody),
     /// A page of a backend, with the script.
     Page(Box<PageBody<Decoded<UpstreamBody>>>),
-    /// One of these, and what is dropped with it.
-    Holding(Box<(Body, Box<dyn Send>)>),
 }
 
 impl Body {
+    fn new(kind: Kind) -> Body {
+        Body {
+            kind,
+            failed: None,
+            kept: None,
+        }
+    }
+
     /// Keeps this until the body is sent.
     pub(super) fn holding(self, kept: impl Send + 'static) -> Body {
-        Body::Holding(Box::new((self, Box::new(kept))))
+        Body {
+            kept: Some(Box::new(kept)),
+            ..self
+        }
+    }
+
+    pub(super) fn own(body: files::Body) -> Body {
+        Body::new(Kind::Own(body))
+    }
+
+    pub(super) fn upstream(body: UpstreamBody) -> Body {
+        Body::new(Kind::Upstream(body))
+    }
+
+    pub(super) fn page(body: PageBody<Decoded<UpstreamBody>>) -> Body {
+        Body::new(Kind::Page(Box::new(body)))
     }
 }
 
 /// An answer of the server's own.
 pub(super) fn own(response: Response<files::Body>) -> Answer<Body> {
-    Answer::Response(response.map(Body::Own))
-}
-
-/// The answer of a backend, with the headers that rules set for this path.
-pub(super) fn with_headers(mut answer: Answer<Body>, rules: &Rules, path: &str) -> Answer<Body> {
-    if let Answer::Response(response) = &mut answer {
-        rules.set_headers(path, response.headers_mut());
-    }
-    answer
+    Answer::Response(response.map(Body::own))
 }
 
 impl http_body::Body for Body {
@@ -53,29 +74,41 @@ impl http_body::Body for Body {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match self.get_mut() {
-            Body::Own(body) => Pin::new(body).poll_frame(cx),
-            Body::Upstream(body) => Pin::new(body).poll_frame(cx),
-            Body::Page(body) => Pin::new(&mut **body).poll_frame(cx),
-            Body::Holding(held) => Pin::new(&mut held.0).poll_frame(cx),
+        let this = self.get_mut();
+        if let Some(error) = this.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let polled = match &mut this.kind {
+            Kind::Own(body) => Pin::new(body).poll_frame(cx),
+            Kind::Upstream(body) => Pin::new(body).poll_frame(cx),
+            Kind::Page(body) => Pin::new(&mut **body).poll_frame(cx),
+        };
+        match polled {
+            // hyper closes the connection without sending what it has buffered. So it gets the chance to send
+            // that first, the head included.
+            Poll::Ready(Some(Err(error))) => {
+                this.failed = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            polled => polled,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Body::Own(body) => body.is_end_stream(),
-            Body::Upstream(body) => body.is_end_stream(),
-            Body::Page(body) => body.is_end_stream(),
-            Body::Holding(held) => held.0.is_end_stream(),
+        match &self.kind {
+            _ if self.failed.is_some() => false,
+            Kind::Own(body) => body.is_end_stream(),
+            Kind::Upstream(body) => body.is_end_stream(),
+            Kind::Page(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Body::Own(body) => body.size_hint(),
-            Body::Upstream(body) => body.size_hint(),
-            Body::Page(body) => body.size_hint(),
-            Body::Holding(held) => held.0.size_hint(),
+        match &self.kind {
+            Kind::Own(body) => body.size_hint(),
+            Kind::Upstream(body) => body.size_hint(),
+            Kind::Page(body) => body.size_hint(),
         }
     }
 }

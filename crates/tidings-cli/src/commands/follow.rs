@@ -31,13 +31,13 @@ struct Follower<C, F> {
     waiting: Vec<&'static str>,
 }
 
-/// Follows the file until the watcher is dropped. `running` is what the server was started with.
+/// Follows the file until the process ends. `running` is what the server was started with.
 pub(crate) fn follow<C: Config>(
     file: &Path,
     running: C,
     reread: impl Fn(&ConfigFile) -> anyhow::Result<C> + Send + 'static,
     console: &Arc<Console>,
-) -> Option<Watcher> {
+) {
     let mut options = watch::Options::new([file]);
     options.gitignore = false;
     // A link to a file elsewhere is the user's own affair.
@@ -59,11 +59,11 @@ pub(crate) fn follow<C: Config>(
         _ => {}
     });
     match watcher {
-        Ok(watcher) => Some(watcher),
+        // Dropped, it would wait for its thread, which may be blocked by a file system.
+        Ok(watcher) => std::mem::forget(watcher),
         Err(error) => {
             let message = format!("changes of {} are not noticed: {error}", file.display());
             console.warn(&message, error.hint().as_deref());
-            None
         }
     }
 }

@@ -15,12 +15,15 @@ use super::body::Body;
 use crate::files::{self, Pages};
 use crate::listen::{Answer, Tunnel};
 use crate::pages::LivePages;
+use crate::rules::LiveRules;
 use crate::upstream::{Client, Codings, Decoded, Error, Outgoing, Upstream, UpstreamBody};
 
 /// What pages of a backend get.
 pub(super) struct Passing {
     pub(super) reloader: Arc<Reloader>,
     pub(super) pages: Arc<LivePages>,
+    /// Headers that are set in responses.
+    pub(super) rules: Arc<LiveRules>,
     /// The addresses of the script and of the event stream.
     pub(super) client_url: String,
     pub(super) stream: String,
@@ -90,14 +93,18 @@ impl Passing {
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let tunnel = Tunnel::after(hyper::upgrade::on(&mut response));
-            let response = response.map(|_| Body::Own(files::Body::whole("")));
+            let response = response.map(|_| Body::own(files::Body::whole("")));
             return Ok(Answer::Upgrade(response, tunnel));
         }
+        tidings::reload::revalidate(response.headers_mut());
+        // Before the script is added: a policy that is set here must allow it.
+        let rules = self.rules.current();
+        rules.set_headers(&asked.path, response.headers_mut());
         Ok(Answer::Response(match (&asked.navigation, state) {
             (Some(navigation), Some(state)) => {
                 self.inject(navigation, &state, &asked.path, response)
             }
-            _ => response.map(Body::Upstream),
+            _ => response.map(Body::upstream),
         }))
     }
 
@@ -119,7 +126,7 @@ impl Passing {
                 if let Some(why) = why {
                     self.pages.not_injected(path, why);
                 }
-                return response.map(Body::Upstream);
+                return response.map(Body::upstream);
             }
             // It was decided that there is none.
             (_, None) => Codings::default(),
@@ -133,7 +140,7 @@ impl Passing {
             .map(|mut body| {
                 let (pages, path) = (Arc::clone(&self.pages), path.to_owned());
                 body.on_left_alone(move |why| pages.not_injected(&path, why));
-                Body::Page(Box::new(body))
+                Body::page(body)
             })
     }
 

@@ -48,7 +48,7 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     let reloader = Arc::new(Reloader::new(hub.clone(), &root));
     let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
     let paths = OwnPaths::default();
-    let passing = passing(&reloader, console, &paths);
+    let passing = passing(config, &reloader, console, &paths);
     // The command is prepared within the runtime.
     let entered = runtime.enter();
     let backing = Arc::new(backing(config, &root, &reloader, console)?);
@@ -59,7 +59,6 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
         paths,
         backing: Arc::clone(&backing),
         passing,
-        rules: Arc::clone(&config.rules),
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
         reporter: Arc::clone(&reporter),
     });
@@ -113,7 +112,12 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn passing(reloader: &Arc<Reloader>, console: &Arc<Console>, paths: &OwnPaths) -> Passing {
+fn passing(
+    config: &Proxy,
+    reloader: &Arc<Reloader>,
+    console: &Arc<Console>,
+    paths: &OwnPaths,
+) -> Passing {
     // For its messages: the pages of a backend come from no file.
     let pages = LivePages::new(
         Arc::clone(reloader),
@@ -125,6 +129,7 @@ fn passing(reloader: &Arc<Reloader>, console: &Arc<Console>, paths: &OwnPaths) -
     Passing {
         reloader: Arc::clone(reloader),
         pages: Arc::new(pages),
+        rules: Arc::clone(&config.rules),
         client_url: paths.client_url().to_owned(),
         stream: paths.stream().to_owned(),
     }

@@ -11,6 +11,7 @@ mod routes;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -37,6 +38,9 @@ use routes::Routes;
 /// Serves until a signal ends the process.
 pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> {
     let root = root_of(&config.dir)?;
+    let mounts = config.mounts.iter();
+    let mounts = mounts.map(|mount| Ok((&*mount.prefix, root_of(&mount.dir)?)));
+    let mounts = mounts.collect::<anyhow::Result<Vec<_>>>()?;
     let backends: Vec<_> = config.proxy.iter().map(|route| &route.target).collect();
     let listeners = server::bind(&config.server, &backends)?;
     let runtime = server::runtime()?;
@@ -44,6 +48,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     let referrers = Arc::new(Referrers::default());
     let requests = Arc::clone(&referrers);
     let reloader = Reloader::new(hub.clone(), &root)
+        .mounts(mounts.iter().map(|(prefix, dir)| (*prefix, dir)))
         .used_by(move |change| requests.users_of(&change.path, change.kind == "removed"));
     let reloader = Arc::new(reloader);
     let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
@@ -58,6 +63,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     );
     let pages = Arc::new(pages);
     let passing = Passing {
+        rules: Arc::clone(&config.rules),
         reloader: Arc::clone(&reloader),
         client_url: pages.client_url().to_owned(),
         stream: STREAM_PATH.to_owned(),
@@ -70,7 +76,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         guard: Guard::new(config.server.host_names()),
         frame_host,
         has_refused_opaque: false.into(),
-        files: Files::new(config.files(&root)),
+        files: folders(config, &root, &mounts),
         rules: Arc::clone(&config.rules),
         pages,
         referrers,
@@ -85,7 +91,9 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         let handle = move |request, peer| Arc::clone(&app).answer(request, peer);
         let accepting = Accepting::start(listeners.sockets, handle)?;
         // Before the banner, so that a folder that cannot be watched is reported instead of it.
-        let options = config.watch_options(&root);
+        let mounted = mounts.iter().map(|(_, dir)| dir);
+        let roots: Vec<_> = iter::once(&root).chain(mounted).cloned().collect();
+        let options = config.watch_options(&roots);
         let started = server::start_watching(options, Some, &reloader, &reporter, console)?;
         // It cannot be set already: this is the only place that does.
         let _ = watcher.set(started);
@@ -102,6 +110,18 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     runtime.shutdown_background();
     std::mem::forget(watcher);
     Ok(())
+}
+
+/// The folders that are served, those with the longest path first.
+fn folders(config: &Serve, root: &Path, mounts: &[(&str, PathBuf)]) -> Vec<Files> {
+    let mut all: Vec<_> = mounts
+        .iter()
+        .map(|(prefix, dir)| (*prefix, &**dir))
+        .collect();
+    all.push(("", root));
+    all.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+    let options = all.iter().map(|(prefix, dir)| config.files(dir, prefix));
+    options.map(Files::new).collect()
 }
 
 fn root_of(dir: &Path) -> anyhow::Result<PathBuf> {

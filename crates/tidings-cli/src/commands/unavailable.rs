@@ -15,6 +15,7 @@ fn title(target: &Target, kind: ErrorKind) -> String {
     match kind {
         ErrorKind::Unreachable => format!("No answer from {target}"),
         ErrorKind::Certificate => format!("The certificate of {target} is not trusted"),
+        ErrorKind::Tls => format!("No TLS connection to {target}"),
         ErrorKind::Closed => format!("{target} closed the connection without an answer"),
         ErrorKind::NotHttp => format!("The answer of {target} is not valid HTTP"),
         ErrorKind::Request => format!("The request could not be sent to {target}"),
@@ -34,7 +35,9 @@ pub(super) fn problem(target: &Target, error: &Error) -> Problem {
         ErrorKind::Unreachable => hint(target),
         ErrorKind::Certificate => "--insecure does not check it".to_owned(),
         ErrorKind::Closed => "its own output may say why".to_owned(),
-        ErrorKind::NotHttp => "check the scheme and the port of the URL".to_owned(),
+        ErrorKind::NotHttp | ErrorKind::Tls => {
+            "check the scheme and the port of the URL".to_owned()
+        }
         ErrorKind::Request => String::new(),
     };
     let text = format!("{}\n\n{hint}\n", error.reason());
@@ -43,6 +46,14 @@ pub(super) fn problem(target: &Target, error: &Error) -> Problem {
         &title(target, error.kind),
         text,
     )
+}
+
+/// Marks a response as one that is not the backend's.
+pub(super) fn set_problem(response: &mut Response<files::Body>, kind: ProblemKind) {
+    response.headers_mut().insert(
+        HeaderName::from_static(PROBLEM_HEADER),
+        HeaderValue::from_static(kind.as_str()),
+    );
 }
 
 /// The form in which who asks can read what has happened.
@@ -112,10 +123,7 @@ impl Wanted {
         let mut response = plain(status, text);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(
-            HeaderName::from_static(PROBLEM_HEADER),
-            HeaderValue::from_static(problem.kind().as_str()),
-        );
+        set_problem(&mut response, problem.kind());
         response
     }
 }

@@ -20,6 +20,7 @@ pub(crate) use find::Wanted;
 pub(crate) use values::{Proxied, SwitchOr};
 
 use crate::backend::Signal;
+use crate::config::Mount;
 use crate::files::Compress;
 use crate::listen::Host;
 use crate::report::{Console, HintedError};
@@ -83,6 +84,8 @@ pub(crate) enum Run {
 #[serde(rename_all = "kebab-case", default, expecting = "a section, [serve]")]
 pub(crate) struct Serve {
     pub(crate) dir: Option<PathBuf>,
+    #[serde(deserialize_with = "values::mounts")]
+    pub(crate) mounts: Option<Vec<Mount>>,
     #[serde(deserialize_with = "values::routes")]
     pub(crate) proxy: Option<Vec<Proxied>>,
     /// `true` is `index.html`.
@@ -142,9 +145,15 @@ impl ConfigFile {
     /// As if it were in the working directory.
     #[cfg(test)]
     pub(crate) fn of_text(text: &str) -> ConfigFile {
+        ConfigFile::of_text_in("", text)
+    }
+
+    /// As if it were in this folder.
+    #[cfg(test)]
+    pub(crate) fn of_text_in(folder: &str, text: &str) -> ConfigFile {
         ConfigFile {
-            shown: PathBuf::from(NAME),
-            base: PathBuf::new(),
+            shown: Path::new(folder).join(NAME),
+            base: PathBuf::from(folder),
             settings: mistake::parse(text, Path::new(NAME)).expect("a valid file"),
         }
     }
@@ -192,5 +201,56 @@ impl std::str::FromStr for Run {
             "proxy" => Ok(Run::Proxy),
             _ => Err("expected \"serve\" or \"proxy\"".to_owned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+
+    #[test]
+    fn the_reference_has_a_row_for_each_key() {
+        let text = std::fs::read_to_string(format!("{DOCS}/configuration.md")).unwrap();
+        // What is before the first section is about the top of the file.
+        let (top, sections) = text.split_once("\n## `[serve]`").unwrap();
+        let sections = format!("\n## `[serve]`{sections}");
+        for (section, text) in [("", top)].into_iter().chain(
+            sections
+                .split("\n## `[")
+                .skip(1)
+                .map(|part| (part.split(']').next().unwrap().trim_matches('['), part)),
+        ) {
+            let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+            let mut rows: Vec<_> = rows.filter_map(|row| row.split('`').next()).collect();
+            let keys = keys::names(section).filter(|key| keys::find(section, key).is_some());
+            let mut keys: Vec<_> = keys.collect();
+            rows.sort_unstable();
+            keys.sort_unstable();
+            assert_eq!(rows, keys, "{section:?}");
+        }
+    }
+
+    #[test]
+    fn every_file_in_the_documentation_is_valid() {
+        let mut n_files = 0;
+        let docs = std::fs::read_dir(DOCS).unwrap();
+        let docs = docs.map(|entry| entry.unwrap().path());
+        for path in docs.chain([PathBuf::from(format!("{DOCS}/../README.md"))]) {
+            if path.extension().is_none_or(|extension| extension != "md") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let blocks = text.split("```toml\n").skip(1);
+            let blocks = blocks.filter_map(|block| block.split("```").next());
+            for block in blocks.filter(|block| !block.contains("dependencies")) {
+                if let Err(error) = mistake::parse(block, &path) {
+                    panic!("{}: {}\n{block}", error.message, error.hint);
+                }
+                n_files += 1;
+            }
+        }
+        assert!(n_files > 10, "{n_files}");
     }
 }

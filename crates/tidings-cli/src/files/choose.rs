@@ -45,7 +45,7 @@ impl Files {
         if !request.navigation {
             return Ok((root, choice, None));
         }
-        let mut snippet = choice.script_for(request, pages);
+        let mut snippet = choice.script_for(self, request, pages);
         for _ in 0..ATTEMPTS {
             let (root_now, choice_now) = self.choose(target, true)?;
             let settled = choice_now.is_same_page(&choice);
@@ -53,7 +53,7 @@ impl Files {
             if settled {
                 break;
             }
-            snippet = choice.script_for(request, pages);
+            snippet = choice.script_for(self, request, pages);
         }
         Ok((root, choice, snippet))
     }
@@ -146,13 +146,18 @@ impl Choice {
         }
     }
 
-    fn script_for(&self, request: RequestInfo<'_>, pages: &dyn Pages) -> Option<Snippet> {
+    fn script_for(
+        &self,
+        files: &Files,
+        request: RequestInfo<'_>,
+        pages: &dyn Pages,
+    ) -> Option<Snippet> {
         match self {
             Choice::File { path, status, .. } => {
                 if Media::of(path.name()?) != Media::Html {
                     return None;
                 }
-                let url_path = &path.decoded();
+                let url_path = &files.url_path(path);
                 Some(pages.script_for(&match *status {
                     StatusCode::OK => Page::File {
                         url_path,
@@ -162,7 +167,7 @@ impl Choice {
                 }))
             }
             Choice::Listing(path) => Some(pages.script_for(&Page::Listing {
-                url_path: &path.decoded(),
+                url_path: &files.url_path(path),
             })),
             Choice::NotFound => Some(pages.script_for(&Page::NotFound)),
             Choice::Redirect(_) => None,

@@ -24,7 +24,12 @@ struct Entry {
 }
 
 /// The page, or `None` if there is no such directory (any more).
-pub(crate) fn page(root: &Root, path: &RelPath, snippet: &str) -> io::Result<Option<String>> {
+pub(crate) fn page(
+    root: &Root,
+    mount: &str,
+    path: &RelPath,
+    snippet: &str,
+) -> io::Result<Option<String>> {
     let Some(mut entries) = entries(root, path)? else {
         return Ok(None);
     };
@@ -36,9 +41,9 @@ pub(crate) fn page(root: &Root, path: &RelPath, snippet: &str) -> io::Result<Opt
             .then_with(|| a.name.cmp(&b.name))
     });
     Ok(Some(template::page(
-        &path.decoded(),
+        &format!("{mount}{}", path.decoded()),
         snippet,
-        &content(path, &entries),
+        &content(mount, path, &entries),
     )))
 }
 
@@ -70,10 +75,10 @@ fn entries(root: &Root, path: &RelPath) -> io::Result<Option<Vec<Entry>>> {
     Ok(Some(entries))
 }
 
-fn content(path: &RelPath, entries: &[Entry]) -> String {
+fn content(mount: &str, path: &RelPath, entries: &[Entry]) -> String {
     let mut html = String::with_capacity(1024 + entries.len() * 160);
     // Writing to a string cannot fail.
-    let _ = writeln!(html, "<h1>{}</h1>", breadcrumb(path));
+    let _ = writeln!(html, "<h1>{}</h1>", breadcrumb(mount, path));
     if entries.is_empty() {
         html.push_str("<p class=\"dim\">Nothing here yet.</p>");
         return html;
@@ -99,9 +104,9 @@ fn content(path: &RelPath, entries: &[Entry]) -> String {
     html
 }
 
-fn breadcrumb(path: &RelPath) -> String {
-    let mut html = String::from("<a href=\"/\">/</a>");
-    let mut href = String::from("/");
+fn breadcrumb(mount: &str, path: &RelPath) -> String {
+    let mut href = format!("{mount}/");
+    let mut html = format!("<a href=\"{href}\">{href}</a>");
     for name in path.segments() {
         href.push_str(&resolve::percent_encode(name));
         href.push('/');

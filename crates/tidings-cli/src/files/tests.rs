@@ -152,6 +152,7 @@ impl Site {
         let root = dir.path().join("root");
         std::fs::create_dir(&root).unwrap();
         let mut options = Options {
+            mount: String::new(),
             root,
             spa: None,
             follow_symlinks: false,

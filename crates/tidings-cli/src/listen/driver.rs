@@ -14,27 +14,26 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Version};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tidings::http::SseBody;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
-use super::http_io::{Handover, HttpIo, Next, Placeholder};
+use super::head_timeout::HeadTimeout;
+use super::http_io::{Answered, Handover, HttpIo, Next, Placeholder};
+use super::response_body::{ResponseBody, Sending};
 use super::tunnel::{ClientIo, Tunnel};
 use super::{Answer, Io, stream};
-
-/// How long a client may take for a request's head, and how long a connection may be idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long the end of a connection may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -119,45 +118,49 @@ where
     let is_plain = io.plain().is_some();
     let service = service_fn(|request: Request<Incoming>| {
         let (handle, handover) = (Arc::clone(handle), Arc::clone(&handover));
+        let underway = handover.begin();
         Box::pin(async move {
             let is_http_11 = request.version() == Version::HTTP_11;
             let may_upgrade = is_http_11 && asks_for_upgrade(&request);
             let is_last = has_connection_option(request.headers(), "close");
             let answer = handle(request, peer).await;
-            if handover.answer() {
-                return Ok(refused(StatusCode::BAD_REQUEST));
-            }
-            Ok::<_, Infallible>(match answer {
-                Answer::Response(response) => response.map(ResponseBody::Ordinary),
-                Answer::Stream(response)
-                    if is_plain && is_http_11 && !response.body().is_end_stream() =>
-                {
-                    let is_persistent =
-                        !is_last && !has_connection_option(response.headers(), "close");
-                    response.map(|body| {
-                        handover.put(Next::Stream {
-                            body,
-                            is_persistent,
-                        });
-                        ResponseBody::Direct(Placeholder(handover))
-                    })
-                }
-                Answer::Stream(response) => response.map(ResponseBody::Stream),
-                Answer::Upgrade(response, tunnel)
-                    if may_upgrade && response.status() == StatusCode::SWITCHING_PROTOCOLS =>
-                {
-                    handover.put(Next::Tunnel(tunnel));
-                    response.map(|_| ResponseBody::Empty)
-                }
-                Answer::Upgrade(..) => refused(StatusCode::BAD_GATEWAY),
-            })
+            let response = match handover.answer() {
+                Answered::Refused => refused(StatusCode::BAD_REQUEST),
+                Answered::Fine => match answer {
+                    Answer::Response(response) => response.map(ResponseBody::Ordinary),
+                    Answer::Stream(response)
+                        if is_plain && is_http_11 && !response.body().is_end_stream() =>
+                    {
+                        let is_persistent =
+                            !is_last && !has_connection_option(response.headers(), "close");
+                        response.map(|body| {
+                            handover.put(Next::Stream {
+                                body,
+                                is_persistent,
+                            });
+                            ResponseBody::Direct(Placeholder(handover))
+                        })
+                    }
+                    Answer::Stream(response) => response.map(ResponseBody::Stream),
+                    Answer::Upgrade(response, tunnel)
+                        if may_upgrade && response.status() == StatusCode::SWITCHING_PROTOCOLS =>
+                    {
+                        handover.put(Next::Tunnel(tunnel));
+                        response.map(|_| ResponseBody::Empty)
+                    }
+                    Answer::Upgrade(..) => refused(StatusCode::BAD_GATEWAY),
+                },
+            };
+            Ok::<_, Infallible>(response.map(|body| Sending {
+                body,
+                _underway: underway,
+            }))
         })
     });
     let io = HttpIo::new(io, unread, Arc::clone(&handover));
-    let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(io), service);
+    // Without a timer there is no limit of hyper's own for a head.
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(io), service);
+    let mut timeout = HeadTimeout::new();
     let mut shutdown = pin!(shutdown.wait_for(|shutdown| *shutdown));
     let mut is_shutting_down = false;
     let is_fine = poll_fn(|cx| {
@@ -167,7 +170,7 @@ where
         }
         match connection.poll_without_shutdown(cx) {
             Poll::Pending if handover.stream_begins() => Poll::Ready(true),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => timeout.poll(cx, handover.awaits()).map(|()| false),
             // An error means that the client has left or did not send HTTP; neither is reported.
             Poll::Ready(ended) => Poll::Ready(ended.is_ok()),
         }
@@ -234,51 +237,4 @@ fn has_connection_option(headers: &HeaderMap, option: &str) -> bool {
     let values = headers.get_all(CONNECTION).iter();
     let mut options = values.filter_map(|value| value.to_str().ok()?.split(',').into());
     options.any(|mut options| options.any(|found| found.trim().eq_ignore_ascii_case(option)))
-}
-
-/// The body that hyper sends.
-enum ResponseBody<B> {
-    Ordinary(B),
-    /// A stream that stays with hyper.
-    Stream(SseBody),
-    /// A stream that leaves hyper after its head.
-    Direct(Placeholder),
-    Empty,
-}
-
-impl<B: Body<Data = Bytes, Error = io::Error> + Unpin> Body for ResponseBody<B> {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match self.get_mut() {
-            ResponseBody::Ordinary(body) => Pin::new(body).poll_frame(cx),
-            ResponseBody::Stream(body) => Pin::new(body)
-                .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
-            ResponseBody::Direct(placeholder) => placeholder.poll_frame(),
-            ResponseBody::Empty => Poll::Ready(None),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            ResponseBody::Ordinary(body) => body.is_end_stream(),
-            ResponseBody::Stream(body) => body.is_end_stream(),
-            ResponseBody::Direct(_) => false,
-            ResponseBody::Empty => true,
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            ResponseBody::Ordinary(body) => body.size_hint(),
-            ResponseBody::Stream(body) => body.size_hint(),
-            ResponseBody::Direct(_) => SizeHint::default(),
-            ResponseBody::Empty => SizeHint::with_exact(0),
-        }
-    }
 }

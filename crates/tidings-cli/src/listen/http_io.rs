@@ -33,17 +33,39 @@ pub(super) struct Handover {
     head_sent: AtomicBool,
     /// The socket did not accept all that hyper has written, which may include the head.
     socket_blocked: AtomicBool,
-    /// How many requests the handler has answered.
+    /// How many requests the handler got, and how many of them it has answered.
+    begun: AtomicUsize,
     answered: AtomicUsize,
+    /// How many responses hyper has taken to their ends.
+    done: AtomicUsize,
     /// The body of a request was refused.
     is_refused: AtomicBool,
     // Held only to store it and to take it.
     reader: Mutex<Option<Waker>>,
 }
 
+/// What is to be made of a handler's answer.
+pub(super) enum Answered {
+    Fine,
+    /// The body of the request was refused meanwhile.
+    Refused,
+}
+
 impl Handover {
-    /// The handler has answered a request. Returns whether its body was refused meanwhile.
-    pub(super) fn answer(&self) -> bool {
+    /// The handler gets a request.
+    pub(super) fn begin(self: &Arc<Handover>) -> Underway {
+        self.begun.fetch_add(1, Ordering::AcqRel);
+        Underway(Arc::clone(self))
+    }
+
+    /// If hyper waits for the head of a request: how many there were before.
+    pub(super) fn awaits(&self) -> Option<usize> {
+        let begun = self.begun.load(Ordering::Acquire);
+        (begun == self.done.load(Ordering::Acquire)).then_some(begun)
+    }
+
+    /// The handler has answered a request.
+    pub(super) fn answer(&self) -> Answered {
         self.answered.fetch_add(1, Ordering::AcqRel);
         let reader = self
             .reader
@@ -53,7 +75,10 @@ impl Handover {
         if let Some(reader) = reader {
             reader.wake();
         }
-        self.is_refused.load(Ordering::Acquire)
+        match self.is_refused.load(Ordering::Acquire) {
+            true => Answered::Refused,
+            false => Answered::Fine,
+        }
     }
 
     /// Wakes the task when the handler has answered, which is polled by the same task.
@@ -74,6 +99,15 @@ impl Handover {
     /// Whether the head of a stream is with the socket, and the rest may be written there without hyper.
     pub(super) fn stream_begins(&self) -> bool {
         self.head_sent.load(Ordering::Acquire) && !self.socket_blocked.load(Ordering::Acquire)
+    }
+}
+
+/// A response whose end is recorded when this is dropped.
+pub(super) struct Underway(Arc<Handover>);
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.0.done.fetch_add(1, Ordering::AcqRel);
     }
 }
 

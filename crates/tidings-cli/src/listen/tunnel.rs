@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
@@ -29,7 +29,6 @@ pub(crate) struct Tunnel(Box<dyn FnOnce(ClientIo) -> Running + Send>);
 
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-#[allow(dead_code, reason = "the program itself accepts no upgrade")]
 impl Tunnel {
     /// Runs this with the connection. It is dropped when the server shuts down.
     pub(crate) fn new<F>(run: impl FnOnce(ClientIo) -> F + Send + 'static) -> Tunnel
@@ -39,13 +38,8 @@ impl Tunnel {
         Tunnel(Box::new(move |client| Box::pin(run(client))))
     }
 
-    /// Passes bytes both ways.
-    pub(crate) fn to(upstream: Upgraded) -> Tunnel {
-        Tunnel::new(|client| join(client, TokioIo::new(upstream)))
-    }
-
-    /// The same, when the upstream's upgrade is complete: what hyper's client has in the extensions of a
-    /// response (`hyper::upgrade::on(&mut response)`).
+    /// Passes bytes both ways, when the upstream's upgrade is complete: what hyper's client has in the
+    /// extensions of a response (`hyper::upgrade::on(&mut response)`).
     pub(crate) fn after(upgrade: OnUpgrade) -> Tunnel {
         Tunnel::new(|client| async move {
             if let Ok(upstream) = upgrade.await {
@@ -53,9 +47,7 @@ impl Tunnel {
             }
         })
     }
-}
 
-impl Tunnel {
     pub(super) fn run(self, client: ClientIo) -> Running {
         (self.0)(client)
     }
@@ -95,7 +87,10 @@ impl fmt::Debug for ClientIo {
 }
 
 /// Copies both ways until both directions have ended, or one has and the other is silent.
-async fn join(client: impl Duplex, upstream: impl Duplex) {
+pub(super) async fn join(
+    client: impl AsyncRead + AsyncWrite,
+    upstream: impl AsyncRead + AsyncWrite,
+) {
     let (client_reader, client_writer) = tokio::io::split(client);
     let (upstream_reader, upstream_writer) = tokio::io::split(upstream);
     let mut up = pin!(copy(client_reader, upstream_writer));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::Outgoing;
-use super::tls::is_certificate_error;
+use super::tls;
 
 /// A request without a response.
 pub(crate) struct Error {
@@ -20,6 +20,8 @@ pub(crate) enum ErrorKind {
     Unreachable,
     /// The backend's certificate is not trusted.
     Certificate,
+    /// What listens there does not speak TLS, or not with us.
+    Tls,
     /// The connection ended before there was a response.
     Closed,
     /// What came back is not HTTP.
@@ -31,10 +33,7 @@ pub(crate) enum ErrorKind {
 impl Error {
     pub(super) fn connect(error: io::Error, unsent: Outgoing) -> Error {
         Error {
-            kind: match is_certificate_error(&error) {
-                true => ErrorKind::Certificate,
-                false => ErrorKind::Unreachable,
-            },
+            kind: tls::error_kind(&error).unwrap_or(ErrorKind::Unreachable),
             source: Box::new(error),
             unsent: Some(Box::new(unsent)),
         }

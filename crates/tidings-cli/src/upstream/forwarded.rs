@@ -60,7 +60,8 @@ pub(super) fn set(headers: &mut HeaderMap, host: &HeaderValue, client: &Client) 
     append_for(headers, client.peer);
     let mut set = |name: HeaderName, value: String| {
         // A value with control characters was none to begin with.
-        if let Ok(value) = HeaderValue::try_from(value)
+        if !value.is_empty()
+            && let Ok(value) = HeaderValue::try_from(value)
             && !headers.contains_key(&name)
         {
             headers.insert(name, value);
@@ -96,6 +97,7 @@ fn element(peer: IpAddr, origin: &BrowserOrigin) -> String {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
     let host = match is_token {
+        _ if host.is_empty() => "unknown".to_owned(),
         true => host.clone(),
         false => format!("\"{}\"", host.replace('\\', "\\\\").replace('"', "\\\"")),
     };

@@ -6,14 +6,12 @@
 //! HTTP/2:   one connection for all requests
 //! ```
 //!
-//! A backend may close an idle connection at any time, also while the next request is on its way. So:
-//!
-//! - the one that was used last is taken first, so that the others are closed by age;
-//! - a request that must not be sent twice gets a connection only if it was used a moment ago
-//!   ([`Freshness::JustUsed`]): no server closes an idle connection that early.
+//! A backend may close an idle connection at any time, also while the next request is on its way. So a request
+//! that must not be sent twice gets a new one; in HTTP/2 the backend says which requests it has not seen.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -34,15 +32,14 @@ use super::tls::Tls;
 /// An idle connection is closed after this time.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What [`Freshness::JustUsed`] means: the shortest common limits of servers are 2 s (gunicorn) and 5 s
-/// (Node.js, uvicorn).
-const JUST_USED: Duration = Duration::from_millis(500);
-
 /// How long a request waits for a connection that another one makes.
 const SHARING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How many idle connections are kept.
 const MAX_IDLE: usize = 64;
+
+/// How often a request lets other tasks run while a connection is about to become idle.
+const PATIENCE: usize = 2;
 
 /// The windows of an HTTP/2 connection and of each stream on it: as much as one reader may leave unread.
 const H2_STREAM_WINDOW: u32 = 1 << 20;
@@ -52,14 +49,16 @@ const H2_CONNECTION_WINDOW: u32 = 4 << 20;
 const MAX_HEAD: usize = 512 * 1024;
 const MAX_HEADERS: usize = 256;
 
-/// Which idle connection may be taken.
+/// Which connection a request may get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Freshness {
-    Idle,
-    JustUsed,
-    /// None: a new one, with HTTP/1.1.
+    /// Any that is open.
+    Any,
+    /// One that is not idle: a new one, or one with HTTP/2.
+    NotIdle,
+    /// A new one with HTTP/1.1.
     NewHttp1,
-    /// None: a new one.
+    /// A new one.
     New,
 }
 
@@ -68,6 +67,8 @@ pub(super) struct Pool {
     tls: Tls,
     // Held to push or pop one connection.
     idle: Mutex<Idle>,
+    /// How many connections are about to become idle.
+    returning: AtomicUsize,
     /// Held while a connection is made that all requests may share: HTTP/2, or not known yet.
     connecting: tokio::sync::Mutex<()>,
 }
@@ -91,8 +92,9 @@ struct Connection {
     task: CloseOnDrop,
 }
 
-/// Ends the task that owns the socket, and so closes it, whether or not the task waits for anything: hyper
-/// itself would notice that a response was dropped only when more of it arrives.
+/// Ends the task that owns the socket, and so closes it. hyper does so by itself when nobody waits for the
+/// response any more, but not while it waits for the rest of a request's body, which may never come: one that
+/// is held back ([`Sent::is_held_back`]), or of a client that has stopped sending.
 struct CloseOnDrop(Option<AbortHandle>);
 
 impl Drop for CloseOnDrop {
@@ -126,6 +128,7 @@ impl Pool {
             target,
             tls: Tls::new(insecure),
             idle: Mutex::new(idle),
+            returning: AtomicUsize::new(0),
             connecting: tokio::sync::Mutex::default(),
         }
     }
@@ -135,8 +138,14 @@ impl Pool {
     }
 
     pub(super) async fn lease(self: &Arc<Pool>, freshness: Freshness) -> io::Result<Lease> {
-        if let Some(lease) = self.pooled(freshness) {
-            return Ok(lease);
+        for _ in 0..=PATIENCE {
+            if let Some(lease) = self.pooled(freshness) {
+                return Ok(lease);
+            }
+            if freshness != Freshness::Any || self.returning.load(Ordering::Relaxed) == 0 {
+                break;
+            }
+            tokio::task::yield_now().await;
         }
         if freshness == Freshness::NewHttp1 || self.idle().is_h1 {
             return self.connect(Versions::Http1).await;
@@ -150,15 +159,16 @@ impl Pool {
     }
 
     fn pooled(self: &Arc<Pool>, freshness: Freshness) -> Option<Lease> {
-        let oldest = match freshness {
-            Freshness::Idle => IDLE_TIMEOUT,
-            Freshness::JustUsed => JUST_USED,
+        let may_be_idle = match freshness {
+            Freshness::Any => true,
+            Freshness::NotIdle => false,
             Freshness::NewHttp1 | Freshness::New => return None,
         };
         let mut idle = self.idle();
         let protocol = match &idle.h2 {
             Some(sender) if !sender.is_closed() => Protocol::H2(sender.clone()),
-            _ => Protocol::H1(idle.take(oldest)?),
+            _ if may_be_idle => Protocol::H1(idle.take()?),
+            _ => return None,
         };
         Some(Lease {
             pool: Arc::clone(self),
@@ -204,18 +214,27 @@ impl Pool {
 
     /// Takes a connection back as soon as it can take the next request.
     fn put(self: Arc<Pool>, mut connection: Connection) {
+        // Mostly it can: its task has already seen the end of the response.
+        if connection.sender.is_ready() {
+            self.idle().put(connection);
+            return;
+        }
+        self.returning.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
-            if connection.sender.ready().await.is_ok() {
+            let is_ready = connection.sender.ready().await.is_ok();
+            if is_ready {
                 self.idle().put(connection);
             }
+            self.returning.fetch_sub(1, Ordering::Relaxed);
         });
     }
 }
 
 impl Idle {
-    fn take(&mut self, oldest: Duration) -> Option<Connection> {
+    /// The one that was used last, so that the others are closed by age.
+    fn take(&mut self) -> Option<Connection> {
         while let Some(last) = self.h1.last() {
-            if last.since.elapsed() > oldest {
+            if last.since.elapsed() > IDLE_TIMEOUT {
                 return None;
             }
             let connection = self.h1.pop()?.connection;

@@ -50,7 +50,7 @@ impl Addresses<'_> {
 
     fn in_browser_at(&self, path: &str) -> Option<String> {
         let BrowserOrigin { scheme, authority } = self.browser;
-        Some(format!("{scheme}://{authority}{path}"))
+        (!authority.is_empty()).then(|| format!("{scheme}://{authority}{path}"))
     }
 
     /// What follows the origin in an address of the backend.

@@ -16,6 +16,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::connect::{Connected, Versions};
+use super::error::ErrorKind;
 
 const H2: &[u8] = b"h2";
 const HTTP_1_1: &[u8] = b"http/1.1";
@@ -98,10 +99,12 @@ fn load(insecure: bool) -> io::Result<Configs> {
     })
 }
 
-/// Whether the connection failed because the certificate is not trusted.
-pub(super) fn is_certificate_error(error: &io::Error) -> bool {
-    let source = error.get_ref().and_then(|source| source.downcast_ref());
-    matches!(source, Some(Error::InvalidCertificate(_)))
+/// Why a connection failed, if TLS is the reason.
+pub(super) fn error_kind(error: &io::Error) -> Option<ErrorKind> {
+    match error.get_ref()?.downcast_ref()? {
+        Error::InvalidCertificate(_) => Some(ErrorKind::Certificate),
+        _ => Some(ErrorKind::Tls),
+    }
 }
 
 /// For `--insecure`: the certificate is not checked, but its owner must have its key.

@@ -169,7 +169,7 @@ impl Backend {
 
 impl Drop for Backend {
     fn drop(&mut self) {
-        let group = format!("kill -s KILL -{}", self.child.id());
+        let group = format!("kill -s KILL -- -{}", self.child.id());
         let _ = Command::new("sh").args(["-c", &group]).status();
         let _ = self.child.wait();
     }

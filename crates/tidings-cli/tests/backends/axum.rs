@@ -34,6 +34,8 @@ fn an_axum_app_is_rebuilt_by_cargo_under_load_and_no_request_fails() {
             "document.querySelector('h1')?.textContent === 'version {n}'"
         ));
     }
+    app.edit("templates/home.html", "fresh", "ripe");
+    tab.until("document.querySelector('p')?.textContent === 'ripe'");
     // A mistake: the program from before goes on, and the page stays.
     tab.mark();
     app.edit("src/main.rs", "const GREETING: &str", "const GREETING: u32");

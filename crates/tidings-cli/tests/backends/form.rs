@@ -1,6 +1,6 @@
 //! What a person does with a form.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Page;
 
@@ -38,10 +38,17 @@ impl Page {
         self.call("Runtime.enable", json!({}));
     }
 
-    /// Errors in the console, refused loads and violations of the page's policy.
+    /// Errors in the console, failed loads (but for the icon that no application here has) and violations of
+    /// the page's policy.
     pub fn complaints(&mut self) -> Vec<String> {
         let logged = self.events("Log.entryAdded").into_iter();
-        let logged = logged.filter(|event| event["entry"]["level"] == "error");
+        let is_icon = |entry: &Value| {
+            entry["url"]
+                .as_str()
+                .is_some_and(|url| url.ends_with("/favicon.ico"))
+        };
+        let logged =
+            logged.filter(|event| event["entry"]["level"] == "error" && !is_icon(&event["entry"]));
         let thrown = self.events("Runtime.exceptionThrown");
         logged
             .chain(thrown)

@@ -40,6 +40,7 @@ mod starlette;
 mod support;
 mod tools;
 mod vite;
+mod wire;
 
 use app::{App, Backend};
 use chromium::{Browser, Page};

@@ -1,5 +1,6 @@
 //! PHP's built-in server, by the command of `docs/php.md`.
 
+use crate::support::program::Folder;
 use crate::tools::Tool;
 use crate::{App, Browser, guide};
 
@@ -21,9 +22,9 @@ fn php_shows_what_is_saved_and_the_session_goes_on() {
         tab.eval("document.querySelector('#visits').textContent"),
         "1"
     );
-    let file = app.path("public/photo.bin");
-    std::fs::write(&file, vec![b'x'; 500_000]).unwrap();
-    tab.send_file(&file);
+    let elsewhere = Folder::new(&[]);
+    elsewhere.save("photo.bin", vec![b'x'; 500_000]);
+    tab.send_file(&elsewhere.path("photo.bin"));
     tab.until("document.querySelector('#got')?.textContent.startsWith('photo.bin ')");
     assert_eq!(tab.eval("location.href"), app.url("/"));
 }

@@ -46,7 +46,7 @@ struct Shared {
     /// URL path -> media type and content.
     answers: Mutex<HashMap<String, Answer>>,
     is_away: AtomicBool,
-    /// The paths of all requests for the backend.
+    /// The methods and paths of all requests.
     requests: Mutex<Vec<String>>,
     /// What pages have reported.
     reports: Mutex<Vec<Value>>,
@@ -177,7 +177,7 @@ impl Backend {
         self.shared.answers.lock().unwrap().remove(path);
     }
 
-    /// How often the backend was asked for this path, with this method.
+    /// How many requests there were with this method and path.
     pub fn n_requests(&self, method_and_path: &str) -> usize {
         let requests = self.shared.requests.lock().unwrap();
         requests
@@ -216,6 +216,8 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let live = shared.live.read().unwrap().clone();
     let path = parts.uri.path();
+    let request = format!("{} {path}", parts.method);
+    shared.requests.lock().unwrap().push(request);
     Ok(match path {
         "/@tidings/events" => live.endpoint.respond(&parts).map(BodyExt::boxed_unsync),
         "/@tidings/client.js" => whole(StatusCode::OK, "text/javascript", CLIENT_JS.to_owned()),
@@ -225,11 +227,10 @@ async fn answer(
             shared.reports.lock().unwrap().push(report);
             whole(StatusCode::NO_CONTENT, "text/plain", String::new())
         }
-        _ => {
-            let request = format!("{} {path}", parts.method);
-            shared.requests.lock().unwrap().push(request);
-            from_backend(path, &live.reloader, &shared)
-        }
+        "/@tidings/ready" if shared.is_away.load(Ordering::SeqCst) => in_its_place(String::new()),
+        "/@tidings/ready" => whole(StatusCode::NO_CONTENT, "text/plain", String::new()),
+        _ if path.starts_with("/slow/") => std::future::pending().await,
+        _ => from_backend(path, &live.reloader, &shared),
     })
 }
 
@@ -241,11 +242,7 @@ fn from_backend(path: &str, reloader: &Reloader, shared: &Shared) -> Response<Bo
     if shared.is_away.load(Ordering::SeqCst) {
         let unreachable = Problem::new(ProblemKind::BackendUnreachable, "Nothing answers", "");
         let problem = state.problem().unwrap_or(&unreachable);
-        let page = problem_page(problem, &script(PageKind::Waiting));
-        let mut response = whole(StatusCode::BAD_GATEWAY, "text/html", page);
-        let kind = problem.kind().as_str().parse().unwrap();
-        response.headers_mut().insert(PROBLEM_HEADER, kind);
-        return response;
+        return in_its_place(problem_page(problem, &script(PageKind::Waiting)));
     }
     let answers = shared.answers.lock().unwrap();
     let Some(Answer { headers, content }) = answers.get(path) else {
@@ -273,6 +270,16 @@ fn from_backend(path: &str, reloader: &Reloader, shared: &Shared) -> Response<Bo
         let name: http::HeaderName = name.parse().unwrap();
         response.headers_mut().insert(name, value.parse().unwrap());
     }
+    response
+}
+
+/// A response in place of the backend's.
+fn in_its_place(content: String) -> Response<Body> {
+    let mut response = whole(StatusCode::BAD_GATEWAY, "text/html", content);
+    let kind = ProblemKind::BackendUnreachable.as_str();
+    response
+        .headers_mut()
+        .insert(PROBLEM_HEADER, kind.parse().unwrap());
     response
 }
 

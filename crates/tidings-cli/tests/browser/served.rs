@@ -28,6 +28,7 @@ fn stays(tab: &mut Page, backend: &Backend, html: &str, saved: &[&str]) -> bool 
 fn a_sheet_is_swapped_where_its_address_is_the_end_of_the_files_path() {
     let backend = Backend::start(&[
         ("/static/b/site.css", "p {}"),
+        ("/site.css", "p {}"),
         ("/imports.css", "@import '/static/app/site.css';"),
     ]);
     let mut browser = Browser::start();
@@ -69,6 +70,11 @@ fn a_sheet_is_swapped_where_its_address_is_the_end_of_the_files_path() {
         "two of this name"
     );
     // Before the heading, so that it has it when the page shows.
+    let ends = format!("{link}<link rel=stylesheet href=/site.css>");
+    assert!(
+        !stays(&ends, &["shop/static/app/site.css"]),
+        "the end for both"
+    );
     let fetched = format!(
         "{link}<script>const r = new XMLHttpRequest()
         r.open('GET', '/static/app/site.css', false); r.send()</script>"

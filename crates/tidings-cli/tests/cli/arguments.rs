@@ -42,7 +42,7 @@ fn mistakes_in_the_command_line_exit_with_2_and_are_named() {
     is_misuse(&["--spa", "a/../../x"], "a/../../x");
     is_misuse(&["--proxy", "api=http://localhost:1"], "\"api\"");
     is_misuse(&["--proxy", "/api"], "/api=http://localhost:3000");
-    is_misuse(&["proxy", "ftp://x"], "ftp");
+    is_misuse(&["proxy", "ftp://localhost:8000"], "http://, https://");
     is_misuse(&["proxy", "http://x", "--start-timeout", "5s"], "5s");
     is_misuse(&["proxy", "--health", "healthz", "--", "x"], "/healthz");
     is_misuse(&["proxy", "--stop-signal", "STOP", "--", "x"], "TERM");
@@ -150,6 +150,23 @@ fn a_flag_can_be_a_variable_and_wins_over_it() {
     let server = Server::run(command.args(["--port", &other.to_string()]));
     assert_eq!(server.port, other);
     assert_eq!(get(server.port, "/a.txt").text(), "a");
+}
+
+#[test]
+fn a_flag_that_says_no_wins_over_the_variable() {
+    let folder = Folder::new(&[]);
+    let mut command = tidings();
+    command
+        .arg(folder.root())
+        .args(["--port", "0", "--no-open"]);
+    // Opening it would fail with a warning, or open a browser.
+    let server = Server::run(command.env("TIDINGS_OPEN", "/").env("PATH", ""));
+    server.stop();
+    let mut command = tidings();
+    command
+        .arg(folder.root())
+        .args(["--port", "0", "--no-config"]);
+    Server::run(command.env("TIDINGS_CONFIG", "no/such.toml"));
 }
 
 #[test]

@@ -13,6 +13,7 @@
 
 mod abuse;
 mod arguments;
+mod config;
 mod frames;
 mod http;
 mod names;

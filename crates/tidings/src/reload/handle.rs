@@ -40,7 +40,10 @@ const RETRY: Duration = Duration::from_millis(200);
 ///
 /// Pages reload when a watched file changes, and when the app was built anew meanwhile; a restart of the same
 /// program reloads nothing. Style sheets and images are swapped in place. Fragments that scripts fetch, JSON
-/// and downloads are not changed.
+/// and downloads are not changed, nor is what answers a form's `POST`: a reload would send it again.
+///
+/// Errors heal as well. One that is sent as text, or without content, becomes a page that shows it, and so
+/// does a panic of a handler while it makes a page (unless panics abort).
 ///
 /// It is cheap to clone; all clones are one. The watcher ends with the last clone, layer and service.
 #[derive(Clone, Debug)]

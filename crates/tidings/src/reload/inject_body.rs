@@ -36,6 +36,8 @@ pin_project! {
         inner: B,
         injector: Injector,
         snippet_bytes: u64,
+        // What is shown in place of a document without content; `None` as soon as there is some.
+        blank: Option<Bytes>,
         // What can be sent. Empty before the inner body is polled.
         sendable: VecDeque<Bytes>,
         // What comes after that.
@@ -58,9 +60,17 @@ impl<B: Body> InjectBody<B> {
             inner,
             snippet_bytes: snippet.len() as u64,
             injector: Injector::new(snippet),
+            blank: None,
             sendable: VecDeque::new(),
             end: None,
         }
+    }
+
+    /// What is sent after the script element if the document turns out to have no content. For one of
+    /// unknown length.
+    pub(super) fn or_if_blank(mut self, page: Bytes) -> InjectBody<B> {
+        self.blank = Some(page);
+        self
     }
 
     /// What was done with the document; `None` until that is decided.
@@ -102,6 +112,9 @@ impl<B: Body> Body for InjectBody<B> {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(mut data) => {
                         let data = data.copy_to_bytes(data.remaining());
+                        if !data.is_empty() {
+                            *this.blank = None;
+                        }
                         this.injector.push(data, &mut out);
                         None
                     }
@@ -113,6 +126,9 @@ impl<B: Body> Body for InjectBody<B> {
             };
             if end.is_some() {
                 this.injector.finish(&mut out);
+                if !matches!(end, Some(End::Failed(_))) {
+                    out.extend(this.blank.take());
+                }
                 *this.end = end;
             }
             this.sendable.extend(out);

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! What must stay true: the page's state is taken before the inner service is called; requests other than
-//! these are passed on as they are, and so are their responses.
+//! these are passed on as they are, and so are their responses, but for how long browsers may keep them.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -25,6 +25,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::caching::revalidate;
 use super::handle::Shared;
 use super::navigation::Navigation;
 use super::own_paths::{self, OwnResource, client_response};
@@ -86,7 +87,7 @@ where
         let navigation = Navigation::of(&parts)
             .filter(|_| guard::is_allowed_host(&parts, &shared.allowed_hosts));
         let Some(navigation) = navigation else {
-            return ReloadFuture::passing(self.inner.call(Request::from_parts(parts, body)));
+            return ReloadFuture::file(self.inner.call(Request::from_parts(parts, body)));
         };
         navigation.prepare(&mut parts.headers);
         let page = Page {
@@ -116,6 +117,8 @@ fn answer(shared: &Shared, resource: OwnResource, parts: &Parts) -> Response<Own
         OwnResource::Stream => shared.endpoint.respond(parts).map(OwnBody::Stream),
         OwnResource::Report if parts.method == Method::POST => plain(StatusCode::NO_CONTENT, ""),
         OwnResource::Report => own_paths::method_not_allowed("POST").map(OwnBody::from),
+        // It is the app that answers this.
+        OwnResource::Ready => plain(StatusCode::NO_CONTENT, ""),
         OwnResource::Unknown => plain(StatusCode::NOT_FOUND, "not found\n"),
     }
 }
@@ -170,6 +173,8 @@ pin_project! {
         #[pin]
         inner: Option<F>,
         page: Option<Page>,
+        // Browsers are to ask for it again.
+        is_file: bool,
         answered: Option<Response<OwnBody>>,
     }
 }
@@ -179,7 +184,15 @@ impl<F> ReloadFuture<F> {
         ReloadFuture {
             inner: Some(inner),
             page: None,
+            is_file: false,
             answered: None,
+        }
+    }
+
+    fn file(inner: F) -> ReloadFuture<F> {
+        ReloadFuture {
+            is_file: true,
+            ..ReloadFuture::passing(inner)
         }
     }
 
@@ -187,6 +200,7 @@ impl<F> ReloadFuture<F> {
         ReloadFuture {
             inner: Some(inner),
             page: Some(page),
+            is_file: false,
             answered: None,
         }
     }
@@ -195,6 +209,7 @@ impl<F> ReloadFuture<F> {
         ReloadFuture {
             inner: None,
             page: None,
+            is_file: false,
             answered: Some(response),
         }
     }
@@ -216,7 +231,10 @@ where
             return Poll::Pending;
         };
         let Some(page) = this.page.as_ref() else {
-            let response = ready!(inner.poll(cx))?;
+            let mut response = ready!(inner.poll(cx))?;
+            if *this.is_file {
+                revalidate(response.headers_mut());
+            }
             return Poll::Ready(Ok(response.map(ReloadBody::untouched)));
         };
         // The panic hook has reported it; what the future leaves behind is dropped with it.

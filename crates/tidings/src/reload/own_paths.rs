@@ -8,8 +8,12 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use super::CLIENT_JS;
+use super::script_element::ATTRIBUTE;
+
+const PREFIX: &AsciiSet = &ATTRIBUTE.remove(b'@');
 
 /// A hash of the script, for the address under which browsers cache it.
 static CLIENT_VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -53,6 +57,9 @@ pub enum OwnResource {
     /// Where pages `POST` what they have done about a change. The body is JSON of less than a kilobyte:
     /// `{"id":"...","did":"style"}`, or `image` or `reload`. Nothing depends on it.
     Report,
+    /// Whether the app answers: 204, or any response with [`PROBLEM_HEADER`](super::PROBLEM_HEADER). A page
+    /// asks before it reloads. With 404 it requests its own address instead.
+    Ready,
     /// Nothing, and not the app's either: 404.
     Unknown,
 }
@@ -64,11 +71,20 @@ impl Default for OwnPaths {
 }
 
 impl OwnPaths {
-    /// Paths below this prefix. A slash is added at either end where there is none.
+    /// Paths below this prefix. A slash is added at either end where there is none. Without any name it is the
+    /// default prefix: otherwise no path would be left for the app.
+    ///
+    /// ```
+    /// # use tidings::reload::OwnPaths;
+    /// assert_eq!(OwnPaths::below("dev").stream(), "/dev/events");
+    /// assert_eq!(OwnPaths::below("/a b/\"/").stream(), "/a%20b/%22/events");
+    /// assert_eq!(OwnPaths::below("/").stream(), "/@tidings/events");
+    /// ```
     pub fn below(prefix: &str) -> OwnPaths {
         let prefix = match prefix.trim_matches('/') {
-            "" => "/".to_owned(),
-            prefix => format!("/{prefix}/"),
+            "" => "/@tidings/".to_owned(),
+            // As browsers send it, and safe in an attribute.
+            prefix => format!("/{}/", utf8_percent_encode(prefix, PREFIX)),
         };
         OwnPaths {
             client_url: format!("{prefix}client.js?{}", *CLIENT_VERSION),
@@ -84,6 +100,7 @@ impl OwnPaths {
             "client.js" => OwnResource::Client,
             "events" => OwnResource::Stream,
             "seen" => OwnResource::Report,
+            "ready" => OwnResource::Ready,
             _ => OwnResource::Unknown,
         })
     }

@@ -28,7 +28,8 @@ pub(super) struct Own<'a> {
     /// The script, which is also the worker's.
     pub(super) client: &'a str,
     pub(super) stream: &'a str,
-    pub(super) report: &'a str,
+    /// What the page requests besides.
+    pub(super) requests: [&'a str; 2],
 }
 
 /// What the page gets.
@@ -266,7 +267,12 @@ impl Policy {
         if list.allows_our_origin() {
             return Ok(false);
         }
-        let sources = [own.source(own.stream)?, own.source(own.report)?];
+        let [report, ready] = own.requests;
+        let sources = [
+            own.source(own.stream)?,
+            own.source(report)?,
+            own.source(ready)?,
+        ];
         if sources.iter().all(|source| list.has(source)) {
             return Ok(false);
         }

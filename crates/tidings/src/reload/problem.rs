@@ -17,8 +17,8 @@ use runs::Run;
 pub use page::problem_page;
 
 /// The header of every answer that stands in for the backend's, such as a [`problem_page`]. Its value is
-/// the kind of the problem. A page asks its own address before it reloads, and takes an answer with this
-/// header as none: it stays as it is, and asks again.
+/// the kind of the problem. A page asks before it reloads, and as long as the answer has this header it stays
+/// as it is.
 pub const PROBLEM_HEADER: &str = "tidings-problem";
 
 /// The longest title, in characters.

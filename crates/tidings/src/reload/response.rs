@@ -4,6 +4,7 @@
 //! |---|---|
 //! | HTML in an encoding that extends ASCII, whatever its status | the script is inserted |
 //! | an error as `text/plain`, or without any content | becomes a page of ours that shows the text |
+//! | an error as HTML of unknown length that has no content | the script, and then a page of ours |
 //! | a download, a part of a document, a compressed one that the caller does not decode | left alone |
 //! | XHTML, SVG, JSON and all other types | left alone |
 //!
@@ -73,7 +74,7 @@ impl Navigation {
     pub fn decide<B: Body>(&self, response: &Response<B>, decoded: &[&str]) -> Decision {
         let headers = response.headers();
         let status = response.status();
-        let is_error = status.is_client_error() || status.is_server_error();
+        let is_error = is_error(status);
         match status {
             StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED => {
                 return Decision::Leave(None);
@@ -114,7 +115,7 @@ impl Navigation {
             authority: self.authority.as_deref(),
             client: "/",
             stream: "/",
-            report: "/",
+            requests: ["/"; 2],
         };
         match policy::admit(headers, own) {
             _ if decision == Decision::Replace => decision,
@@ -136,12 +137,12 @@ impl Navigation {
         script: ScriptElement<'_>,
     ) -> Response<PageBody<B>> {
         let (mut head, body) = response.into_parts();
-        let report = script.report_path();
+        let requests = ["seen", "ready"].map(|name| script.beside(name));
         let own = Own {
             authority: self.authority.as_deref(),
             client: script.client,
             stream: script.stream,
-            report: &report,
+            requests: [&requests[0], &requests[1]],
         };
         let body = match decision {
             Decision::Leave(_) => PageBody::untouched(body),
@@ -154,19 +155,25 @@ impl Navigation {
                         false => script.to_string(),
                     };
                     change_head(&mut head.headers);
+                    let is_blank_shown =
+                        is_error(head.status) && body.size_hint().exact().is_none();
+                    let mut body = InjectBody::new(body, Bytes::from(snippet));
+                    if is_blank_shown {
+                        body = body.or_if_blank(text_page::blank(head.status));
+                    }
                     match self.is_head() {
                         true => PageBody::head(),
-                        false => PageBody::injected(InjectBody::new(body, Bytes::from(snippet))),
+                        false => PageBody::injected(body),
                     }
                 }
             },
             Decision::Replace => {
                 change_head(&mut head.headers);
-                let page = text_page::frame(head.status, &script.to_string());
+                let before = text_page::before(head.status, &script.to_string());
                 replace_type(&mut head.headers);
                 match self.is_head() {
                     true => PageBody::head(),
-                    false => PageBody::replaced(TextPage::new(body, page)),
+                    false => PageBody::replaced(TextPage::new(body, before)),
                 }
             }
         };
@@ -186,6 +193,10 @@ impl Navigation {
             }
         }
     }
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
 }
 
 /// The type without its parameters, in lower case.

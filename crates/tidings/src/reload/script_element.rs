@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{PageKind, PageState, digits, json_text, problem};
 
 /// Percent-encodes everything that has a meaning in an attribute or a URL, or is not ASCII.
-const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
+pub(super) const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
     .remove(b'.')
     .remove(b'-')
@@ -71,11 +71,11 @@ impl<'a> ScriptElement<'a> {
         self
     }
 
-    /// Where the page reports what it did about a change: beside the script.
-    pub(super) fn report_path(&self) -> String {
+    /// The path of what is beside the script, such as where the page reports what it did about a change.
+    pub(super) fn beside(&self, name: &str) -> String {
         let path = self.client.split(['?', '#']).next().unwrap_or_default();
         let (directory, _) = path.rsplit_once('/').unwrap_or_default();
-        format!("{directory}/seen")
+        format!("{directory}/{name}")
     }
 }
 

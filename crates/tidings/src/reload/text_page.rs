@@ -14,32 +14,32 @@ use pin_project_lite::pin_project;
 pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
     script-src 'self'; connect-src 'self'; worker-src 'self'; img-src 'self' data:";
 
-const STYLE: &str = "\
-:root{color-scheme:light dark}\
-body{margin:0 auto;max-width:72rem;padding:2.5rem 1.25rem;font:16px/1.5 system-ui,sans-serif}\
-h1{font-size:1.25rem;font-weight:600;margin:0 0 1.25rem}\
-pre{font:.875rem/1.5 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere}\
-pre:empty::before{content:\"The response has no content.\";font:1rem system-ui,sans-serif}";
+/// The same as for pages that show a [problem](super::problem_page).
+const STYLE: &str = include_str!("client/problem.css");
 
-/// What comes before the text, and after it.
-#[derive(Debug)]
-pub(super) struct PageFrame {
-    before: String,
-    after: &'static str,
+const EMPTY: &str = "The response has no content. ";
+const AFTER: &str = "This page reloads when something is saved.</p></main></body></html>\n";
+
+/// The page for this status without any text, behind a script element.
+pub(super) fn blank(status: StatusCode) -> Bytes {
+    Bytes::from(before(status, "") + &after(EMPTY))
 }
 
-/// The page for this status. `script` is the script element.
-pub(super) fn frame(status: StatusCode, script: &str) -> PageFrame {
+/// What comes before the text.
+pub(super) fn before(status: StatusCode, script: &str) -> String {
     let reason = status.canonical_reason().unwrap_or("Error");
     let title = format!("{} {reason}", status.as_u16());
-    PageFrame {
-        before: format!(
-            "<!doctype html>\n<html lang=\"en\"><head>{script}\
-             <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
-             <style>{STYLE}</style></head>\n<body>\n<h1>{title}</h1>\n<pre>"
-        ),
-        after: "</pre>\n</body></html>\n",
-    }
+    // WHATWG HTML 13.2.6.4.7: a line break right after `<pre>` is dropped; the text may begin with one.
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head>{script}<title>{title}</title>\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n\
+         <style>\n{STYLE}</style></head>\n\
+         <body class=\"page\"><main class=\"panel\"><h1>{title}</h1>\n<pre tabindex=\"0\">\n"
+    )
+}
+
+fn after(remark: &str) -> String {
+    format!("</pre>\n<p class=\"foot\">{remark}{AFTER}")
 }
 
 pin_project! {
@@ -49,18 +49,20 @@ pin_project! {
         #[pin]
         inner: B,
         before: Option<Bytes>,
-        after: Option<&'static str>,
+        has_text: bool,
+        is_done: bool,
         trailers: Option<HeaderMap>,
         escapes: Escapes,
     }
 }
 
 impl<B> TextPage<B> {
-    pub(super) fn new(inner: B, frame: PageFrame) -> TextPage<B> {
+    pub(super) fn new(inner: B, before: String) -> TextPage<B> {
         TextPage {
             inner,
-            before: Some(Bytes::from(frame.before)),
-            after: Some(frame.after),
+            before: Some(Bytes::from(before)),
+            has_text: false,
+            is_done: false,
             trailers: None,
             escapes: Escapes::default(),
         }
@@ -80,25 +82,26 @@ impl<B: Body> Body for TextPage<B> {
         if let Some(before) = this.before.take() {
             return data(before);
         }
-        while this.after.is_some() {
+        while !*this.is_done {
             match ready!(this.inner.as_mut().poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(text) => {
                         let escaped = this.escapes.escape(text);
                         if !escaped.is_empty() {
+                            *this.has_text = true;
                             return data(escaped);
                         }
                     }
                     Err(frame) => *this.trailers = frame.into_trailers().ok(),
                 },
                 Some(Err(error)) => {
-                    *this.after = None;
+                    *this.is_done = true;
                     return Poll::Ready(Some(Err(error)));
                 }
                 None => {
-                    if let Some(after) = this.after.take() {
-                        return data(Bytes::from_static(after.as_bytes()));
-                    }
+                    *this.is_done = true;
+                    let empty = if *this.has_text { "" } else { EMPTY };
+                    return data(Bytes::from(after(empty)));
                 }
             }
         }
@@ -110,7 +113,7 @@ impl<B: Body> Body for TextPage<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.after.is_none() && self.trailers.is_none()
+        self.is_done && self.trailers.is_none()
     }
 }
 

@@ -18,7 +18,6 @@ use crate::files;
 use crate::guard::{self, Guard};
 use crate::listen::Answer;
 use crate::report::ChangeReporter;
-use crate::rules::LiveRules;
 use crate::upstream::Client;
 
 pub(super) struct App {
@@ -27,7 +26,6 @@ pub(super) struct App {
     pub(super) port: u16,
     pub(super) paths: OwnPaths,
     pub(super) passing: Passing,
-    pub(super) rules: Arc<LiveRules>,
     pub(super) backing: Arc<Backing>,
     pub(super) endpoint: Endpoint,
     pub(super) reporter: Arc<ChangeReporter>,
@@ -60,6 +58,7 @@ impl App {
         }
         body::own(match resource {
             OwnResource::Stream => return Answer::Stream(self.endpoint.respond(&parts)),
+            OwnResource::Ready => self.backing.ready().await,
             OwnResource::Report => page_reported(&self.reporter, &parts.method, incoming).await,
             _ => plain(StatusCode::NOT_FOUND, "not found\n"),
         })
@@ -70,14 +69,12 @@ impl App {
             peer,
             scheme: "http",
         };
-        let rules = self.rules.current();
-        let path = request.uri().path().to_owned();
+        let rules = self.passing.rules.current();
         if let Some(redirect) = rules.redirect(request.uri()) {
-            return body::with_headers(body::own(redirected(redirect)), &rules, &path);
+            return body::own(redirected(redirect, &rules, request.uri().path()));
         }
         let wanted = Wanted::of(request.method(), request.headers());
         let passage = Passage::new(request, &client);
-        let answer = self.backing.pass(&self.passing, passage, wanted).await;
-        body::with_headers(answer, &rules, &path)
+        self.backing.pass(&self.passing, passage, wanted).await
     }
 }

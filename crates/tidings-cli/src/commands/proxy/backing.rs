@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{Response, StatusCode};
+use tidings::reload::ProblemKind;
 
+use super::super::answers::plain;
 use super::super::body::{self, Body};
 use super::super::passing::{Passage, Passing};
-use super::super::unavailable::Wanted;
+use super::super::unavailable::{Wanted, set_problem};
 use super::outage::Outage;
 use super::supervised::{Supervised, Unanswered, problem};
+use crate::files;
 use crate::listen::Answer;
 use crate::upstream::Upstream;
 
@@ -51,6 +54,19 @@ impl Backing {
                     body::own(wanted.of_problem(status, &problem, &failure.text, passing))
                 }
             },
+        }
+    }
+
+    /// Tells a page whether it may reload.
+    pub(super) async fn ready(&self) -> Response<files::Body> {
+        match self {
+            Backing::Running { outage, .. } => outage.ready().await,
+            Backing::Command(command) if command.is_healthy() => plain(StatusCode::NO_CONTENT, ""),
+            Backing::Command(_) => {
+                let mut response = plain(StatusCode::BAD_GATEWAY, "the backend is not ready\n");
+                set_problem(&mut response, ProblemKind::BackendNotReady);
+                response
+            }
         }
     }
 

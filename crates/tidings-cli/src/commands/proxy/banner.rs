@@ -18,6 +18,9 @@ pub(super) struct Banner {
     #[serde(skip)]
     runs: bool,
     watching: Vec<String>,
+    /// The file that settings were read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<String>,
     /// Whether other machines can connect.
     exposed: bool,
 }
@@ -36,6 +39,7 @@ impl Banner {
             },
             runs: config.command.is_some(),
             watching: watched.map(|path| path.display().to_string()).collect(),
+            config: config.server.config_file_shown(),
             exposed: !config.server.host.is_loopback(),
         }
     }
@@ -54,6 +58,9 @@ impl Message for Banner {
             "{} {backend}{watching}; press Ctrl-C to stop",
             if self.runs { "running" } else { "proxying" }
         )));
+        if let Some(file) = &self.config {
+            lines.push(styles.dim(&format!("settings from {}", printable(file))));
+        }
         if self.exposed {
             lines.push(format!(
                 "exposed to the network: anyone who can reach this machine can use {backend}"

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tidings::reload::Reloader;
+use http::{Response, StatusCode};
+use tidings::reload::{ProblemKind, Reloader};
 
-use super::super::unavailable::{hint, problem};
+use super::super::answers::plain;
+use super::super::unavailable::{hint, problem, set_problem};
+use crate::files;
 use crate::report::Console;
 use crate::upstream::{Error, ErrorKind, Upstream};
 
@@ -43,6 +46,17 @@ impl Outage {
             is_down: AtomicBool::new(false),
             is_asking: AtomicBool::new(false),
         }
+    }
+
+    /// Tells a page whether it may reload. The backend is asked, because it may have ended since its last
+    /// answer: then the page stays, with what was typed into it.
+    pub(super) async fn ready(&self) -> Response<files::Body> {
+        if self.upstream.is_listening().await {
+            return plain(StatusCode::NO_CONTENT, "");
+        }
+        let mut response = plain(StatusCode::BAD_GATEWAY, "the backend does not answer\n");
+        set_problem(&mut response, ProblemKind::BackendUnreachable);
+        response
     }
 
     /// The backend has answered a request.

@@ -81,6 +81,11 @@ impl Supervised {
         self.backend.start();
     }
 
+    /// Whether an instance answers requests now.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.backend.is_healthy()
+    }
+
     pub(super) fn restart_because(&self, paths: Vec<PathBuf>) {
         self.backend.restart_because(paths);
     }

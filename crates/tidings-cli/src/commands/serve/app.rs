@@ -41,7 +41,8 @@ pub(super) struct App {
     pub(super) has_refused_opaque: AtomicBool,
     /// The port that is listened on.
     pub(super) port: u16,
-    pub(super) files: Files,
+    /// The folders that are served, those with the longest path first. The last one is for every path.
+    pub(super) files: Vec<Files>,
     pub(super) routes: Routes,
     pub(super) passing: Passing,
     pub(super) rules: Arc<LiveRules>,
@@ -111,11 +112,19 @@ impl App {
                 self.referrers.record(&parts);
                 let rules = self.rules.current();
                 let request = Request::from_parts(parts, ());
-                let mut response = match rules.redirect(request.uri()) {
-                    Some(redirect) => redirected(redirect),
-                    None => self.files.respond(&request, Some(peer), &*self.pages).await,
+                let path = request.uri().path();
+                let response = match rules.redirect(request.uri()) {
+                    Some(redirect) => redirected(redirect, &rules, path),
+                    None => {
+                        let is_for = |files: &&Files| files.below_mount(path).is_some();
+                        let mut response = match self.files.iter().find(is_for) {
+                            Some(files) => files.respond(&request, Some(peer), &*self.pages).await,
+                            None => plain(StatusCode::NOT_FOUND, "not found\n"),
+                        };
+                        rules.set_headers(path, response.headers_mut());
+                        response
+                    }
                 };
-                rules.set_headers(request.uri().path(), response.headers_mut());
                 match framed {
                     true => self.frame_host.open(response, request.headers()),
                     false => response,
@@ -135,22 +144,18 @@ impl App {
             scheme: "http",
         };
         let rules = self.rules.current();
-        let path = request.uri().path().to_owned();
-        let answer = match rules.redirect(request.uri()) {
-            Some(redirect) => body::own(redirected(redirect)),
-            None => {
-                let wanted = Wanted::of(request.method(), request.headers());
-                let passage = Passage::new(request, &client);
-                match self.passing.send(upstream, passage).await {
-                    Ok(answer) => answer,
-                    Err(failed) => {
-                        let target = upstream.target();
-                        body::own(wanted.answer(target, &failed.error, &self.passing))
-                    }
-                }
+        if let Some(redirect) = rules.redirect(request.uri()) {
+            return body::own(redirected(redirect, &rules, request.uri().path()));
+        }
+        let wanted = Wanted::of(request.method(), request.headers());
+        let passage = Passage::new(request, &client);
+        match self.passing.send(upstream, passage).await {
+            Ok(answer) => answer,
+            Err(failed) => {
+                let target = upstream.target();
+                body::own(wanted.answer(target, &failed.error, &self.passing))
             }
-        };
-        body::with_headers(answer, &rules, &path)
+        }
     }
 
     /// Requests of a sandboxed document are refused until its script opens it again under the secret host

@@ -16,6 +16,9 @@ pub(super) struct Banner {
     /// What is passed to backends: the prefix and the URL.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     proxy: Vec<(String, String)>,
+    /// The file that settings were read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<String>,
     /// Whether other machines can connect.
     exposed: bool,
 }
@@ -30,6 +33,7 @@ impl Banner {
                 .iter()
                 .map(|route| (route.prefix.clone(), route.target.to_string()))
                 .collect(),
+            config: config.server.config_file_shown(),
             exposed: !config.server.host.is_loopback(),
         }
     }
@@ -45,6 +49,9 @@ impl Message for Banner {
         for (prefix, target) in &self.proxy {
             let line = format!("passing {prefix} to {}", printable(target));
             lines.push(styles.dim(&line));
+        }
+        if let Some(file) = &self.config {
+            lines.push(styles.dim(&format!("settings from {}", printable(file))));
         }
         if self.exposed {
             lines.push(format!(

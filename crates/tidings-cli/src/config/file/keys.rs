@@ -36,6 +36,11 @@ pub(super) const KEYS: &[Key] = &[
     key("serve", "dir", "dir = \"public\""),
     key(
         "serve",
+        "mounts",
+        "mounts = { \"/docs\" = \"docs/_build/html\" }",
+    ),
+    key(
+        "serve",
         "proxy",
         "proxy = { \"/api\" = \"http://localhost:3000\" }",
     ),

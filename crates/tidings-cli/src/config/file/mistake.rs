@@ -17,7 +17,7 @@ use super::{Settings, keys};
 use crate::report::{HintedError, printable};
 
 /// How similar a name must be to be suggested.
-const SIMILARITY: f64 = 0.8;
+const SIMILARITY: f64 = 0.6;
 
 /// How much of a line is shown.
 const MAX_LINE: usize = 100;
@@ -139,7 +139,8 @@ fn hint_for_unknown(section: &str, given: &str) -> String {
             ),
         };
     }
-    let similarity = |name: &str| strsim::jaro_winkler(name, &given);
+    // Typing errors, such as letters that changed places.
+    let similarity = |name: &str| strsim::normalized_damerau_levenshtein(name, &given);
     let nearest = keys::names(section).max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     match nearest.filter(|name| similarity(name) >= SIMILARITY) {
         Some(name) => format!("did you mean `{name}`?"),
@@ -341,6 +342,16 @@ mod tests {
                 "[serve]\nproxy = { \"api\" = \"http://x\" }",
                 "2:11",
                 "starts with a slash",
+            ),
+            (
+                "[serve]\nmounts = { \"/a/../b\" = \"x\" }",
+                "2:12",
+                "is not a path such as /docs",
+            ),
+            (
+                "[serve]\nmounts = { \"/\" = \"x\" }",
+                "2:12",
+                "is not a path such as /docs",
             ),
             (
                 "[serve]\nproxy = { \"/api\" = \"x\" }",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::config::{Route, value};
+use crate::config::{Mount, Route, value};
 use crate::files::Compress;
 use crate::upstream::Target;
 
@@ -41,7 +41,10 @@ impl Backend {
     /// The same for a program that runs in another folder than the file is in.
     pub(crate) fn target(&self, folder: &Path) -> Result<Target, String> {
         match self.0.strip_prefix("unix:") {
-            Some(socket) => format!("unix:{}", folder.join(socket).display()).parse(),
+            Some(socket) => {
+                let socket = socket.strip_prefix("//").unwrap_or(socket);
+                format!("unix:{}", folder.join(socket).display()).parse()
+            }
             None => self.0.parse(),
         }
     }
@@ -221,26 +224,53 @@ where
         }
     }
 
-    struct Routes;
+    let table = deserializer.deserialize_any(Pairs("a table of paths and URLs", PhantomData))?;
+    let route = |(Prefix(prefix), backend)| Proxied { prefix, backend };
+    Ok(Some(table.into_iter().map(route).collect()))
+}
 
-    impl<'de> Visitor<'de> for Routes {
-        type Value = Option<Vec<Proxied>>;
+/// A table of paths and folders.
+pub(super) fn mounts<'de, D>(deserializer: D) -> Result<Option<Vec<Mount>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    struct Prefix(String);
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a table of paths and URLs")
-        }
+    impl FromStr for Prefix {
+        type Err = String;
 
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut routes = Vec::new();
-            while let Some(Parsed(Prefix(prefix))) = map.next_key()? {
-                let Parsed(backend) = map.next_value()?;
-                routes.push(Proxied { prefix, backend });
-            }
-            Ok(Some(routes))
+        fn from_str(text: &str) -> Result<Prefix, String> {
+            Mount::prefix(text).map(Prefix)
         }
     }
 
-    deserializer.deserialize_any(Routes)
+    let table = deserializer.deserialize_any(Pairs("a table of paths and folders", PhantomData))?;
+    let mount = |(Prefix(prefix), dir)| Mount { prefix, dir };
+    Ok(Some(table.into_iter().map(mount).collect()))
+}
+
+/// A table of texts. It says what is expected.
+struct Pairs<K, V>(&'static str, PhantomData<(K, V)>);
+
+impl<'de, K, V> Visitor<'de> for Pairs<K, V>
+where
+    K: FromStr<Err: fmt::Display>,
+    V: FromStr<Err: fmt::Display>,
+{
+    type Value = Vec<(K, V)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(Parsed(key)) = map.next_key()? {
+            let Parsed(value) = map.next_value()?;
+            pairs.push((key, value));
+        }
+        Ok(pairs)
+    }
 }
 
 /// A whole number in a range, or any number of seconds.

@@ -1,6 +1,7 @@
 //! Upgrades and what passes through the tunnels after them.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, UPGRADE};
@@ -12,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Body, Server, body, plain, read_until};
+use crate::listen::tunnel::join;
 use crate::listen::{Answer, Tunnel};
 
 const UPGRADE_REQUEST: &str =
@@ -123,7 +125,7 @@ async fn a_side_that_is_cut_off_closes_the_other() {
             false => (upstream, client),
         };
         socket2::SockRef::from(&cut)
-            .set_linger(Some(std::time::Duration::ZERO))
+            .set_linger(Some(Duration::ZERO))
             .unwrap();
         drop(cut);
         let mut got = Vec::new();
@@ -178,4 +180,50 @@ async fn an_upgrade_that_the_client_did_not_ask_for_is_502() {
             "{head:?} is answered {answer:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn an_idle_tunnel_stays_open() {
+    let (_server, mut client, mut upstream) = tunnel().await;
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(7 * 24 * 60 * 60)).await;
+    client.write_all(b"still.").await.unwrap();
+    assert_eq!(read_until(&mut upstream, ".").await, "still.");
+    upstream.write_all(b"here.").await.unwrap();
+    assert_eq!(read_until(&mut client, ".").await, "here.");
+}
+
+#[tokio::test]
+async fn a_side_that_does_not_close_after_the_other_has_is_closed() {
+    let (_server, mut client, mut upstream) = tunnel().await;
+    tokio::time::pause();
+    client.shutdown().await.unwrap();
+    assert_eq!(upstream.read(&mut [0]).await.unwrap(), 0);
+    // Time passes, because nothing else happens.
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_is_read_from_one_side_than_the_other_takes() {
+    let (mut client, near_client) = tokio::io::duplex(64);
+    let (near_upstream, mut upstream) = tokio::io::duplex(64);
+    tokio::spawn(join(near_client, near_upstream));
+    let bytes = vec![b'x'; 1 << 20];
+    let mut sent = 0;
+    let sending = async {
+        while sent < bytes.len() {
+            sent += client.write(&bytes[sent..]).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(1000), sending)
+        .await
+        .unwrap_err();
+    assert!(sent < 20_000, "{sent} bytes were taken");
+    let rest = tokio::spawn(async move {
+        client.write_all(&bytes[sent..]).await.unwrap();
+    });
+    let mut got = Vec::new();
+    upstream.read_to_end(&mut got).await.unwrap();
+    rest.await.unwrap();
+    assert_eq!(got.len(), 1 << 20);
 }

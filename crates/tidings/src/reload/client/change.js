@@ -14,16 +14,21 @@
     } catch {}
   }
 
-  // The status that the page's address is answered with; 0 while the server or the backend is away. Where
-  // the server itself does not answer either, the page may have all connections in use, and a reload frees
-  // them: 200.
-  const statusOfPage = () => {
+  // The status that the page's address is answered with; less than 1 while the server or the backend is
+  // away. For a page of a backend the server tells whether that is there: it may take long to make a page, and
+  // log each request. Where the server itself does not answer, the page may have all connections in use, and
+  // a reload frees them: 200.
+  let canAskServer = any
+  const statusOfPage = async () => {
     const url = new URL(location.href)
     url.username = url.password = url.hash = '' // fetch refuses the first two
-    const headers = { accept: 'text/html' }
-    const status = request(url.href, { method: 'HEAD', cache: 'no-store', headers })
-    const ownStatus = () => Promise.race([request(scriptUrl, { method: 'HEAD', cache: 'no-store' }).then(() => status), delay(3000).then(() => 200)])
-    return Promise.race([status, delay(3000).then(ownStatus)])
+    const head = (url) => request(url, { method: 'HEAD', cache: 'no-store', headers: { accept: 'text/html' } })
+    const status = head(canAskServer ? readyUrl.href : url.href)
+    const isConnected = () => Promise.race([head(scriptUrl).then(() => status), delay(3000).then(() => 200)])
+    const result = await Promise.race([status, delay(3000).then(isConnected)])
+    if (!canAskServer || result !== 404) return result
+    canAskServer = false
+    return statusOfPage()
   }
 
   // Whether the page stays: its file is gone, and there is an event when it is back. A page whose address
@@ -38,14 +43,16 @@
     for (let pause = 50; ; pause = Math.min(RETRY_LIMIT, pause * 1.5)) {
       const asked = cursor
       const status = await statusOfPage()
-      if (!shouldStay(status)) {
-        if (status) break
-        const event = new Promise((done) => (retryNow = done))
-        await Promise.race([event, delay(pause)])
-      } else if (cursor === asked) {
+      if (status > 0 && !shouldStay(status)) break
+      if (cursor !== asked) continue
+      if (status > 0) {
         reloading = false
         return
       }
+      const pauses = [new Promise((done) => (retryNow = done))]
+      // A page in place of one of the backend does not ask again by itself: that may be what ends the backend.
+      if (status === 0 || !awaitsBackend) pauses.push(delay(pause))
+      await Promise.race(pauses)
     }
     await refreshServed(changes)
     report(id, 'reload')
@@ -53,6 +60,7 @@
   }
 
   const reloadNow = () => {
+    reloading = true
     try {
       sessionStorage.setItem(storageKey, cursor)
     } catch {}

@@ -42,9 +42,11 @@
     return false
   }
 
+  // The element that has the focus, also in a shadow root or a frame.
   const focused = (root = document) => {
     const node = root.activeElement
-    return node?.shadowRoot?.activeElement ? focused(node.shadowRoot) : node
+    const inner = node?.shadowRoot ?? contentOf(node)
+    return inner?.activeElement && inner.activeElement !== inner.body ? focused(inner) : node
   }
 
   const openOverlay = () => {

@@ -8,6 +8,7 @@
   if (self.origin === 'null' || !scriptUrl) return
   const streamUrl = new URL(config.stream, scriptUrl)
   const reportUrl = new URL('seen', scriptUrl)
+  const readyUrl = new URL('ready', scriptUrl)
   const pathOf = (url, base = document.baseURI) => {
     try {
       const { origin, pathname } = new URL(url, base)

@@ -16,7 +16,7 @@
       newest = message.newest ?? message.timestamp
       tree = message.tree
     }
-    if (message.rescan || message.restarted) return reload(id)
+    if (message.rescan || message.restarted || awaitsBackend) return reload(id)
     if (message.changes) {
       swapping = swapping.then(() => apply(id, message.changes)).catch(() => reload(id))
     } else if (before !== null && !unchanged) {

@@ -51,14 +51,14 @@
     }
   }
 
-  // Makes a request and returns the status of the response; 0 is none, or one that the server gives while
-  // the backend does not answer.
+  // Makes a request and returns the status of the response; 0 is none, and -1 one that the server gives in
+  // place of a backend.
   const statusOf = (url, init) =>
     fetch(url, { redirect: 'manual', ...init })
       .then(async (response) => {
         await response.arrayBuffer() // else no cache gets all of it
         const { type, status, headers } = response
-        return type === 'opaqueredirect' ? 302 : headers.has('tidings-problem') ? 0 : status
+        return type === 'opaqueredirect' ? 302 : headers.has('tidings-problem') ? -1 : status
       })
       .catch(() => 0)
 

@@ -188,3 +188,19 @@ proptest! {
         prop_assert!(body.is_end_stream());
     }
 }
+
+#[test]
+fn a_document_without_content_is_followed_by_the_page_for_that() {
+    let shown = |steps: Vec<Step>| {
+        let mut body = inject(steps).or_if_blank(Bytes::from_static(b"<h1>500</h1>"));
+        let mut sent = Vec::new();
+        while let Poll::Ready(Some(Ok(frame))) = poll(&mut body) {
+            sent.extend(frame.into_data().unwrap_or_default());
+        }
+        String::from_utf8(sent).unwrap()
+    };
+    let script = "<script src=/x.js></script>";
+    assert_eq!(shown(vec![]), format!("{script}<h1>500</h1>"));
+    assert_eq!(shown(vec![data(b"")]), format!("{script}<h1>500</h1>"));
+    assert_eq!(shown(vec![data(b""), data(b"x")]), format!("{script}x"));
+}

@@ -6,10 +6,11 @@ const OWN: Own<'_> = Own {
     authority: Some("localhost:3000"),
     client: "/@tidings/client.js?0123",
     stream: "/@tidings/events",
-    report: "/@tidings/seen",
+    requests: ["/@tidings/seen", "/@tidings/ready"],
 };
 const CLIENT: &str = "localhost:3000/@tidings/client.js";
-const CONNECT: &str = "localhost:3000/@tidings/events localhost:3000/@tidings/seen";
+const CONNECT: &str =
+    "localhost:3000/@tidings/events localhost:3000/@tidings/seen localhost:3000/@tidings/ready";
 
 /// The policies, edited, and the nonce of our element.
 #[track_caller]

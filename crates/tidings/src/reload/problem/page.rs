@@ -6,8 +6,8 @@ const STYLE: &str = include_str!("../client/problem.css");
 
 /// An HTML page that shows a problem. It needs no script: then it reloads every two seconds. `script` is
 /// the [`ScriptElement`](super::super::ScriptElement) of a page of the kind
-/// [`Waiting`](super::super::PageKind::Waiting), or empty; with it the page reloads as soon as its own
-/// address has another answer.
+/// [`Waiting`](super::super::PageKind::Waiting), or empty. With it the page requests its own address once it
+/// is loaded and whenever something is published, and reloads when it has another answer.
 ///
 /// Send it with a status of 502 or 503, [`PROBLEM_HEADER`](super::PROBLEM_HEADER) and `no-store`, as
 /// `text/html; charset=utf-8`.

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn problem(text: &str) -> Problem {
@@ -139,4 +141,30 @@ fn the_page_holds_any_text_as_text() {
         "{page}"
     );
     assert!(page.contains("http-equiv=\"refresh\""));
+}
+
+proptest! {
+    #[test]
+    fn prop_any_output_is_bounded_text_without_control_characters(
+        pieces in prop::collection::vec(
+            prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..20),
+                "\x1b\\[[0-9;:]{0,12}[mKJH]".prop_map(String::into_bytes),
+                "\x1b[\\]P_^X(][ -~]{0,9}(\x07|\x1b\\\\)?".prop_map(String::into_bytes),
+                "[a-z./:0-9()\" ]{0,30}[\r\n\t\x08]?".prop_map(String::into_bytes),
+            ],
+            0..60,
+        ),
+        limit in 40usize..2000,
+    ) {
+        let runs = runs::parse(&pieces.concat(), limit);
+        let text: String = runs.iter().map(Run::text).collect();
+        let is_control = |c: char| c.is_control() && c != '\n' && c != '\t';
+        prop_assert!(!text.contains(is_control), "{text:?}");
+        prop_assert!(runs.iter().all(|run| !run.text().is_empty()));
+        // The note about what is left out comes on top.
+        prop_assert!(text.len() <= limit + 60, "{} of {limit}", text.len());
+        let json = serde_json::to_string(&runs).unwrap();
+        prop_assert!(json.len() <= 6 * (limit + 100), "{} of {limit}", json.len());
+    }
 }

@@ -309,6 +309,9 @@ fn the_page_of_an_error_shows_its_text_and_keeps_its_status_and_headers() {
         "{text}"
     );
     assert_eq!(text.matches("<script").count(), 1, "{text}");
+    assert!(!text.contains("has no content"), "{text}");
+    let (_, text) = shown(response(500, &[PLAIN], ""));
+    assert!(text.contains("The response has no content."), "{text}");
 }
 
 #[test]
