@@ -364,7 +364,7 @@ impl Lifecycle {
             self.crashes = 0;
         }
         match self.work {
-            Work::Idle => self.retry(now, actions),
+            Work::Idle => self.retry(Action::Wait, now, actions),
             // What is under way replaces it.
             _ => {
                 self.revive = true;
@@ -380,14 +380,14 @@ impl Lifecycle {
         match (&self.current, self.crashes) {
             (Some(_), _) => {}
             // It was healthy once: the cause may be a passing one.
-            (None, 1..) => self.retry(now, actions),
+            (None, 1..) => self.retry(Action::Refuse, now, actions),
             (None, 0) => actions.push(Action::Refuse),
         }
     }
 
     /// Starts a command again that has crashed: at once for the first time, then after longer and longer
-    /// pauses.
-    fn retry(&mut self, now: Instant, actions: &mut Vec<Action>) {
+    /// pauses. During those, requests wait after a crash, and are refused after a start that failed.
+    fn retry(&mut self, meanwhile: Action, now: Instant, actions: &mut Vec<Action>) {
         self.crashes += 1;
         if self.crashes == 1 {
             return self.launch(now, actions);
@@ -395,8 +395,7 @@ impl Lifecycle {
         let factor = 1 << (self.crashes - 2).min(10);
         let pause = (FIRST_BACKOFF * factor).min(MAX_BACKOFF);
         self.work = Work::BackingOff(now + pause);
-        actions.push(Action::Refuse);
-        actions.push(Action::Retry(pause));
+        actions.extend([meanwhile, Action::Retry(pause)]);
     }
 
     fn tick(&mut self, now: Instant, actions: &mut Vec<Action>) {

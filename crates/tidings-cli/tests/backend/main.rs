@@ -9,8 +9,20 @@
     reason = "the modules of a test crate are its own affair"
 )]
 
+mod app;
+mod building;
+mod ending;
+mod failing;
 mod guardian;
+#[path = "../cli/http.rs"]
+#[allow(dead_code, reason = "it is made for another test crate")]
+mod http;
+#[path = "../backends/load.rs"]
+mod load;
 mod marked;
+mod no_hole;
+mod output;
+mod restart;
 #[path = "../support/mod.rs"]
 mod support;
 

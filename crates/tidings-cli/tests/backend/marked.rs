@@ -21,6 +21,13 @@ impl Marked {
         command.env(VARIABLE, &self.0)
     }
 
+    /// The command lines of what the command has started: without tidings itself, and its guardians.
+    pub fn started(&self) -> Vec<(i32, String)> {
+        let mut all = self.all();
+        all.retain(|(_, line)| !line.contains("tidings proxy") && !line.contains("@guardian"));
+        all
+    }
+
     /// The command lines of the processes that run, with their ids.
     pub fn all(&self) -> Vec<(i32, String)> {
         let mark = format!("{VARIABLE}={}", self.0);
@@ -45,17 +52,17 @@ impl Marked {
         found
     }
 
-    /// How many of them have this in their command line.
+    /// How many of these have this at the end of their command line.
     pub fn running(&self, text: &str) -> usize {
-        let all = self.all();
-        all.iter().filter(|(_, line)| line.contains(text)).count()
+        let all = self.started();
+        all.iter().filter(|(_, line)| line.ends_with(text)).count()
     }
 
     /// Waits until each of these is in the command line of one.
     #[track_caller]
     pub fn until_running(&self, texts: &[&str]) {
         let run = until(|| {
-            let all = self.all();
+            let all = self.started();
             let runs = |text: &&str| all.iter().any(|(_, line)| line.ends_with(*text));
             texts.iter().all(runs).then_some(())
         });
