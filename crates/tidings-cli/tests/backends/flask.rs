@@ -43,6 +43,11 @@ fn files_that_the_browser_may_keep_are_seen_when_saved_and_after() {
     app.edit("app.py", "\"Hello\"", "\"Good day\"");
     tab.until("document.querySelector('h1')?.textContent === 'Good day, stranger'");
     tab.until(&format!("window.version === 2 && {}", colour(2)));
+    // Nor has it kept them where no page was open that could hear of the save.
+    tab.go("about:blank");
+    app.save("static/site.css", "h1 { color: rgb(3, 3, 3) }");
+    tab.go(&app.url("/"));
+    tab.until(&colour(3));
 }
 
 #[test]

@@ -23,7 +23,9 @@ pub(super) fn laravel(project: &Project) -> Option<Plan> {
 
 pub(super) fn detect(project: &Project) -> Option<Plan> {
     let index = project.first(&["public/index.php", "web/index.php", "index.php"])?;
-    let address = ["php", "-S", "127.0.0.1:{port}"];
+    // OPcache looks only every two seconds whether a file has changed: a page that is reloaded at once would
+    // be the old one.
+    let address = ["php", "-d", "opcache.enable=0", "-S", "127.0.0.1:{port}"];
     let command = match index.split_once('/') {
         Some((folder, _)) => [&address[..], &["-t", folder]].concat(),
         None => address.to_vec(),
