@@ -161,5 +161,6 @@ fn backing(
     Ok(Backing::Running {
         upstream,
         outage: Arc::new(outage),
+        start_timeout: config.start_timeout,
     })
 }

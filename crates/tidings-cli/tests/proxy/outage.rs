@@ -13,9 +13,11 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
+/// Nothing is there, and no request waits for it.
 fn down() -> (u16, Server) {
     let port = free_port();
-    (port, proxy_to(&format!("http://localhost:{port}"), &[]))
+    let flags = ["--start-timeout", "0"];
+    (port, proxy_to(&format!("http://localhost:{port}"), &flags))
 }
 
 #[test]
@@ -94,6 +96,32 @@ fn a_backend_that_is_back_answers_the_next_request() {
     });
     assert_eq!(Client::get(server.port, "/", &[]).0.status(), 200);
     drop(backend);
+}
+
+#[test]
+fn requests_wait_for_the_backend_but_a_page_says_soon_what_is_missing() {
+    let port = free_port();
+    let server = proxy_to(&format!("http://localhost:{port}"), &[]);
+    let mut form = Client::connect(server.port);
+    form.ask("POST", "/", &["Content-Length: 3"]);
+    form.wire.send(b"a=1");
+    let (head, _) = Client::get(server.port, "/", &[NAVIGATION]);
+    assert_eq!(head.status(), 502);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let backend = Backend::on(listener, |mut conn| {
+        conn.request();
+        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    });
+    assert_eq!(form.wire.head().status(), 200);
+    let posts = backend.requests();
+    assert_eq!(
+        posts
+            .iter()
+            .filter(|request| request.first().starts_with("POST"))
+            .count(),
+        1,
+        "{posts:?}"
+    );
 }
 
 #[test]

@@ -1,14 +1,15 @@
-//! While the backend does not answer: pages show it, and learn when it is back.
+//! While the backend does not answer: pages show it, requests wait, and both learn when it is back.
 //!
 //! A backend that somebody else runs does not say when it is there again. So it is asked, as long as there is
-//! a page that waits.
+//! a page or a request that waits.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use http::{Response, StatusCode};
 use tidings::reload::{ProblemKind, Reloader};
+use tokio::sync::Notify;
 
 use super::super::answers::plain;
 use super::super::unavailable::{hint, problem, set_problem};
@@ -31,6 +32,26 @@ pub(super) struct Outage {
     is_down: AtomicBool,
     /// A task asks whether it is back.
     is_asking: AtomicBool,
+    /// Requests that wait until it is.
+    n_waiting: AtomicUsize,
+    /// Wakes them.
+    back: Notify,
+}
+
+/// A request that waits; no longer when this is dropped, as when its client has left.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Waiting<'_> {
+    fn begin(n_waiting: &AtomicUsize) -> Waiting<'_> {
+        n_waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(n_waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Outage {
@@ -45,6 +66,8 @@ impl Outage {
             console,
             is_down: AtomicBool::new(false),
             is_asking: AtomicBool::new(false),
+            n_waiting: AtomicUsize::new(0),
+            back: Notify::new(),
         }
     }
 
@@ -64,7 +87,18 @@ impl Outage {
         if self.is_down.load(Ordering::Relaxed) && self.is_down.swap(false, Ordering::AcqRel) {
             // An error means that the hub is closed: the process is about to exit.
             let _ = self.reloader.restarted();
+            self.back.notify_waiters();
         }
+    }
+
+    /// Waits until the backend is back, for this long at most. Returns whether it is.
+    pub(super) async fn over_within(&self, limit: Duration) -> bool {
+        let _waiting = Waiting::begin(&self.n_waiting);
+        let back = self.back.notified();
+        tokio::pin!(back);
+        // From here on, not from the first poll: it may be back already.
+        back.as_mut().enable();
+        !self.is_down.load(Ordering::Acquire) || tokio::time::timeout(limit, back).await.is_ok()
     }
 
     pub(super) fn has_failed(self: &Arc<Outage>, error: &Error) {
@@ -89,7 +123,8 @@ impl Outage {
         loop {
             tokio::time::sleep(pause).await;
             pause = (pause * 3 / 2).min(LAST_PAUSE);
-            if self.reloader.hub().stats().open > 0 {
+            let has_waiting = self.n_waiting.load(Ordering::Relaxed) > 0;
+            if has_waiting || self.reloader.hub().stats().open > 0 {
                 nobody_since = Instant::now();
             }
             let is_over = !self.is_down.load(Ordering::Acquire);
