@@ -27,7 +27,7 @@ pub(crate) struct ProxyArgs {
     pub(super) command: Option<Vec<OsString>>,
 
     /// Build and restart the command after a change in this file or folder; may be repeated
-    /// [default: .]
+    /// [default: ., unless --watch has it]
     #[arg(
         short,
         long,

@@ -7,7 +7,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -163,11 +163,14 @@ impl ProxyArgs {
             .start_timeout
             .or(from_file.start_timeout)
             .unwrap_or(DEFAULT_START_TIMEOUT);
+        let watched = self.shared.watched(file);
         let command = command.map(|(args, dir)| config::Command {
             args,
             restart: match (&self.restart, &from_file.restart) {
                 (Some(given), _) => paths(given, env::var_os("TIDINGS_RESTART").as_deref()),
                 (None, Some(paths)) => paths.iter().map(|path| settings.path(path)).collect(),
+                // Who watches all of it for the pages does not want a restart for each change.
+                (None, None) if watched.paths.iter().any(|path| is_same(path, &dir)) => Vec::new(),
                 (None, None) => vec![dir.clone()],
             },
             build: match (&self.build, &from_file.build) {
@@ -196,7 +199,7 @@ impl ProxyArgs {
         Ok(Proxy {
             output: self.shared.output(file),
             server: self.shared.server(file),
-            watched: self.shared.watched(file),
+            watched,
             rules: settings.rules(),
             url,
             command,
@@ -205,6 +208,13 @@ impl ProxyArgs {
             insecure: self.insecure.or(from_file.insecure).unwrap_or(false),
         })
     }
+}
+
+/// Whether two paths are written differently at most.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let plain =
+        |path: &Path| path::absolute(path).map(|path| path.components().collect::<PathBuf>());
+    matches!((plain(one), plain(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 impl SharedArgs {
@@ -542,6 +552,18 @@ mod tests {
         assert_eq!(command.dir, Path::new("."));
         assert_eq!(command.restart, [Path::new(".")]);
         assert_eq!(command.build.unwrap().dir, Path::new(".."));
+    }
+
+    #[test]
+    fn what_is_watched_for_the_pages_restarts_the_command_only_if_that_is_said() {
+        let restart = |arguments: &[&str]| proxy(arguments, "").command.unwrap().restart;
+        assert_eq!(restart(&["--", "c"]), [Path::new(".")]);
+        assert_eq!(restart(&["--watch", "app", "--", "c"]), [Path::new(".")]);
+        for same in [".", "./"] {
+            assert!(restart(&["--watch", same, "--", "c"]).is_empty());
+        }
+        let both = restart(&["--watch", ".", "--restart", ".", "--", "c"]);
+        assert_eq!(both, [Path::new(".")]);
     }
 
     #[test]
