@@ -68,6 +68,7 @@ impl App {
     /// tests need besides comes from the environment.
     #[track_caller]
     pub fn run(&mut self, line: &str) {
+        self.settle();
         let mut shell = self.program("sh");
         shell
             .args(["-c", &format!("exec {line}")])

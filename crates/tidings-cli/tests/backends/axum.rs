@@ -7,12 +7,11 @@ use crate::{App, Browser, guide};
 
 /// With the versions of our own lock file, whose sources are there.
 fn greeter() -> Option<App> {
-    let mut app = App::new("axum", Tool::Program("cargo"))?;
+    let mut app = App::new("axum", Tool::Cargo)?;
     let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock");
     std::fs::copy(lock, app.path("Cargo.lock")).unwrap();
     // What it depends on is built once for all runs; `target` is where the page expects it.
-    let target = directory().join("axum");
-    std::fs::create_dir_all(&target).unwrap();
+    let target = directory().join("axum/target");
     std::os::unix::fs::symlink(&target, app.path("target")).unwrap();
     app.once("cargo build --quiet --offline");
     let section = Some("Without a change of the program");

@@ -19,6 +19,8 @@ pub enum Tool {
     /// Node.js with the packages of `package-lock.json`.
     Node,
     Nginx,
+    /// Cargo, and the crates that the axum application depends on.
+    Cargo,
     /// A program that is there or not: Debian's `php`.
     Program(&'static str),
 }
@@ -30,6 +32,7 @@ impl Tool {
             Tool::Python => installed("pip"),
             Tool::Node => installed("npm"),
             Tool::Nginx => installed("nginx"),
+            Tool::Cargo => installed("axum"),
             Tool::Program(name) => {
                 let version = Command::new(name).arg("--version").output();
                 version.is_ok_and(|output| output.status.success())
@@ -47,7 +50,7 @@ impl Tool {
             Tool::Python => Some(directory().join("pip/env/bin")),
             Tool::Node => Some(directory().join("npm/node_modules/.bin")),
             Tool::Nginx => Some(directory().join("nginx/root/usr/sbin")),
-            Tool::Program(_) => None,
+            Tool::Cargo | Tool::Program(_) => None,
         }
     }
 }
