@@ -1,4 +1,4 @@
-//! The binary `tidings`: a hot-reloading development server for any folder.
+//! The binary `tidings`: a hot-reloading development server for any folder and any backend.
 
 mod backend;
 mod cli;
