@@ -101,6 +101,8 @@ pub(super) struct Rules {
 /// The work that is under way: at most one thing at a time.
 #[derive(Debug)]
 enum Work {
+    /// The first start was not asked for yet.
+    New,
     Idle,
     Building,
     /// An instance is to be started as soon as the ones before it are gone.
@@ -150,7 +152,7 @@ impl Lifecycle {
     pub(super) fn new(rules: Rules) -> Lifecycle {
         Lifecycle {
             rules,
-            work: Work::Idle,
+            work: Work::New,
             current: None,
             draining: Vec::new(),
             ending: Vec::new(),
@@ -170,7 +172,7 @@ impl Lifecycle {
             Work::Starting { deadline, .. } => Some(deadline),
             Work::BackingOff(until) => Some(until),
             Work::Holding(since) => Some(since + rounds::HOLD),
-            Work::Idle | Work::Building | Work::Vacating | Work::Stopped => None,
+            Work::New | Work::Idle | Work::Building | Work::Vacating | Work::Stopped => None,
         };
         let draining = self.draining.iter().map(|(_, deadline)| *deadline);
         draining.chain(work).min()
@@ -274,6 +276,8 @@ impl Lifecycle {
                 verdict => verdict,
             },
             Work::Idle => self.rounds.outside(change, now),
+            // The first start comes after it anyway.
+            Work::New => return,
             // The next start is after this change anyway.
             Work::Vacating if !self.rules.build => return add(&mut self.reason, &change.paths),
             Work::Vacating | Work::BackingOff(_) => Verdict::Again,

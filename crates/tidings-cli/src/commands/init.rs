@@ -374,13 +374,13 @@ mod tests {
     fn php_reads_its_files_anew_for_each_request() {
         let (toml, file) = check_command(
             &[("index.php", ""), ("style.css", "")],
-            "php -S 127.0.0.1:{port}",
+            "php -d opcache.enable=0 -S 127.0.0.1:{port}",
         );
         assert_eq!(list(file.settings.watch), ".", "{toml}");
         assert_eq!(file.settings.proxy.restart, Some(Vec::new()), "{toml}");
         let (_, file) = check_command(
             &[("public/index.php", ""), ("composer.lock", "")],
-            "php -S 127.0.0.1:{port} -t public",
+            "php -d opcache.enable=0 -S 127.0.0.1:{port} -t public",
         );
         assert_eq!(list(file.settings.proxy.restart), "composer.lock");
         check_command(

@@ -178,12 +178,12 @@ fn a_command_that_does_not_listen_on_its_port_is_told_how() {
     app.run(&["--start-timeout", "1"]);
     let waited = asked(app.port(), "/");
     app.event("start_timeout");
-    let answer = waited.join().unwrap();
-    assert_eq!(answer.status, 503);
-    assert!(answer.text().contains("{port}"), "{}", answer.text());
+    assert_eq!(waited.join().unwrap().status, 503);
     assert_eq!(app.event("exited")["expected"], true);
     // Until the next save, it is said at once.
-    assert_eq!(app.get("/").status, 503);
+    let answer = app.get("/");
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().contains("{port}"), "{}", answer.text());
     app.switch_to("2");
 }
 

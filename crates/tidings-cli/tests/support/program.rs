@@ -223,17 +223,20 @@ impl Server {
             .unwrap();
         let out = Lines::of(child.stdout.take().unwrap());
         let err = Lines::of(child.stderr.take().unwrap());
-        let Some(first) = out.next() else {
-            panic!("it ended at once: {:?}", err.next());
-        };
-        let port = port_in(&first).unwrap_or_else(|| panic!("no port in {first:?}"));
-        Server {
-            port,
-            first,
+        // From here on it is ended with this, also if a line is not as expected.
+        let mut server = Server {
+            port: 0,
+            first: String::new(),
             out,
             err,
             child,
-        }
+        };
+        let Some(first) = server.out.next() else {
+            panic!("it ended at once: {:?}", server.err.next());
+        };
+        server.port = port_in(&first).unwrap_or_else(|| panic!("no port in {first:?}"));
+        server.first = first;
+        server
     }
 
     pub fn pid(&self) -> u32 {

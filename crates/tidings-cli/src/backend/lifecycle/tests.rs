@@ -75,6 +75,16 @@ const BUILT: Input = Input::BuildEnded { success: true };
 const BUILD_FAILED: Input = Input::BuildEnded { success: false };
 
 #[test]
+fn a_change_before_the_first_start_needs_no_other_one() {
+    let mut world = World::new(false, false);
+    world.check(saved("a"), &[]);
+    let started = world.input(Input::Begin);
+    assert_eq!(started.last(), Some(&Action::Start(1, vec![])));
+    world.check(Input::Healthy(1), &[Action::Serve(1)]);
+    assert_eq!(world.lifecycle.due(), None);
+}
+
+#[test]
 fn a_save_builds_starts_switches_drains_and_ends() {
     let mut world = World::healthy(true, false);
     world.check(saved("a"), &[Action::Build(paths("a"))]);
