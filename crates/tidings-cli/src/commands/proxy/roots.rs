@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tidings::watch::{Change, ChangeSet};
 
-use crate::config::Proxy;
+use crate::config::{Proxy, file};
 
 /// Files that programs write while they run, and that nobody edits: changes of these below a folder do not
 /// restart the backend. Whoever wants that names the file itself.
@@ -51,7 +51,7 @@ impl Roots {
         let mut backend = Vec::new();
         set.changes.retain(|Change { path, .. }| {
             let restarts = self.restarts(path);
-            if restarts && !is_written_by_programs(path, &self.restart) {
+            if restarts && !is_left_out(path, &self.restart) {
                 backend.push(path.clone());
             }
             !restarts
@@ -78,17 +78,20 @@ impl Roots {
     }
 }
 
-fn is_written_by_programs(path: &Path, named: &[PathBuf]) -> bool {
+/// Whether a change of this file does not restart the backend, although a folder above it does.
+fn is_left_out(path: &Path, named: &[PathBuf]) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
         return false;
     };
+    // Our settings are followed by ourselves.
+    let is_ours = name == file::NAME;
     let suffix = SQLITE_SUFFIXES
         .iter()
         .find_map(|end| name.strip_suffix(end));
     let extension = Path::new(suffix.unwrap_or(name)).extension();
     let extension = extension.and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| WRITTEN_BY_PROGRAMS.contains(&extension))
-        && !named.iter().any(|root| root == path)
+    let is_written = extension.is_some_and(|extension| WRITTEN_BY_PROGRAMS.contains(&extension));
+    (is_ours || is_written) && !named.iter().any(|root| root == path)
 }
 
 #[cfg(test)]
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn databases_and_logs_do_not_restart_unless_they_are_named() {
+    fn databases_logs_and_our_settings_do_not_restart_unless_they_are_named() {
         let app = roots(&[], &["/app", "/app/seed.sqlite3"]);
         for path in [
             "/app/db.sqlite3",
@@ -160,6 +163,7 @@ mod tests {
             "/app/data/x.db-wal",
             "/app/server.log",
             "/app/a.pyc",
+            "/app/tidings.toml",
         ] {
             check(&app, path, "nobody");
         }
