@@ -50,7 +50,6 @@ pub(super) struct Failed {
 
 impl Failed {
     /// The same passage once more, if nothing of it was sent.
-    #[allow(dead_code, reason = "for a backend that is restarted")]
     pub(super) fn again(self) -> Result<Passage, Failed> {
         let Failed { error, asked } = self;
         match error.into_unsent() {
