@@ -178,6 +178,10 @@ impl Pool {
     }
 
     async fn connect(self: &Arc<Pool>, versions: Versions) -> io::Result<Lease> {
+        // In place of an idle one: a backend with a single thread waits there for the next request, and would
+        // not answer on any other.
+        let replaced = self.idle().h1.pop();
+        drop(replaced);
         let connected = connect::connect(&self.target, &self.tls, versions).await?;
         let io = TokioIo::new(connected.io);
         let protocol = if connected.is_h2 {

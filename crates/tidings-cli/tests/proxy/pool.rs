@@ -1,5 +1,7 @@
 //! Connections that are kept open, and what happens when the backend closes one.
 
+use std::sync::Mutex;
+
 use crate::support::program::{Server, until};
 use crate::{Backend, Body, Client, proxy};
 
@@ -51,6 +53,28 @@ fn a_connection_is_used_again() {
         assert_eq!((head.status(), body.text()), (200, "ok".to_owned()));
     }
     assert!(backend.connections() < 10, "{}", backend.connections());
+}
+
+#[test]
+fn a_backend_with_a_single_thread_never_waits_on_an_idle_connection() {
+    let turn = Mutex::new(());
+    let backend = Backend::start(move |mut conn| {
+        let _turn = turn.lock().unwrap();
+        loop {
+            let head = conn.request();
+            if head.0.is_empty() {
+                return;
+            }
+            conn.body(&head);
+            conn.send(OK);
+        }
+    });
+    let server = proxy(&backend, &[]);
+    for method in ["GET", "POST", "GET", "POST", "POST"] {
+        let form = ["Content-Length: 0"];
+        let (head, _) = Client::connect(server.port).answer(method, "/", &form);
+        assert_eq!(head.status(), 200, "{method}");
+    }
 }
 
 #[test]
