@@ -278,7 +278,7 @@ fn a_backend_on_a_unix_socket() {
         let (_, body) = Client::get(server.port, "/x", &[]);
         assert_eq!(body.text(), expected, "{url}");
     }
-    let missing = proxy_to(&format!("unix:{path}.not"), &[]);
+    let missing = proxy_to(&format!("unix:{path}.not"), &["--start-timeout", "0"]);
     let (head, body) = Client::get(missing.port, "/", &[]);
     assert_eq!(head.status(), 502);
     assert!(body.text().contains("there is no such socket"));
