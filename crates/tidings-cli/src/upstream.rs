@@ -21,6 +21,7 @@ mod hop_by_hop;
 mod mount;
 mod outgoing;
 mod pool;
+mod prompt_tcp;
 mod rewrite;
 mod target;
 mod tls;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use super::prompt_tcp::PromptTcp;
 use super::target::{Scheme, Target, TargetHost, is_localhost};
 use super::tls::Tls;
 
@@ -73,7 +74,7 @@ async fn unix(_path: &std::path::Path) -> io::Result<Box<dyn Stream>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-async fn tcp(target: &Target) -> io::Result<TcpStream> {
+async fn tcp(target: &Target) -> io::Result<PromptTcp> {
     let addresses: Vec<SocketAddr> = match &target.host {
         TargetHost::Address(address) => vec![(*address, target.port).into()],
         // RFC 6761 6.3: not looked up. A backend may listen on one of the two only, and browsers try the
@@ -91,7 +92,7 @@ async fn tcp(target: &Target) -> io::Result<TcpStream> {
     let socket = first_of(addresses).await?;
     // Nagle's algorithm would delay the end of each request. It also works without.
     let _ = socket.set_nodelay(true);
-    Ok(socket)
+    Ok(PromptTcp::new(socket))
 }
 
 /// Tries the addresses one after the other, without waiting for one that does not answer (RFC 8305).

@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::client::danger::{
@@ -17,6 +16,7 @@ use tokio_rustls::rustls::{
 
 use super::connect::{Connected, Versions};
 use super::error::ErrorKind;
+use super::prompt_tcp::PromptTcp;
 
 const H2: &[u8] = b"h2";
 const HTTP_1_1: &[u8] = b"http/1.1";
@@ -45,7 +45,7 @@ impl Tls {
     pub(super) async fn connect(
         &self,
         host: &str,
-        tcp: TcpStream,
+        tcp: PromptTcp,
         versions: Versions,
     ) -> io::Result<Connected> {
         let insecure = self.insecure;

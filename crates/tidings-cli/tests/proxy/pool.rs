@@ -1,6 +1,7 @@
 //! Connections that are kept open, and what happens when the backend closes one.
 
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use crate::support::program::{Server, until};
 use crate::{Backend, Body, Client, proxy};
@@ -53,6 +54,35 @@ fn a_connection_is_used_again() {
         assert_eq!((head.status(), body.text()), (200, "ok".to_owned()));
     }
     assert!(backend.connections() < 10, "{}", backend.connections());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_body_that_waits_for_the_acknowledgement_of_its_head_comes_at_once() {
+    let backend = Backend::start(|mut conn| {
+        conn.socket().set_nodelay(false).unwrap();
+        while !conn.request().0.is_empty() {
+            conn.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+            conn.send("ok");
+        }
+    });
+    let server = proxy(&backend, &[]);
+    let time = |port: u16| {
+        let mut client = Client::connect(port);
+        let began = Instant::now();
+        for _ in 0..25 {
+            let (_, body) = client.answer("GET", "/", &[]);
+            assert_eq!(body.text(), "ok");
+        }
+        began.elapsed()
+    };
+    let direct = time(backend.port());
+    if direct < Duration::from_millis(500) {
+        eprintln!("SKIPPED: this system does not delay acknowledgements");
+        return;
+    }
+    let proxied = time(server.port);
+    assert!(proxied * 3 < direct, "{proxied:?}, directly {direct:?}");
 }
 
 #[test]
