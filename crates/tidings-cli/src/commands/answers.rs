@@ -2,12 +2,11 @@
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use tidings::reload::CLIENT_JS;
 
 use crate::files;
 use crate::guard::Refusal;
@@ -36,27 +35,6 @@ pub(super) async fn page_reported(
         }
         Err(_) => plain(StatusCode::BAD_REQUEST, "not a report\n"),
     }
-}
-
-pub(super) fn client_script(method: &Method) -> Response<files::Body> {
-    let body = match *method {
-        Method::GET => CLIENT_JS,
-        Method::HEAD => "",
-        _ => return method_not_allowed("GET, HEAD", "only GET and HEAD\n"),
-    };
-    let mut response = script(body);
-    let headers = response.headers_mut();
-    // Its address holds a hash of it.
-    headers.insert(
-        CACHE_CONTROL,
-        HeaderValue::from_static("max-age=31536000, immutable"),
-    );
-    // WHATWG HTML 7.1.4: a page with an embedder policy starts only workers that have one, too.
-    headers.insert(
-        HeaderName::from_static("cross-origin-embedder-policy"),
-        HeaderValue::from_static("require-corp"),
-    );
-    response
 }
 
 pub(super) fn script(text: &'static str) -> Response<files::Body> {

@@ -8,14 +8,15 @@ use std::time::Duration;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use tidings::http::Endpoint;
+use tidings::reload::client_response;
 
-use super::super::answers::{self, client_script, plain, redirected, refused, script};
+use super::super::answers::{self, plain, redirected, refused, script};
 use super::super::body::{self, Body};
 use super::super::passing::{Passage, Passing};
 use super::super::server;
 use super::super::unavailable::Wanted;
 use super::routes::Routes;
-use crate::files::Files;
+use crate::files::{self, Files};
 use crate::guard::frames::{self, FRAME_JS, FrameHost};
 use crate::guard::{self, Guard};
 use crate::listen::Answer;
@@ -105,7 +106,7 @@ impl App {
         body::own(match path {
             _ if own && framed => plain(StatusCode::NOT_FOUND, "not found\n"),
             STREAM_PATH => return Answer::Stream(self.endpoint.respond(&parts)),
-            CLIENT_PATH => client_script(&parts.method),
+            CLIENT_PATH => client_response(&parts).map(files::Body::whole),
             REPORT_PATH => answers::page_reported(&self.reporter, &parts.method, incoming).await,
             _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
             _ => {
