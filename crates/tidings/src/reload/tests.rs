@@ -179,6 +179,7 @@ fn the_script_element_holds_any_path_in_ascii() {
         newest: None,
         tree: Some(0xab),
         problem: None,
+        options: Arc::default(),
     };
     let element = |page, own_policy| {
         let element = ScriptElement::new("/c.js", "/s", &state, page);
