@@ -44,15 +44,15 @@ impl LivePages {
         reloader: Arc<Reloader>,
         watcher: Arc<OnceLock<Watcher>>,
         console: Arc<Console>,
-        version: &str,
+        client_url: &str,
         frame_label: &str,
     ) -> LivePages {
         LivePages {
             reloader,
             watcher,
             console,
-            client_url: format!("{CLIENT_PATH}?{version}"),
-            framed_client_url: format!("{CLIENT_PATH}?{version}&frame#{frame_label}"),
+            client_url: client_url.to_owned(),
+            framed_client_url: format!("{client_url}&frame#{frame_label}"),
             reported: Mutex::default(),
         }
     }

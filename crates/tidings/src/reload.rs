@@ -42,12 +42,14 @@
 //! | `text` | pieces of text, some with a style: names separated by blanks, of `bold`, `dim`, `italic`, `underline`, `strike`, `inverse`, `file` (a place in a file), `fg0` to `fg15` and `bg0` to `bg15` (the colours of a terminal), `fg#rrggbb` and `bg#rrggbb` |
 
 mod caching;
+mod client;
 mod guard;
 mod handle;
 mod inject;
 mod inject_body;
 mod layer;
 mod navigation;
+mod options;
 mod own_paths;
 mod page_body;
 mod pause;
@@ -73,11 +75,13 @@ use pause::Held;
 use problem::PublishedProblem;
 
 pub use caching::revalidate;
+pub use client::CLIENT_JS;
 pub use handle::Reload;
 pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};
 pub use inject_body::InjectBody;
 pub use layer::{ReloadBody, ReloadFuture, ReloadLayer, ReloadService};
 pub use navigation::{Navigation, is_navigation};
+pub use options::{PageOptions, ReloadMode};
 pub use own_paths::{OwnPaths, OwnResource, client_response};
 pub use page_body::PageBody;
 pub use pause::Resumed;
@@ -95,37 +99,6 @@ pub const ANYONE: &str = "*";
 /// every page with such a frame. Written like a serialized opaque origin (WHATWG HTML 7.1.1).
 pub const OPAQUE_ORIGIN: &str = "null";
 
-/// The script's source files, joined: they share one scope.
-const CLIENT_SOURCE: &str = concat!(
-    include_str!("reload/client/start.js"),
-    include_str!("reload/client/ids.js"),
-    include_str!("reload/client/share.js"),
-    include_str!("reload/client/worker.js"),
-    include_str!("reload/client/page.js"),
-    include_str!("reload/client/addresses.js"),
-    include_str!("reload/client/documents.js"),
-    include_str!("reload/client/sheets.js"),
-    include_str!("reload/client/images.js"),
-    "const problemStyle = `\n",
-    include_str!("reload/client/problem.css"),
-    "`\n",
-    include_str!("reload/client/overlay.js"),
-    include_str!("reload/client/uses.js"),
-    include_str!("reload/client/served.js"),
-    include_str!("reload/client/change.js"),
-    include_str!("reload/client/receive.js"),
-    include_str!("reload/client/join.js"),
-    include_str!("reload/client/end.js"),
-);
-
-const CLIENT_STRIPPED: ([u8; CLIENT_SOURCE.len()], usize) = strip::strip(CLIENT_SOURCE);
-
-/// The script that runs in the page. Serve it as `text/javascript; charset=utf-8`.
-pub const CLIENT_JS: &str = match str::from_utf8(CLIENT_STRIPPED.0.split_at(CLIENT_STRIPPED.1).0) {
-    Ok(text) => text,
-    Err(_) => panic!("only whole lines were removed"),
-};
-
 /// Publishes changes, and knows the state that a page must carry.
 #[derive(Debug)]
 pub struct Reloader {
@@ -138,6 +111,7 @@ pub struct Reloader {
     // hub in memory never blocks there.
     clock: Mutex<Clock>,
     users: Users,
+    options: Arc<PageOptions>,
 }
 
 type UsersOf = dyn Fn(&PublishedChange) -> Vec<String> + Send + Sync;
@@ -198,6 +172,7 @@ pub struct PageState {
     pub tree: Option<u64>,
     problem: Option<Arc<PublishedProblem>>,
     paused: Option<usize>,
+    options: Arc<PageOptions>,
 }
 
 impl PageState {
@@ -217,6 +192,7 @@ impl PageState {
             tree: None,
             problem: None,
             paused: None,
+            options: Arc::default(),
         }
     }
 }
@@ -304,6 +280,7 @@ impl Reloader {
             mounts: Vec::new(),
             clock: Mutex::default(),
             users: Users(Box::new(|_| Vec::new())),
+            options: Arc::default(),
         }
     }
 
@@ -334,6 +311,13 @@ impl Reloader {
         self
     }
 
+    /// Sets what the pages do about changes.
+    #[must_use]
+    pub fn options(mut self, options: PageOptions) -> Reloader {
+        self.options = Arc::new(options);
+        self
+    }
+
     /// The hub to which changes are published.
     pub fn hub(&self) -> &Hub {
         &self.hub
@@ -355,6 +339,7 @@ impl Reloader {
             tree: clock.tree,
             problem: clock.problem.clone(),
             paused: clock.held.as_ref().map(Held::len),
+            options: Arc::clone(&self.options),
         }
     }
 

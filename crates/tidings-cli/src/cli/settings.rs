@@ -18,13 +18,16 @@ use super::shared::{ALL_ADDRESSES, SharedArgs};
 use super::{Cli, Command, ProxyArgs, ServeArgs};
 use crate::backend::Signal;
 use crate::config::file::{self, ConfigFile, Run, SwitchOr, Wanted};
-use crate::config::{self, Build, Output, Proxy, Serve, Server, Watched};
+use crate::config::{self, Build, Output, Pages, Proxy, Serve, Server, Tls, Watched};
 use crate::files::Compress;
 use crate::listen::{DEFAULT_PORT, Host, Ports};
 use crate::rules::{LiveRules, Rules};
 
 /// The page of `spa = true`.
 pub(super) const SPA_PAGE: &str = "index.html";
+
+/// How often `poll = true` looks.
+const DEFAULT_POLL: Duration = Duration::from_millis(500);
 
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -92,8 +95,9 @@ impl ServeArgs {
         let routes = || settings.routes();
         Ok(Serve {
             output: self.shared.output(file),
-            server: self.shared.server(file),
+            server: self.shared.server(file)?,
             watched: self.shared.watched(file),
+            pages: self.shared.pages(file),
             rules: settings.rules(),
             dir: match (&self.dir, &from_file.dir) {
                 (Some(typed), _) => typed.clone(),
@@ -198,8 +202,9 @@ impl ProxyArgs {
         });
         Ok(Proxy {
             output: self.shared.output(file),
-            server: self.shared.server(file),
+            server: self.shared.server(file)?,
             watched,
+            pages: self.shared.pages(file),
             rules: settings.rules(),
             url,
             command,
@@ -226,11 +231,11 @@ impl SharedArgs {
         }
     }
 
-    fn server(&self, file: Option<&ConfigFile>) -> Server {
+    fn server(&self, file: Option<&ConfigFile>) -> Result<Server, UsageError> {
         let from_file = Settings { file }.top();
         let port = self.port.or(from_file.port);
         let strict_port = self.strict_port.or(from_file.strict_port);
-        Server {
+        Ok(Server {
             config_file: file.map(|file| file.shown.clone()),
             host: match (&self.host, from_file.host) {
                 (Some(typed), _) => typed.clone(),
@@ -255,6 +260,51 @@ impl SharedArgs {
                 (None, Some(SwitchOr::Switch(true))) => Some("/".to_owned()),
                 (None, Some(SwitchOr::Switch(false)) | None) => None,
             },
+            lan: self.lan.or(from_file.lan).unwrap_or(false),
+            tls: self.tls(file)?,
+            slow: self.slow.or(from_file.slow),
+            stdin_quit: self.stdin_quit.or(from_file.stdin_quit).unwrap_or(false),
+        })
+    }
+
+    /// A certificate that is given counts, whether `--https` is or not.
+    fn tls(&self, file: Option<&ConfigFile>) -> Result<Option<Tls>, UsageError> {
+        let settings = Settings { file };
+        let from_file = settings.top();
+        let path = |typed: &Option<PathBuf>, from_file: Option<&PathBuf>| {
+            let from_file = from_file.map(|path| settings.path(path));
+            typed.clone().or(from_file)
+        };
+        let cert = path(&self.cert, from_file.cert.as_ref());
+        let key = path(&self.key, from_file.key.as_ref());
+        let missing = |has: &str, needs: &str| {
+            UsageError(format!(
+                "--{has} needs --{needs}: a certificate and its private key, both in PEM"
+            ))
+        };
+        match (cert, key, self.https.or(from_file.https)) {
+            (Some(cert), Some(key), _) => Ok(Some(Tls::Files { cert, key })),
+            (Some(_), None, _) => Err(missing("cert", "key")),
+            (None, Some(_), _) => Err(missing("key", "cert")),
+            (None, None, Some(true)) => Ok(Some(Tls::Local)),
+            (None, None, Some(false) | None) => Ok(None),
+        }
+    }
+
+    fn pages(&self, file: Option<&ConfigFile>) -> Pages {
+        let from_file = Settings { file }.top();
+        Pages {
+            reload: self.reload.or(from_file.reload).unwrap_or_default(),
+            restore: self
+                .no_restore
+                .map(|no| !no)
+                .or(from_file.restore)
+                .unwrap_or(true),
+            badge: self.badge.or(from_file.badge).unwrap_or(false),
+            forward_console: self
+                .forward_console
+                .or(from_file.forward_console)
+                .unwrap_or_else(|| self.output(file).json),
         }
     }
 
@@ -276,6 +326,12 @@ impl SharedArgs {
                 .map(|no| !no)
                 .or(from_file.gitignore)
                 .unwrap_or(true),
+            poll: match (self.poll, from_file.poll) {
+                (Some(typed), _) => Some(typed),
+                (None, Some(SwitchOr::Value(interval))) => Some(interval),
+                (None, Some(SwitchOr::Switch(true))) => Some(DEFAULT_POLL),
+                (None, Some(SwitchOr::Switch(false)) | None) => None,
+            },
         }
     }
 }
@@ -354,221 +410,4 @@ impl Settings<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    /// The file is in the folder above.
-    fn file(text: &str) -> ConfigFile {
-        ConfigFile::of_text_in("..", text)
-    }
-
-    #[track_caller]
-    fn serve(arguments: &[&str], text: &str) -> Serve {
-        let cli = Cli::parse_from(["tidings"].iter().chain(arguments));
-        cli.serve.config(Some(&file(text))).unwrap()
-    }
-
-    #[track_caller]
-    fn proxy(arguments: &[&str], text: &str) -> Proxy {
-        let arguments = ["tidings", "proxy"].iter().chain(arguments);
-        let Some(Command::Proxy(args)) = Cli::parse_from(arguments).command else {
-            panic!("another command");
-        };
-        args.config(Some(&file(text))).unwrap()
-    }
-
-    fn typed(command: &Option<config::Command>) -> String {
-        let args = command.iter().flat_map(|command| &command.args);
-        let args: Vec<_> = args.map(|arg| arg.to_string_lossy()).collect();
-        args.join(" ")
-    }
-
-    #[test]
-    fn without_anything_the_defaults_count() {
-        let config = serve(&[], "");
-        assert_eq!(config.dir, Path::new("."));
-        assert_eq!(config.server.ports, Ports::From(8080));
-        assert_eq!(config.server.host, Host::Localhost);
-        assert!(config.watched.gitignore && config.listing && !config.follow_symlinks);
-        assert_eq!((config.server.open, config.spa), (None, None));
-        let config = proxy(&["--", "x"], "");
-        let command = config.command.unwrap();
-        assert_eq!(command.restart, [Path::new(".")]);
-        assert_eq!(command.start_timeout, Duration::from_secs(30));
-        assert_eq!(command.stop_timeout, Duration::from_secs(5));
-        assert_eq!(command.stop_signal, Signal::Term);
-    }
-
-    #[test]
-    fn the_file_says_everything_that_flags_can_say() {
-        let config = serve(
-            &[],
-            r#"
-            port = 3000
-            host = true
-            allow-host = ["a.test"]
-            open = "/x"
-            watch = ["w"]
-            ignore = ["*.log", "a,b"]
-            gitignore = false
-            quiet = true
-            json = true
-            [serve]
-            dir = "public"
-            mounts = { "/docs/" = "docs/html" }
-            proxy = { "/api/" = "unix:run/app.sock" }
-            spa = "app.html"
-            follow-symlinks = true
-            listing = false
-            compress = "never"
-            "#,
-        );
-        assert_eq!(config.server.ports, Ports::Exactly(3000));
-        assert_eq!(config.server.host, Host::Address(ALL_ADDRESSES.into()));
-        assert_eq!(config.server.allowed_hosts, ["a.test"]);
-        assert_eq!(config.server.open.as_deref(), Some("/x"));
-        assert_eq!(config.watched.paths, [Path::new("../w")]);
-        assert_eq!(config.watched.ignore, ["*.log", "a,b"]);
-        assert!(!config.watched.gitignore);
-        assert_eq!(
-            config.output,
-            Output {
-                quiet: true,
-                json: true
-            }
-        );
-        assert_eq!(config.dir, Path::new("../public"));
-        assert_eq!(config.mounts[0].prefix, "/docs");
-        assert_eq!(config.mounts[0].dir, Path::new("../docs/html"));
-        assert_eq!(config.proxy[0].prefix, "/api");
-        #[cfg(unix)]
-        assert_eq!(
-            config.proxy[0].target,
-            "unix:../run/app.sock".parse().unwrap()
-        );
-        assert_eq!(config.spa.as_deref(), Some("app.html"));
-        assert!(config.follow_symlinks && !config.listing);
-        assert_eq!(config.compress, Compress::Never);
-
-        let config = proxy(
-            &[],
-            r#"
-            strict-port = true
-            [proxy]
-            url = "http://localhost:8000"
-            command = ["a", "{port}"]
-            restart = ["app"]
-            build = "make"
-            health = "/healthz"
-            start-timeout = 1.5
-            stop-signal = "int"
-            stop-timeout = 2
-            change-host = true
-            insecure = true
-            "#,
-        );
-        assert_eq!(config.server.ports, Ports::Exactly(8080));
-        assert_eq!(config.url, Some("http://localhost:8000".parse().unwrap()));
-        assert!(config.change_host && config.insecure);
-        assert_eq!(config.start_timeout, Duration::from_millis(1500));
-        assert_eq!(
-            config.command,
-            Some(config::Command {
-                args: vec!["a".into(), "{port}".into()],
-                dir: "..".into(),
-                restart: vec!["../app".into()],
-                build: Some(Build {
-                    command: "make".to_owned(),
-                    dir: "..".into()
-                }),
-                health: Some("/healthz".to_owned()),
-                start_timeout: Duration::from_millis(1500),
-                stop_signal: Signal::Int,
-                stop_timeout: Duration::from_secs(2),
-            })
-        );
-    }
-
-    #[test]
-    fn what_is_typed_beats_the_file() {
-        let text = r#"
-            port = 3000
-            host = "192.0.2.1"
-            open = true
-            watch = ["w"]
-            ignore = ["a"]
-            [serve]
-            dir = "public"
-            spa = true
-            compress = "never"
-            "#;
-        let arguments = [
-            "site",
-            "--port",
-            "1",
-            "--host",
-            "::1",
-            "--no-open",
-            "--watch",
-            "x",
-            "--ignore",
-            "b",
-            "--spa",
-            "s.html",
-            "--compress",
-            "always",
-        ];
-        let config = serve(&arguments, text);
-        assert_eq!(config.dir, Path::new("site"));
-        assert_eq!(config.server.ports, Ports::Exactly(1));
-        assert_eq!(config.server.host, "::1".parse().unwrap());
-        assert_eq!(config.server.open, None);
-        assert_eq!(config.watched.paths, [Path::new("x")]);
-        assert_eq!(config.watched.ignore, ["b"]);
-        assert_eq!(config.spa.as_deref(), Some("s.html"));
-        assert_eq!(config.compress, Compress::Always);
-    }
-
-    #[test]
-    fn a_backend_that_is_typed_is_meant_alone() {
-        let text = "[proxy]\nurl = \"http://localhost:1\"\ncommand = [\"c\"]\nbuild = \"b\"";
-        let url = |port: u16| Some(format!("http://localhost:{port}").parse().unwrap());
-        let config = proxy(&[], text);
-        assert_eq!(
-            (config.url, typed(&config.command)),
-            (url(1), "c".to_owned())
-        );
-        let config = proxy(&["http://localhost:2"], text);
-        assert_eq!((config.url, config.command), (url(2), None));
-        let config = proxy(&["--", "d", "-x"], text);
-        assert_eq!(
-            (&config.url, typed(&config.command)),
-            (&None, "d -x".to_owned())
-        );
-        // It runs where it was typed; what the file builds is built where the file is.
-        let command = config.command.unwrap();
-        assert_eq!(command.dir, Path::new("."));
-        assert_eq!(command.restart, [Path::new(".")]);
-        assert_eq!(command.build.unwrap().dir, Path::new(".."));
-    }
-
-    #[test]
-    fn what_is_watched_for_the_pages_restarts_the_command_only_if_that_is_said() {
-        let restart = |arguments: &[&str]| proxy(arguments, "").command.unwrap().restart;
-        assert_eq!(restart(&["--", "c"]), [Path::new(".")]);
-        assert_eq!(restart(&["--watch", "app", "--", "c"]), [Path::new(".")]);
-        for same in [".", "./"] {
-            assert!(restart(&["--watch", same, "--", "c"]).is_empty());
-        }
-        let both = restart(&["--watch", ".", "--restart", ".", "--", "c"]);
-        assert_eq!(both, [Path::new(".")]);
-    }
-
-    #[test]
-    fn a_list_may_be_empty() {
-        let config = proxy(&[], "[proxy]\ncommand = [\"c\"]\nrestart = []");
-        assert_eq!(config.command.unwrap().restart, [""; 0].map(PathBuf::from));
-    }
-}
+mod tests;

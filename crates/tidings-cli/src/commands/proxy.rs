@@ -45,7 +45,7 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     let runtime = server::runtime()?;
     let hub = Hub::memory();
     let root = std::env::current_dir().context("cannot tell the working directory")?;
-    let reloader = Arc::new(Reloader::new(hub.clone(), &root));
+    let reloader = Arc::new(Reloader::new(hub.clone(), &root).options(config.pages.options()));
     let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
     let paths = OwnPaths::default();
     let passing = passing(config, &reloader, console, &paths);

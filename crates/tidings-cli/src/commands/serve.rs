@@ -9,7 +9,6 @@ mod app;
 mod banner;
 mod routes;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
@@ -19,7 +18,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tidings::Hub;
 use tidings::http::Endpoint;
-use tidings::reload::{CLIENT_JS, Reloader, TOPIC};
+use tidings::reload::{OwnPaths, Reloader, TOPIC};
 
 use crate::config::Serve;
 use crate::files::Files;
@@ -49,16 +48,18 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     let requests = Arc::clone(&referrers);
     let reloader = Reloader::new(hub.clone(), &root)
         .mounts(mounts.iter().map(|(prefix, dir)| (*prefix, dir)))
-        .used_by(move |change| requests.users_of(&change.path, change.kind == "removed"));
+        .used_by(move |change| requests.users_of(&change.path, change.kind == "removed"))
+        .options(config.pages.options());
     let reloader = Arc::new(reloader);
     let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
     let watcher = Arc::new(OnceLock::new());
     let frame_host = Arc::new(FrameHost::default());
+    let paths = OwnPaths::default();
     let pages = LivePages::new(
         Arc::clone(&reloader),
         Arc::clone(&watcher),
         Arc::clone(console),
-        &version_of(CLIENT_JS),
+        paths.client_url(),
         frame_host.label(),
     );
     let pages = Arc::new(pages);
@@ -71,6 +72,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     };
     let app = Arc::new(App {
         port: listeners.port,
+        paths: paths.clone(),
         routes: Routes::new(&config.proxy),
         passing,
         guard: Guard::new(config.server.host_names()),
@@ -141,11 +143,4 @@ fn root_of(dir: &Path) -> anyhow::Result<PathBuf> {
         Err(error) => cannot_serve(&error.to_string(), "choose a folder that you may read"),
     };
     Err(error.into())
-}
-
-/// A hash of this text, for the address under which it is cached.
-fn version_of(text: &str) -> String {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
 }

@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tidings::reload::ReloadMode;
 
 pub(crate) use find::Wanted;
 pub(crate) use values::{Proxied, SwitchOr};
 
 use crate::backend::Signal;
-use crate::config::Mount;
+use crate::config::{Mount, Slow};
 use crate::files::Compress;
 use crate::listen::Host;
 use crate::report::{Console, HintedError};
@@ -61,6 +62,20 @@ pub(crate) struct Settings {
     #[serde(deserialize_with = "values::list")]
     pub(crate) ignore: Option<Vec<String>>,
     pub(crate) gitignore: Option<bool>,
+    #[serde(deserialize_with = "values::interval")]
+    pub(crate) poll: Option<SwitchOr<Duration>>,
+    #[serde(deserialize_with = "values::text")]
+    pub(crate) reload: Option<ReloadMode>,
+    pub(crate) restore: Option<bool>,
+    pub(crate) badge: Option<bool>,
+    pub(crate) forward_console: Option<bool>,
+    pub(crate) lan: Option<bool>,
+    pub(crate) https: Option<bool>,
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+    #[serde(deserialize_with = "values::text")]
+    pub(crate) slow: Option<Slow>,
+    pub(crate) stdin_quit: Option<bool>,
     pub(crate) quiet: Option<bool>,
     pub(crate) json: Option<bool>,
     pub(crate) serve: Serve,

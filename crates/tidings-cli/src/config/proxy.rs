@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidings::watch;
 
-use super::{Differences, Output, Server, Watched};
+use super::{Differences, Output, Pages, Server, Watched};
 use crate::backend::Signal;
 use crate::rules::LiveRules;
 use crate::upstream::Target;
@@ -18,6 +18,7 @@ pub(crate) struct Proxy {
     pub(crate) output: Output,
     pub(crate) server: Server,
     pub(crate) watched: Watched,
+    pub(crate) pages: Pages,
     /// Headers and redirects. They can change while the server runs.
     pub(crate) rules: Arc<LiveRules>,
     pub(crate) url: Option<Target>,
@@ -83,6 +84,7 @@ impl super::Config for Proxy {
             output,
             server,
             watched,
+            pages,
             rules: _,
             url,
             command,
@@ -92,8 +94,8 @@ impl super::Config for Proxy {
         } = self;
         let mut found = Differences::default();
         found.of_shared(
-            (output, server, watched),
-            (&other.output, &other.server, &other.watched),
+            (output, server, watched, pages),
+            (&other.output, &other.server, &other.watched, &other.pages),
         );
         found.note("url", *url != other.url);
         match (command, &other.command) {

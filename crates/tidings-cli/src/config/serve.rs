@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidings::watch;
 
-use super::{Differences, Output, Route, Server, Watched};
+use super::{Differences, Output, Pages, Route, Server, Watched};
 use crate::files::{self, Compress};
 use crate::rules::LiveRules;
 
@@ -14,6 +14,7 @@ pub(crate) struct Serve {
     pub(crate) output: Output,
     pub(crate) server: Server,
     pub(crate) watched: Watched,
+    pub(crate) pages: Pages,
     /// Headers and redirects. They can change while the server runs.
     pub(crate) rules: Arc<LiveRules>,
     /// The folder as it was typed, for messages.
@@ -48,6 +49,7 @@ impl super::Config for Serve {
             output,
             server,
             watched,
+            pages,
             rules: _,
             dir,
             mounts,
@@ -59,8 +61,8 @@ impl super::Config for Serve {
         } = self;
         let mut found = Differences::default();
         found.of_shared(
-            (output, server, watched),
-            (&other.output, &other.server, &other.watched),
+            (output, server, watched, pages),
+            (&other.output, &other.server, &other.watched, &other.pages),
         );
         found.note("dir", *dir != other.dir);
         found.note("mounts", *mounts != other.mounts);

@@ -32,6 +32,21 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "give a number of seconds, such as 30 or 0.5".to_owned())
 }
 
+/// How often to look at files: whole milliseconds, from 10 to an hour.
+pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
+    let interval = text.parse().ok().and_then(interval);
+    interval.ok_or_else(|| format!("give {INTERVAL}, such as 500"))
+}
+
+pub(crate) const INTERVAL: &str = "a number of milliseconds from 10 to 3600000";
+
+/// See [`milliseconds`].
+pub(crate) fn interval(ms: u64) -> Option<Duration> {
+    (10..=3_600_000)
+        .contains(&ms)
+        .then(|| Duration::from_millis(ms))
+}
+
 /// At most a year: sums with points in time must not overflow.
 pub(crate) fn duration(seconds: f64) -> Option<Duration> {
     const YEAR: f64 = 365.0 * 24.0 * 3600.0;
@@ -42,6 +57,14 @@ pub(crate) fn duration(seconds: f64) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interval_is_neither_a_busy_loop_nor_for_ever() {
+        for (text, expected) in [("10", true), ("500", true), ("9", false), ("", false)] {
+            assert_eq!(milliseconds(text).is_ok(), expected, "{text:?}");
+        }
+        assert!(milliseconds("3600001").is_err());
+    }
 
     #[test]
     fn the_page_of_an_app_is_given_below_the_folder() {

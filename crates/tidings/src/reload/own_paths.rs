@@ -1,7 +1,5 @@
 //! Where a server's own resources for hot reloading are, and the response with the script.
 
-use std::sync::LazyLock;
-
 use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -10,21 +8,10 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
-use super::CLIENT_JS;
+use super::client;
 use super::script_element::ATTRIBUTE;
 
 const PREFIX: &AsciiSet = &ATTRIBUTE.remove(b'@');
-
-/// A hash of the script, for the address under which browsers cache it.
-static CLIENT_VERSION: LazyLock<String> = LazyLock::new(|| {
-    // FNV-1a: the same in every process of one version.
-    let hash = CLIENT_JS
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    format!("{hash:016x}")
-});
 
 /// The paths of the script, the event stream and the pages' reports, all below one prefix that the app does
 /// not use itself. The default prefix is `/@tidings/`.
@@ -50,7 +37,8 @@ pub struct OwnPaths {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OwnResource {
-    /// [`CLIENT_JS`](super::CLIENT_JS), see [`client_response`].
+    /// [`CLIENT_JS`](super::CLIENT_JS) or one of the files that it loads when it needs them, see
+    /// [`client_response`].
     Client,
     /// The event stream: an [`Endpoint`](crate::http::Endpoint) for the topic [`TOPIC`](super::TOPIC).
     Stream,
@@ -87,7 +75,7 @@ impl OwnPaths {
             prefix => format!("/{}/", utf8_percent_encode(prefix, PREFIX)),
         };
         OwnPaths {
-            client_url: format!("{prefix}client.js?{}", *CLIENT_VERSION),
+            client_url: format!("{prefix}client.js?{}", *client::VERSION),
             stream: format!("{prefix}events"),
             report: format!("{prefix}seen"),
             prefix,
@@ -97,7 +85,7 @@ impl OwnPaths {
     /// What is at a request's path; `None` for the app's own paths.
     pub fn resource(&self, path: &str) -> Option<OwnResource> {
         Some(match path.strip_prefix(&self.prefix)? {
-            "client.js" => OwnResource::Client,
+            name if client::file(name).is_some() => OwnResource::Client,
             "events" => OwnResource::Stream,
             "seen" => OwnResource::Report,
             "ready" => OwnResource::Ready,
@@ -121,7 +109,8 @@ impl OwnPaths {
     }
 }
 
-/// The response to a request for [`CLIENT_JS`](super::CLIENT_JS), which browsers may cache for ever.
+/// The response to a request for [`CLIENT_JS`](super::CLIENT_JS) or a file that it loads, whichever the last segment of
+/// the path names. Browsers may cache it for ever.
 ///
 /// The script's worker also starts in pages that are cross-origin isolated. A document of another origin,
 /// such as that of a sandboxed frame, gets an empty script: it cannot open the stream, and an error would
@@ -134,9 +123,13 @@ pub fn client_response(request: &Parts) -> Response<Bytes> {
             .is_some_and(|found| found == value)
     };
     let is_foreign = is("sec-fetch-site", "cross-site") || is("sec-fetch-site", "same-site");
+    let (_, name) = request.uri.path().rsplit_once('/').unwrap_or_default();
+    let Some(text) = client::file(name) else {
+        return plain(StatusCode::NOT_FOUND, "not found\n");
+    };
     let body = match request.method {
         Method::GET if is_foreign => "",
-        Method::GET => CLIENT_JS,
+        Method::GET => text,
         Method::HEAD => "",
         _ => return method_not_allowed("GET, HEAD"),
     };

@@ -116,6 +116,7 @@ impl fmt::Display for ScriptElement<'_> {
         if let Some(nonce) = self.nonce {
             write!(f, r#" nonce="{nonce}""#)?;
         }
+        write!(f, "{}", self.state.options)?;
         if let Some(problem) = &self.state.problem {
             write!(
                 f,

@@ -186,6 +186,7 @@ fn the_script_element_holds_any_path_in_ascii() {
         tree: Some(0xab),
         problem: None,
         paused: None,
+        options: Arc::default(),
     };
     let element = |page, own_policy| {
         let element = ScriptElement::new("/c.js", "/s", &state, page);

@@ -152,24 +152,28 @@ both('an event that came before a page asked is not missed', ({ locks }) => {
   }
 })
 
-test('the files of the client are one valid script, also without comments', () => {
-  const src = new URL('../../src/', import.meta.url)
-  const [, list] = readFileSync(new URL('reload.rs', src), 'utf8').match(/CLIENT_SOURCE: &str = concat!\(([^]*?)\n\);/)
-  const parts = [...list.matchAll(/include_str!\("(.*?)"\)|"((?:[^"\\]|\\.)*)"/g)].map(([, path, text]) =>
-    path ? readFileSync(new URL(path, src), 'utf8') : text.replaceAll('\\n', '\n'),
-  )
-  const source = parts.join('')
-  new Function(source)
-  const isCode = (line) => !/^ *(\/\/.*)?$/.test(line)
-  const code = source.split('\n').filter(isCode)
-  // Indentation is left out, too: no literal may go on over the end of a line, except that a style sheet does
-  // not mind.
-  const sheet = parts.find((part) => part.startsWith(':host'))
-  const script_only = source.replace(sheet, '').split('\n').filter(isCode)
-  for (const line of script_only.filter((line) => !/^(const problemStyle = )?`$/.test(line))) assert.equal(line.split('`').length % 2, 1, line)
-  const script = code.map((line) => line.trimStart().replace(/ \/\/ .*/, '')).join('\n')
-  new Function(script)
-  console.log(`the script is ${gzipSync(script).length} bytes in gzip`)
+test('the files of the client and of each part are one valid script, also without comments', () => {
+  const src = new URL('../../src/reload/', import.meta.url)
+  const lists = readFileSync(new URL('client.rs', src), 'utf8').matchAll(/const (\w+): &str = script!\[([^]*?)\];/g)
+  let count = 0
+  for (const [, name, list] of lists) {
+    const files = [...list.matchAll(/include_str!\("(.*?)"\)|"((?:[^"\\]|\\.)*)"/g)].map(([, path, text]) => ({
+      path,
+      text: path ? readFileSync(new URL(path, src), 'utf8') : text.replaceAll('\\n', '\n'),
+    }))
+    const source = files.map(({ text }) => text).join('')
+    new Function(source)
+    const isCode = (line) => !/^ *(\/\/.*)?$/.test(line)
+    // Indentation is left out, too: no literal may go on over the end of a line, except that a style sheet does
+    // not mind.
+    for (const { path, text } of files.filter(({ path }) => path?.endsWith('.js')))
+      for (const line of text.split('\n').filter(isCode)) assert.equal(line.split('`').length % 2, 1, `${path}: ${line}`)
+    const script = source.split('\n').filter(isCode).map((line) => line.trimStart().replace(/ \/\/ .*/, '')).join('\n')
+    new Function(script)
+    console.log(`the script is ${gzipSync(script).length} bytes in gzip: ${name}`)
+    count += 1
+  }
+  assert.equal(count, 2)
 })
 
 // ---- one peer, message by message

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use tidings::http::Endpoint;
-use tidings::reload::client_response;
+use tidings::reload::{OwnPaths, OwnResource, client_response};
 
 use super::super::answers::{self, plain, redirected, refused, script};
 use super::super::body::{self, Body};
@@ -42,6 +42,7 @@ pub(super) struct App {
     pub(super) has_refused_opaque: AtomicBool,
     /// The port that is listened on.
     pub(super) port: u16,
+    pub(super) paths: OwnPaths,
     /// The folders that are served, those with the longest path first. The last one is for every path.
     pub(super) files: Vec<Files>,
     pub(super) routes: Routes,
@@ -106,9 +107,11 @@ impl App {
         body::own(match path {
             _ if own && framed => plain(StatusCode::NOT_FOUND, "not found\n"),
             STREAM_PATH => return Answer::Stream(self.endpoint.respond(&parts)),
-            CLIENT_PATH => client_response(&parts).map(files::Body::whole),
             REPORT_PATH => answers::page_reported(&self.reporter, &parts.method, incoming).await,
-            _ if own => plain(StatusCode::NOT_FOUND, "not found\n"),
+            _ if own => match self.paths.resource(path) {
+                Some(OwnResource::Client) => client_response(&parts).map(files::Body::whole),
+                _ => plain(StatusCode::NOT_FOUND, "not found\n"),
+            },
             _ => {
                 self.referrers.record(&parts);
                 let rules = self.rules.current();

@@ -326,3 +326,32 @@ where
         parse: value::duration,
     })
 }
+
+/// A switch, or a number of milliseconds.
+pub(super) fn interval<'de, D>(deserializer: D) -> Result<Option<SwitchOr<Duration>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    struct Interval;
+
+    impl Visitor<'_> for Interval {
+        type Value = Option<SwitchOr<Duration>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "true, false or {}", value::INTERVAL)
+        }
+
+        fn visit_bool<E: Error>(self, switch: bool) -> Result<Self::Value, E> {
+            Ok(Some(SwitchOr::Switch(switch)))
+        }
+
+        fn visit_i64<E: Error>(self, ms: i64) -> Result<Self::Value, E> {
+            match u64::try_from(ms).ok().and_then(value::interval) {
+                Some(interval) => Ok(Some(SwitchOr::Value(interval))),
+                None => Err(E::custom(format!("{ms} is not {}", value::INTERVAL))),
+            }
+        }
+    }
+
+    deserializer.deserialize_any(Interval)
+}

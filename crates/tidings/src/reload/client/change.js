@@ -4,9 +4,10 @@
   let retryNow = () => {} // ends the pause of a reload that waits for the server
   let swapping = Promise.resolve() // swaps run one after the other, so that the last one wins
 
-  const report = (id, action) => {
+  const report = (id, action, why = '') => {
     // By hand: some libraries teach strings a `toJSON` of their own.
-    const body = `{"id":"${id}","did":"${action}"}`
+    const reason = why.replace(/[^ -~]|["\\]/g, ' ').slice(0, 200)
+    const body = `{"id":"${id}","page":"${pageId}","did":"${action}","why":"${reason}"}`
     // If this fails, only the line that the server prints is wrong.
     if (hasPolicy()) return void request(reportUrl.href, { method: 'POST', body, keepalive: true })
     try {

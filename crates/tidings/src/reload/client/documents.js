@@ -3,9 +3,6 @@
   // Itself, and every frame of its origin without this script: one filled by a script, `srcdoc`, an SVG
   // image in an <object>. A frame with this script updates itself.
 
-  const hasClient = Symbol.for('tidings')
-  Object.defineProperty(document, hasClient, { value: true })
-
   // A document or shadow root, and the open shadow roots below it. Closed ones are not to be found.
   function* rootsIn(root) {
     yield root

@@ -1,11 +1,13 @@
   // ---- what this page is, and its cursor -----------------------------------------------------------
 
+  const hasClient = Symbol.for('tidings')
   const script = document.currentScript
   const config = script.dataset
   // Read now: a `<base>` further down would change it.
   const scriptUrl = script.src
   // A sandboxed frame has an origin of its own, which may not open the stream. Its parent page reloads for it.
   if (self.origin === 'null' || !scriptUrl) return
+  const pageId = `${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`
   const streamUrl = new URL(config.stream, scriptUrl)
   const reportUrl = new URL('seen', scriptUrl)
   const readyUrl = new URL('ready', scriptUrl)

@@ -14,6 +14,14 @@
 
   // Taken once, before any script of the page runs. A page may declare `const URL` or `class Image`,
   // which hides the global from every script of the document, and it may replace properties of `window`.
+  const natives = {}
+  const names =
+    'AbortController Array Boolean BroadcastChannel CSSStyleSheet Date Document DOMParser Element ' +
+    'Error EventSource Image Map Math MutationObserver Number Object PerformanceObserver Promise Set ' +
+    'ShadowRoot String Symbol URL WeakMap WeakSet Worker addEventListener clearTimeout console ' +
+    'decodeURIComponent encodeURIComponent fetch getComputedStyle navigator parseInt performance ' +
+    'postMessage queueMicrotask requestAnimationFrame setTimeout'
+  for (const name of names.split(' ')) natives[name] = self[name]
   const {
     AbortController,
     Array,
@@ -56,7 +64,7 @@
     queueMicrotask,
     requestAnimationFrame,
     setTimeout,
-  } = self
+  } = natives
   const { locks } = navigator // only in secure contexts
   const delay = (ms) => new Promise((done) => setTimeout(done, ms))
   const JSON = { parse: self.JSON.parse, stringify: self.JSON.stringify }

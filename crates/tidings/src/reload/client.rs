@@ -1,0 +1,66 @@
+//! The script of the pages, and its parts: files of their own that it loads when it needs them.
+//!
+//! The sources are in `client/`. Those of the script share one scope, and so do those of a part. Only whole
+//! lines and comments are removed from them, at compile time.
+
+use std::sync::LazyLock;
+
+use super::strip;
+
+/// These sources, joined and stripped.
+macro_rules! script {
+    ($($source:expr),* $(,)?) => {{
+        const SOURCE: &str = concat!($($source),*);
+        const STRIPPED: ([u8; SOURCE.len()], usize) = strip::strip(SOURCE);
+        match str::from_utf8(STRIPPED.0.split_at(STRIPPED.1).0) {
+            Ok(text) => text,
+            Err(_) => panic!("only whole lines were removed"),
+        }
+    }};
+}
+
+/// The script that runs in the page. Serve it as `text/javascript; charset=utf-8`.
+pub const CLIENT_JS: &str = script![
+    include_str!("client/start.js"),
+    include_str!("client/ids.js"),
+    include_str!("client/share.js"),
+    include_str!("client/worker.js"),
+    include_str!("client/page.js"),
+    include_str!("client/parts.js"),
+    include_str!("client/addresses.js"),
+    include_str!("client/documents.js"),
+    include_str!("client/sheets.js"),
+    include_str!("client/images.js"),
+    "const problemStyle = `\n",
+    include_str!("client/problem.css"),
+    "`\n",
+    include_str!("client/overlay.js"),
+    include_str!("client/uses.js"),
+    include_str!("client/served.js"),
+    include_str!("client/change.js"),
+    include_str!("client/receive.js"),
+    include_str!("client/join.js"),
+    include_str!("client/end.js"),
+];
+
+/// Patches the page after its HTML was saved.
+const PATCH_JS: &str = script![include_str!("client/parts/patch.js")];
+
+/// The names of all files below the script's directory, and their text.
+const FILES: [(&str, &str); 2] = [("client.js", CLIENT_JS), ("patch.js", PATCH_JS)];
+
+/// The script or one of its parts.
+pub(super) fn file(name: &str) -> Option<&'static str> {
+    let found = FILES.iter().find(|(file, _)| *file == name)?;
+    Some(found.1)
+}
+
+/// A hash of all files, for the address under which browsers cache them.
+pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
+    // FNV-1a: the same in every process of one version.
+    let bytes = FILES.iter().flat_map(|(_, text)| text.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+});
