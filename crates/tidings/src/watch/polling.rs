@@ -251,6 +251,18 @@ impl Polling {
         }
     }
 
+    /// Whether nothing is held back.
+    pub(super) fn is_settled(&self) -> bool {
+        self.unsettled.is_empty()
+    }
+
+    pub(super) fn directories(&self) -> Vec<(usize, PathBuf)> {
+        let directories = self.directories.iter();
+        directories
+            .map(|(path, polled)| (polled.root, path.clone()))
+            .collect()
+    }
+
     pub(super) fn files(&self) -> Vec<(usize, PathBuf)> {
         let files = self.files.iter();
         files

@@ -81,6 +81,20 @@ impl WatchThread {
         self.polling.slice_done(begun, ended, Instant::now());
     }
 
+    /// Looks at everything, due or not.
+    pub(super) fn poll_all(&mut self) {
+        if self.polling.is_empty() {
+            return;
+        }
+        self.poll_used();
+        for (root, directory) in self.polling.directories() {
+            if self.dispatcher.inbox.is_stopped() {
+                return;
+            }
+            self.poll_directory(root, &directory);
+        }
+    }
+
     fn poll_directory(&mut self, root: usize, directory: &Path) {
         let (rules, real) = {
             let state = lock(&self.dispatcher.state);
