@@ -19,8 +19,8 @@ use serde_json::Value;
 use tidings::Hub;
 use tidings::http::Endpoint;
 use tidings::reload::{
-    CLIENT_JS, PROBLEM_HEADER, PageKind, Problem, ProblemKind, Reloader, ScriptElement, TOPIC,
-    problem_page,
+    PROBLEM_HEADER, PageKind, Problem, ProblemKind, Reloader, ScriptElement, TOPIC,
+    client_response, problem_page,
 };
 use tidings::watch::{Change, ChangeKind, ChangeSet};
 use tokio::net::TcpListener;
@@ -220,7 +220,9 @@ async fn answer(
     shared.requests.lock().unwrap().push(request);
     Ok(match path {
         "/@tidings/events" => live.endpoint.respond(&parts).map(BodyExt::boxed_unsync),
-        "/@tidings/client.js" => whole(StatusCode::OK, "text/javascript", CLIENT_JS.to_owned()),
+        _ if path.starts_with("/@tidings/") && path.ends_with(".js") => {
+            client_response(&parts).map(|text| http_body_util::Full::new(text).boxed_unsync())
+        }
         "/@tidings/seen" => {
             let body = body.collect().await.unwrap().to_bytes();
             let report = serde_json::from_slice(&body).unwrap();

@@ -31,10 +31,9 @@ pub const CLIENT_JS: &str = script![
     include_str!("client/documents.js"),
     include_str!("client/sheets.js"),
     include_str!("client/images.js"),
-    "const problemStyle = `\n",
-    include_str!("client/problem.css"),
-    "`\n",
-    include_str!("client/overlay.js"),
+    include_str!("client/console.js"),
+    include_str!("client/problem.js"),
+    include_str!("client/badge.js"),
     include_str!("client/uses.js"),
     include_str!("client/served.js"),
     include_str!("client/change.js"),
@@ -46,8 +45,37 @@ pub const CLIENT_JS: &str = script![
 /// Patches the page after its HTML was saved.
 const PATCH_JS: &str = script![include_str!("client/parts/patch.js")];
 
+/// Shows a problem of the backend over the page.
+const OVERLAY_JS: &str = script![
+    "{\n",
+    "const problemStyle = `\n",
+    include_str!("client/problem.css"),
+    "`\n",
+    include_str!("client/parts/overlay.js"),
+    "}\n",
+];
+
+/// Shows whether the page is connected, and what was done about the last change.
+const BADGE_JS: &str = script![
+    "{\n",
+    "const badgeStyle = `\n",
+    include_str!("client/parts/badge.css"),
+    "`\n",
+    include_str!("client/parts/badge.js"),
+    "}\n",
+];
+
+/// Sends the page's errors.
+const CONSOLE_JS: &str = script![include_str!("client/parts/console.js")];
+
 /// The names of all files below the script's directory, and their text.
-const FILES: [(&str, &str); 2] = [("client.js", CLIENT_JS), ("patch.js", PATCH_JS)];
+const FILES: [(&str, &str); 5] = [
+    ("client.js", CLIENT_JS),
+    ("patch.js", PATCH_JS),
+    ("overlay.js", OVERLAY_JS),
+    ("badge.js", BADGE_JS),
+    ("console.js", CONSOLE_JS),
+];
 
 /// The script or one of its parts.
 pub(super) fn file(name: &str) -> Option<&'static str> {

@@ -48,6 +48,12 @@ pub enum OwnResource {
     /// Whether the app answers: 204, or any response with [`PROBLEM_HEADER`](super::PROBLEM_HEADER). A page
     /// asks before it reloads. With 404 it requests its own address instead.
     Ready,
+    /// Where pages and programs `POST` what the server is to do, such as `{"do":"pause"}`, with the token of
+    /// [`PageOptions`](super::PageOptions) in the header `tidings-token`. A server that has given no token answers
+    /// with 404.
+    Control,
+    /// Where pages `POST` their errors, if [`PageOptions::console`](super::PageOptions) says so.
+    Errors,
     /// Nothing, and not the app's either: 404.
     Unknown,
 }
@@ -89,6 +95,8 @@ impl OwnPaths {
             "events" => OwnResource::Stream,
             "seen" => OwnResource::Report,
             "ready" => OwnResource::Ready,
+            "control" => OwnResource::Control,
+            "console" => OwnResource::Errors,
             _ => OwnResource::Unknown,
         })
     }

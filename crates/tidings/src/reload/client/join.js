@@ -7,7 +7,7 @@
   let fresh = true // has not left yet since it was loaded
   let keptWorker = null // the worker of a page that may not be able to make another one
 
-  const pageStatus = (fresh) => ({ id: cursor, timestamp, newest, tree, problem: currentProblem, fresh })
+  const pageStatus = (fresh) => ({ id: cursor, timestamp, newest, tree, paused, problem: currentProblem, fresh })
 
   const join = () => {
     if (joined) return
@@ -99,7 +99,13 @@
   document.addEventListener('visibilitychange', wake)
   join()
 
+  // At once where a policy in a `<meta>` may come, which could forbid them later.
+  const preload = (name) => part(name).catch(() => {})
+  if (any) preload('overlay')
+  if (sendsErrors) preload('console').then((make) => (hear = make?.(sendErrors, { id: pageId, scriptUrl, file }, heard) ?? hear))
+  if (wantsBadge()) showBadge()
+
   // It is in place of a page of the backend: that is loaded as soon as it is there.
   if (awaitsBackend) reload(cursor)
-  else if (document.readyState !== 'loading') showProblem()
+  if (document.readyState !== 'loading') showProblem()
   else document.addEventListener('DOMContentLoaded', showProblem, { once: true })
