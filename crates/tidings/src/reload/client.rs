@@ -77,8 +77,25 @@ const FILES: [(&str, &str); 5] = [
     ("console.js", CONSOLE_JS),
 ];
 
-/// The script or one of its parts.
+/// The name of the script's source map.
+pub(super) const MAP_NAME: &str = "client.map";
+
+/// Tells developer tools to pass over the script: a debugger does not step into it, and where it has wrapped a
+/// method of the console, the place is shown from which the page has called that (ECMA-426, `ignoreList`). Each
+/// line is its own source.
+static MAP: LazyLock<String> = LazyLock::new(|| {
+    let lines = CLIENT_JS.lines().count();
+    let mappings = format!("AAAA{}", ";AACA".repeat(lines.saturating_sub(1)));
+    format!(
+        r#"{{"version":3,"sources":["client.js"],"names":[],"mappings":"{mappings}","ignoreList":[0]}}"#
+    )
+});
+
+/// The script, one of its parts, or its source map.
 pub(super) fn file(name: &str) -> Option<&'static str> {
+    if name == MAP_NAME {
+        return Some(&MAP);
+    }
     let found = FILES.iter().find(|(file, _)| *file == name)?;
     Some(found.1)
 }

@@ -153,6 +153,9 @@ pub fn client_response(request: &Parts) -> Response<Bytes> {
     }
     set(policy, "same-origin");
     set(CACHE_CONTROL, "max-age=31536000, immutable");
+    if name == "client.js" {
+        set(HeaderName::from_static("sourcemap"), client::MAP_NAME);
+    }
     // WHATWG HTML 7.1.4: a page with an embedder policy starts only workers that have one, too.
     let policy = HeaderName::from_static("cross-origin-embedder-policy");
     set(policy, "require-corp");

@@ -43,8 +43,11 @@
     (/-/.test(node.localName) && !node.shadowRoot) ||
     node.closest?.('[role=textbox]')
   addEventListener('keydown', (e) => {
-    const { key, ctrlKey, metaKey, altKey, defaultPrevented } = e
-    if (key !== '?' || ctrlKey || metaKey || altKey || defaultPrevented || isField(e.composedPath()[0])) return
-    badge?.isShown() ? badge.hide() : (keep(badgeKey, 'on'), showBadge(true))
+    const { key, ctrlKey, metaKey, altKey } = e
+    if (key !== '?' || ctrlKey || metaKey || altKey || isField(e.composedPath()[0])) return
+    // After the listeners of the page, which may have a use for it.
+    setTimeout(() => {
+      if (!e.defaultPrevented) badge?.isShown() ? badge.hide() : (keep(badgeKey, 'on'), showBadge(true))
+    })
   })
 

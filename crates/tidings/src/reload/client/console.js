@@ -6,8 +6,9 @@
   // (`client.map`), so that they show where the page has called it.
 
   const sendsErrors = 'console' in config
-  const heard = []
-  let hear = (...what) => heard.length < 50 && heard.push(what)
+  const heard = [] // until that is there
+  heard.more = 0
+  let hear = (...what) => (heard.length < 50 ? heard.push(what) : heard.more++)
   const sendErrors = (body) => {
     const url = new URL('console', scriptUrl).href
     if (hasPolicy()) return void request(url, { method: 'POST', body, keepalive: true })

@@ -1,6 +1,6 @@
 // Sends the page's errors to the server, which prints them.
 //
-// What must stay true: the page does not notice. Nothing here throws, no getter of the page is called, and a page
+// What must stay true: the page does not notice. Nothing here throws, no getter or method of the page is called, and a page
 // that fails all the time sends a few lines a second and a count of the rest.
 document[Symbol.for('tidings')].provide('console', (natives) => (send, page, earlier) => {
   'use strict'
@@ -61,12 +61,24 @@ document[Symbol.for('tidings')].provide('console', (natives) => (send, page, ear
     }
   }
 
+  // A getter of the browser's own, which may call `Error.prepareStackTrace` of the page.
+  const stackOf = (error) => (isError(error) ? error.stack : '')
+
   const messageOf = (error) => {
     const [name, message] = [valueOf(error, 'name') ?? 'Error', valueOf(error, 'message') ?? '']
     return message ? `${name}: ${message}` : `${name}`
   }
 
+  // A proxy of the page may throw whatever is done to it.
   const described = (value, depth = 0) => {
+    try {
+      return describe(value, depth)
+    } catch {
+      return '(cannot be shown)'
+    }
+  }
+
+  const describe = (value, depth) => {
     if (typeof value === 'string') return depth ? quoted(value.slice(0, 100)) : value
     if (typeof value === 'function') return `function ${valueOf(value, 'name')}`
     if (typeof value !== 'object' || value === null) return String(value)
@@ -147,11 +159,11 @@ document[Symbol.for('tidings')].provide('console', (natives) => (send, page, ear
       const isHidden = !filename && /^Script error\.?$/.test(message)
       const note = isHidden ? ' (in a script of another origin: the browser tells no more, unless it is loaded with crossorigin)' : ''
       const text = `${String(message).replace(/^Uncaught /, '')}${note}`
-      add({ event: e, kind: 'error', text, file: fileOf(filename), line, column, frames: framesOf(error && valueOf(error, 'stack')) })
+      add({ event: e, kind: 'error', text, file: fileOf(filename), line, column, frames: framesOf(stackOf(error)) })
     },
     unhandledrejection: (e) => {
       const { reason } = e
-      const stack = isError(reason) ? valueOf(reason, 'stack') : ''
+      const stack = stackOf(reason)
       add({ event: e, kind: 'rejection', text: described(reason), ...placeIn(stack), frames: framesOf(stack) })
     },
     securitypolicyviolation: ({ blockedURI, effectiveDirective, disposition, sourceFile, lineNumber: line, columnNumber: column }) => {
@@ -165,8 +177,8 @@ document[Symbol.for('tidings')].provide('console', (natives) => (send, page, ear
       // Cheap, for a page that fails all the time.
       if (waiting.size >= MAX_WAITING) more++
       else if (HEARD[kind]) HEARD[kind](what)
-      else if (!/^tidings: /.test(what[0])) add({ kind, text: formatted(what), ...placeIn(stack), frames: framesOf(stack) })
-    } catch {} // a proxy of the page, or something that cannot be converted
+      else if (!(typeof what[0] === 'string' && what[0].startsWith('tidings: '))) add({ kind, text: formatted(what), ...placeIn(stack), frames: framesOf(stack) })
+    } catch {} // the page has given an event something that cannot be read
   }
 
   // What scripts and style sheets fetch has no event. Requests that got no answer at all are not told from those
@@ -185,5 +197,6 @@ document[Symbol.for('tidings')].provide('console', (natives) => (send, page, ear
 
   addEventListener('pagehide', flush, true)
   for (const what of earlier) hear(...what)
+  more += earlier.more
   return hear
 })
