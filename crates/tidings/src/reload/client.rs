@@ -34,6 +34,7 @@ pub const CLIENT_JS: &str = script![
     include_str!("client/console.js"),
     include_str!("client/problem.js"),
     include_str!("client/badge.js"),
+    include_str!("client/restore.js"),
     include_str!("client/uses.js"),
     include_str!("client/served.js"),
     include_str!("client/change.js"),
@@ -65,16 +66,20 @@ const BADGE_JS: &str = script![
     "}\n",
 ];
 
+/// Puts back after a reload what the user was doing.
+const RESTORE_JS: &str = script![include_str!("client/parts/restore.js")];
+
 /// Sends the page's errors.
 const CONSOLE_JS: &str = script![include_str!("client/parts/console.js")];
 
 /// The names of all files below the script's directory, and their text.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("client.js", CLIENT_JS),
     ("patch.js", PATCH_JS),
     ("overlay.js", OVERLAY_JS),
     ("badge.js", BADGE_JS),
     ("console.js", CONSOLE_JS),
+    ("restore.js", RESTORE_JS),
 ];
 
 /// The name of the script's source map.

@@ -45,6 +45,8 @@ pub enum OwnResource {
     /// Where pages `POST` what they have done about a change. The body is JSON of less than a kilobyte:
     /// `{"id":"...","did":"style"}`, or `image` or `reload`. Nothing depends on it.
     Report,
+    /// What a page was made from: [`Versions::respond`](super::Versions::respond).
+    Version,
     /// Whether the app answers: 204, or any response with [`PROBLEM_HEADER`](super::PROBLEM_HEADER). A page
     /// asks before it reloads. With 404 it requests its own address instead.
     Ready,
@@ -97,6 +99,7 @@ impl OwnPaths {
             "ready" => OwnResource::Ready,
             "control" => OwnResource::Control,
             "console" => OwnResource::Errors,
+            "version" => OwnResource::Version,
             _ => OwnResource::Unknown,
         })
     }
