@@ -2,8 +2,10 @@
 
 mod changes;
 mod console;
+mod qr;
 mod terminal;
 
 pub(crate) use changes::{ChangeReporter, PageReport};
 pub(crate) use console::{Console, HintedError, Message, Styles, printable};
+pub(crate) use qr::qr_code;
 pub(crate) use terminal::shown;

@@ -1,25 +1,27 @@
 //! Answers requests: first the guard, then the server's own paths, then backends, then files.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http::request::Parts;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, OwnResource, client_response};
 
+use super::super::access::Access;
+use super::super::addresses::is_own_address;
 use super::super::answers::{self, plain, redirected, refused, script};
 use super::super::body::{self, Body};
+use super::super::link::{Link, Upload};
 use super::super::passing::{Passage, Passing};
-use super::super::server;
 use super::super::unavailable::Wanted;
 use super::routes::Routes;
 use crate::files::{self, Files};
+use crate::guard;
 use crate::guard::frames::{self, FRAME_JS, FrameHost};
-use crate::guard::{self, Guard};
-use crate::listen::Answer;
+use crate::listen::{Answer, Peer};
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
 use crate::report::ChangeReporter;
@@ -36,12 +38,12 @@ const FRAME_TIMEOUT: Duration = Duration::from_secs(3);
 const OWN_PREFIX: &str = "/@tidings/";
 
 pub(super) struct App {
-    pub(super) guard: Guard,
+    pub(super) access: Access,
+    /// What `--slow` pretends.
+    pub(super) link: Option<Arc<Link>>,
     pub(super) frame_host: Arc<FrameHost>,
     /// Whether a request was refused that may have come from a sandboxed frame.
     pub(super) has_refused_opaque: AtomicBool,
-    /// The port that is listened on.
-    pub(super) port: u16,
     pub(super) paths: OwnPaths,
     /// The folders that are served, those with the longest path first. The last one is for every path.
     pub(super) files: Vec<Files>,
@@ -58,14 +60,32 @@ impl App {
     pub(super) async fn answer(
         self: Arc<App>,
         request: Request<Incoming>,
-        peer: IpAddr,
+        peer: Peer,
     ) -> Answer<Body> {
-        let (parts, incoming) = request.into_parts();
-        if let Err(refusal) = self.guard.check(&parts) {
-            return body::own(refused(refusal));
+        let (mut parts, incoming) = request.into_parts();
+        if let Some(refusal) = self.access.refuse(&mut parts, peer) {
+            return body::own(refusal);
         }
         let path = parts.uri.path();
         let own = path == STREAM_PATH || path.starts_with(OWN_PREFIX);
+        match &self.link {
+            Some(link) if !own => {
+                link.round_trip().await;
+                let answer = Box::pin(self.respond(parts, incoming, own, peer));
+                body::over(link, answer.await)
+            }
+            _ => self.respond(parts, incoming, own, peer).await,
+        }
+    }
+
+    async fn respond(
+        &self,
+        parts: Parts,
+        incoming: Incoming,
+        own: bool,
+        peer: Peer,
+    ) -> Answer<Body> {
+        let path = parts.uri.path();
         let framed = match self.frame_host.admits(&parts) {
             Ok(framed) => framed,
             Err(refusal) => return body::own(refused(refusal)),
@@ -83,9 +103,11 @@ impl App {
             Ok(Some(_)) if framed => return body::own(plain(StatusCode::NOT_FOUND, "not found\n")),
             // Who may ask for this is for the backend to say.
             Ok(Some(upstream)) => {
-                return match guard::own_target(&parts, self.port, server::is_own_address) {
+                let own = (peer.scheme(), self.access.port);
+                return match guard::own_target(&parts, own, is_own_address) {
                     Ok(()) => {
-                        let request = Request::from_parts(parts, incoming);
+                        let upload = Upload::new(incoming, self.link.as_ref());
+                        let request = Request::from_parts(parts, upload);
                         self.pass(upstream, request, peer).await
                     }
                     Err(refusal) => body::own(refused(refusal)),
@@ -122,7 +144,9 @@ impl App {
                     None => {
                         let is_for = |files: &&Files| files.below_mount(path).is_some();
                         let mut response = match self.files.iter().find(is_for) {
-                            Some(files) => files.respond(&request, Some(peer), &*self.pages).await,
+                            Some(files) => {
+                                files.respond(&request, Some(peer.ip), &*self.pages).await
+                            }
                             None => plain(StatusCode::NOT_FOUND, "not found\n"),
                         };
                         rules.set_headers(path, response.headers_mut());
@@ -140,12 +164,12 @@ impl App {
     async fn pass(
         &self,
         upstream: &Upstream,
-        request: Request<Incoming>,
-        peer: IpAddr,
+        request: Request<Upload>,
+        peer: Peer,
     ) -> Answer<Body> {
         let client = Client {
-            peer,
-            scheme: "http",
+            peer: peer.ip,
+            scheme: peer.scheme(),
         };
         let rules = self.rules.current();
         if let Some(redirect) = rules.redirect(request.uri()) {
