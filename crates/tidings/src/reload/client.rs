@@ -37,6 +37,7 @@ pub const CLIENT_JS: &str = script![
     include_str!("client/overlay.js"),
     include_str!("client/uses.js"),
     include_str!("client/served.js"),
+    include_str!("client/patching.js"),
     include_str!("client/change.js"),
     include_str!("client/receive.js"),
     include_str!("client/join.js"),
@@ -46,8 +47,15 @@ pub const CLIENT_JS: &str = script![
 /// Patches the page after its HTML was saved.
 const PATCH_JS: &str = script![include_str!("client/parts/patch.js")];
 
+/// Gets what the page is patched with.
+const UPDATE_JS: &str = script![include_str!("client/parts/update.js")];
+
 /// The names of all files below the script's directory, and their text.
-const FILES: [(&str, &str); 2] = [("client.js", CLIENT_JS), ("patch.js", PATCH_JS)];
+const FILES: [(&str, &str); 3] = [
+    ("client.js", CLIENT_JS),
+    ("patch.js", PATCH_JS),
+    ("update.js", UPDATE_JS),
+];
 
 /// The script or one of its parts.
 pub(super) fn file(name: &str) -> Option<&'static str> {
