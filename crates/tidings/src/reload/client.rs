@@ -35,6 +35,7 @@ pub const CLIENT_JS: &str = script![
     include_str!("client/problem.css"),
     "`\n",
     include_str!("client/overlay.js"),
+    include_str!("client/restore.js"),
     include_str!("client/uses.js"),
     include_str!("client/served.js"),
     include_str!("client/patching.js"),
@@ -50,11 +51,15 @@ const PATCH_JS: &str = script![include_str!("client/parts/patch.js")];
 /// Gets what the page is patched with.
 const UPDATE_JS: &str = script![include_str!("client/parts/update.js")];
 
+/// Puts back after a reload what the user was doing.
+const RESTORE_JS: &str = script![include_str!("client/parts/restore.js")];
+
 /// The names of all files below the script's directory, and their text.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("client.js", CLIENT_JS),
     ("patch.js", PATCH_JS),
     ("update.js", UPDATE_JS),
+    ("restore.js", RESTORE_JS),
 ];
 
 /// The script or one of its parts.

@@ -25,7 +25,7 @@ const TRUSTED_TYPES_POLICY: &str = "tidings";
 pub(super) struct Own<'a> {
     /// The host and port of the page's address.
     pub(super) authority: Option<&'a str>,
-    /// The script, which is also the worker's.
+    /// The script, which is also the worker's, and beside which its parts are.
     pub(super) client: &'a str,
     pub(super) stream: &'a str,
     /// What the page requests besides.
@@ -226,7 +226,7 @@ impl Policy {
             // 8.2: it makes addresses count for nothing, and 'unsafe-inline', which a nonce would switch off,
             // has no effect beside it.
             _ if list.is_strict_dynamic() => format!("'nonce-{}'", nonce.need()),
-            _ => own.source(own.client)?,
+            _ => own.source(own.scripts())?,
         };
         if list.has(&source) {
             return Ok(false);
@@ -249,7 +249,7 @@ impl Policy {
             return Ok(false);
         }
         let source = own.source(own.client)?;
-        if list.has(&source) {
+        if list.has(&source) || list.has(&own.source(own.scripts())?) {
             return Ok(false);
         }
         match name {
@@ -334,6 +334,17 @@ impl Policy {
 }
 
 impl Own<'_> {
+    /// Where the script and the files are that it loads when it needs them: beside it. 6.7.2.12: a path with a slash
+    /// at its end is for all below it.
+    fn scripts(&self) -> &str {
+        let path = self.client.split(['?', '#']).next().unwrap_or_default();
+        match path.rfind('/') {
+            Some(end) if end > 0 => &path[..=end],
+            // All of the origin would be below.
+            _ => path,
+        }
+    }
+
     /// A host-source for one of our paths (2.3.1). A source cannot name an IPv6 address.
     fn source(&self, path: &str) -> Result<String, &'static str> {
         let authority = self.authority.unwrap_or_default();

@@ -109,6 +109,9 @@ impl fmt::Display for ScriptElement<'_> {
         if let Some(tree) = self.state.tree {
             write!(f, r#" data-tree="{}""#, digits(tree))?;
         }
+        if let Some(held) = self.state.paused {
+            write!(f, r#" data-paused="{held}""#)?;
+        }
         match self.page {
             PageKind::File(path) => write!(f, r#" data-file="{}""#, safe(path))?,
             PageKind::Listing(path) => write!(f, r#" data-listing="{}""#, safe(path))?,
