@@ -30,11 +30,18 @@
     }
   }
 
-  // With Trusted Types, a worker's address must come from a policy of this name.
+  // With Trusted Types, the address of a worker or script and a text to be parsed must come from a policy of this name.
   let trusted = (url) => url
   try {
-    const policy = self.trustedTypes?.createPolicy('tidings', { createScriptURL: (url) => url })
-    if (policy) trusted = (url) => policy.createScriptURL(url)
+    const rules = { createScriptURL: (url) => url, createHTML: (text) => text }
+    const policy = self.trustedTypes?.createPolicy('tidings', rules)
+    if (policy) {
+      trusted = (url) => policy.createScriptURL(url)
+      // What is parsed by it is never run.
+      natives.DOMParser = function () {
+        this.parseFromString = (text, type) => new DOMParser().parseFromString(policy.createHTML(text), type)
+      }
+    }
   } catch {} // the name is not allowed
 
   const joinInWorker = (start) => {

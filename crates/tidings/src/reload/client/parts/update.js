@@ -4,7 +4,7 @@
 // another policy or another file, is a reason to reload.
 document[Symbol.for('tidings')].provide('update', (natives) => {
   'use strict'
-  const { DOMParser, Object, Promise, TextDecoder, URL, setTimeout } = natives
+  const { Array, Object, Promise, TextDecoder, URL, setTimeout } = natives
   const delay = (ms) => new Promise((done) => setTimeout(done, ms))
 
   // What the page was made from, since it was patched; before that the server has it.
@@ -34,11 +34,12 @@ document[Symbol.for('tidings')].provide('update', (natives) => {
       return sourceFrom(url.href, init, 'its address is not answered with a page')
     }
 
-    // What the server has written into the new source, for a page that would be loaded now.
+    // What the server has written into the new source, for a page that would be loaded now. (It writes no value that
+    // needs escaping, but for `problem`.)
     const stateIn = (text) => {
       const start = text.indexOf(`<script src="${script.getAttribute('src')}"`)
-      const element = text.slice(start, text.indexOf('</script>', start) + 9)
-      return start < 0 ? {} : new DOMParser().parseFromString(element, 'text/html').querySelector('script').dataset
+      const element = start < 0 ? '' : text.slice(start, text.indexOf('></script>', start))
+      return Object.fromEntries(Array.from(element.matchAll(/ data-([a-z]+)(?:="([^"]*)")?/g), ([, name, value = '']) => [name, value]))
     }
 
     // Whether it would be the same page, but for what has happened since.
