@@ -46,7 +46,18 @@ pub const CLIENT_JS: &str = script![
 ];
 
 /// Patches the page after its HTML was saved.
-const PATCH_JS: &str = script![include_str!("client/parts/patch.js")];
+const PATCH_JS: &str = script![
+    include_str!("client/parts/patch/start.js"),
+    include_str!("client/parts/patch/parse.js"),
+    include_str!("client/parts/patch/gates.js"),
+    include_str!("client/parts/patch/match.js"),
+    include_str!("client/parts/patch/live.js"),
+    include_str!("client/parts/patch/plan.js"),
+    include_str!("client/parts/patch/forms.js"),
+    include_str!("client/parts/patch/quotes.js"),
+    include_str!("client/parts/patch/apply.js"),
+    include_str!("client/parts/patch/end.js"),
+];
 
 /// Gets what the page is patched with.
 const UPDATE_JS: &str = script![include_str!("client/parts/update.js")];
