@@ -35,8 +35,9 @@ const PAGE_BYTES: usize = 4 << 20;
 /// How many pages are kept.
 const PAGES: usize = 256;
 
-/// How many versions of one address. Older ones are shown by no page that has heard of the changes since.
-const PER_ADDRESS: usize = 4;
+/// How many versions of one address: twenty tabs, each with a token of its own in the page. Pages that have heard of
+/// the changes since show no older ones.
+const PER_ADDRESS: usize = 24;
 
 /// How many ids one page may have: each time that the same bytes are sent, there is another one.
 const IDS_PER_PAGE: usize = 128;

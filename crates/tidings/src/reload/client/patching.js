@@ -42,6 +42,7 @@
     if (mode() === 'reload') return 'it says data-tidings=reload'
     if (document.readyState !== 'complete') return 'it was still loading'
     if (navigator.serviceWorker?.controller) return 'it has a service worker'
+    if (hasPolicy() && !joined?.worker) return 'its policy forbids it to ask for its source'
     if (any && pageAddress() !== loadedAt) return 'a script has changed its address'
     const isRefused = mode() === 'auto' && [...document.querySelectorAll('script')].some(isRun)
     return isRefused ? 'it has scripts; --reload patch tries in place' : null
@@ -58,4 +59,8 @@
       return typeof why === 'string' ? why : 'the patcher has failed'
     }
   }
+
+  // Whoever goes to their editor comes back with a change.
+  const prepare = () => whyNotPatched() === null && part('update').then(() => part('patch')).catch(() => {})
+  addEventListener('blur', prepare, { once: true })
 

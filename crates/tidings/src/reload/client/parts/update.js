@@ -30,7 +30,8 @@ document[Symbol.for('tidings')].provide('update', (natives) => {
       url.username = url.password = url.hash = '' // fetch refuses the first two
       const isFrame = any ? window !== window.top : scriptUrl.includes('&frame')
       const headers = { 'tidings-patch': isFrame ? 'iframe' : 'document' }
-      const init = { headers, referrer: document.referrer }
+      const referrer = document.referrer.startsWith(`${location.origin}/`) ? document.referrer : ''
+      const init = { headers, referrer }
       return sourceFrom(url.href, init, 'its address is not answered with a page')
     }
 

@@ -12,8 +12,6 @@
     const texts = [oldText, newText]
     if (texts.some((text) => /noframes|<frameset|<plaintext/i.test(text))) doubt('it has frames')
     if (texts.some((text) => CLOBBERING.test(text))) doubt('a name in it hides properties of elements')
-    // The text was decoded as UTF-8.
-    if (document.characterSet !== 'UTF-8' && /[^\0-\x7f]/.test(newText)) doubt(`it is in ${document.characterSet}`)
     const oldSource = kept?.text === oldText ? kept.source : parse(oldText)
     const newSource = parse(newText)
     const sources = [oldSource, newSource]
