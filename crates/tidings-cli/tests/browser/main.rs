@@ -30,6 +30,8 @@ mod example;
 mod images;
 mod layer;
 mod overlay;
+mod patched;
+mod patched_served;
 mod policy;
 mod proxied;
 mod restore;

@@ -1,0 +1,44 @@
+  // ---- doing it ------------------------------------------------------------------------------------
+
+  const apply = (removals) => {
+    const canMove = 'moveBefore' in Element.prototype
+    if (!canMove) {
+      for (const l of moves.values()) {
+        const isFragile = l.nodeType === 1 && (l.contains(document.activeElement) || l.matches(STATEFUL) || l.querySelector(STATEFUL))
+        if (isFragile) doubt('this browser cannot move elements with their state')
+      }
+    }
+    const hosts = new Set() // new nodes that something is moved into
+    for (let n of moves.keys()) while ((n = n.parentNode)) hosts.add(n)
+    const placeholders = []
+    const build = (n) => {
+      if (moves.has(n)) {
+        const placeholder = document.createComment('')
+        placeholders.push([placeholder, moves.get(n)])
+        return placeholder
+      }
+      if (!hosts.has(n)) return document.importNode(n, true)
+      const element = document.importNode(n, false)
+      for (const child of n.childNodes) element.append(build(child))
+      return element
+    }
+    return () => {
+      for (const edit of edits) edit()
+      let inserted = null
+      for (const { n, l, last } of insertions) {
+        const previous = last === undefined ? inserted : last
+        inserted = build(n)
+        l.insertBefore(inserted, previous ? previous.nextSibling : l.firstChild)
+      }
+      // Chromium restarts the animations of what is moved into a parent that has no style yet.
+      for (const [placeholder] of placeholders) getComputedStyle(placeholder.parentNode).color
+      for (const [placeholder, l] of placeholders) {
+        const parent = placeholder.parentNode
+        if (canMove) parent.moveBefore(l, placeholder)
+        else parent.insertBefore(l, placeholder)
+        placeholder.remove()
+      }
+      for (const l of removals) l.remove()
+    }
+  }
+

@@ -1,0 +1,83 @@
+  // ---- the live page, compared with a source -------------------------------------------------------
+
+  let provable
+  let partners // the live node of each node of a source, as far as asked for
+
+  const mayBeOpen = (element) => /^(details|dialog)$/.test(element.localName)
+  const isEditable = (element) => /^(|true|plaintext-only)$/i.test(element.getAttribute('contenteditable') ?? 'false')
+  const isKept = (element) => element.getAttribute('data-tidings') === 'keep'
+
+  // A swap of a file has added its version to the address.
+  const isSwapped = (value, l) => {
+    if (!l?.includes('tidings=')) return false
+    try {
+      const url = new URL(l)
+      url.searchParams.delete('tidings')
+      return url.href === new URL(value, document.baseURI).href
+    } catch {
+      return false
+    }
+  }
+
+  const attributeOf = (element, { namespaceURI, localName }) => element.getAttributeNS(namespaceURI, localName)
+
+  // Extensions may add attributes and classes; a user opens details.
+  const hasAttributes = (s, l) =>
+    Array.from(s.attributes).every((attribute) => {
+      const { name, value } = attribute
+      const is = attributeOf(l, attribute)
+      return (
+        is === value ||
+        name === 'nonce' ||
+        (name === 'open' && mayBeOpen(s)) ||
+        (name === 'class' && is?.startsWith(`${value} `)) ||
+        isSwapped(value, is)
+      )
+    })
+
+  // Whether all of a source is in the page, in order. What else is there came from an extension: no script could.
+  const holds = (l, s) => {
+    if (isEqual(s, l)) return true
+    if (s.nodeType !== 1 || s.localName !== l.localName || s.namespaceURI !== l.namespaceURI) return false
+    if (!hasAttributes(s, l)) return false
+    if (isKept(s) || isEditable(s)) return true
+    if (s.localName === 'template' && !isEqual(s.content, l.content)) return false
+    return embed([...s.childNodes], [...l.childNodes]) !== null
+  }
+
+  // The live nodes that a list of nodes of a source is in.
+  const embed = (sources, lives) => {
+    if (sources.length === lives.length) return sources.every((s, i) => holds(lives[i], s)) ? lives : null
+    let at = 0
+    const found = []
+    for (const s of sources) {
+      while (at < lives.length && !holds(lives[at], s)) at += 1
+      if (at === lives.length) return null
+      found.push(lives[at++])
+    }
+    return found
+  }
+
+  // Finds the partners of the children of `s`, whose own is `l`.
+  const align = (s, l) => {
+    const sources = [...s.childNodes]
+    const lives = [...l.childNodes]
+    const isSame = sources.length === lives.length
+    if (provable ? isSame : isSame && sources.every((s, i) => identityOf(s) === identityOf(lives[i]))) {
+      sources.forEach((s, i) => partners.set(s, lives[i]))
+    } else if (provable) {
+      const found = embed(sources, lives) ?? doubt('the page differs from its source')
+      sources.forEach((s, i) => partners.set(s, found[i]))
+    } else {
+      const pairs = new Map()
+      for (const s of sources) partners.set(s, null)
+      match(lives, sources, pairs, true)
+      for (const [s, l] of pairs) partners.set(s, l)
+    }
+  }
+
+  const partnerOf = (s) => {
+    if (!partners.has(s)) align(s.parentNode, partnerOf(s.parentNode))
+    return partners.get(s) ?? doubt('scripts have changed the page where it was edited')
+  }
+
