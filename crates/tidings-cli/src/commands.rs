@@ -4,6 +4,7 @@ mod access;
 mod addresses;
 mod answers;
 mod body;
+mod control;
 mod entrance;
 pub(crate) mod follow;
 pub(crate) mod init;

@@ -5,6 +5,7 @@ mod certificates;
 mod cli;
 mod commands;
 mod config;
+mod editor;
 mod files;
 mod guard;
 mod listen;
@@ -13,6 +14,7 @@ mod private_files;
 mod referrers;
 mod report;
 mod rules;
+mod sources;
 mod upstream;
 
 use std::process::ExitCode;

@@ -18,17 +18,21 @@
 
 mod app;
 mod backend;
+mod badge;
 mod blocked;
 mod burst;
 mod case;
 mod chromium;
+mod console;
 mod document;
+mod editor;
 mod example;
 mod images;
 mod layer;
 mod overlay;
 mod policy;
 mod proxied;
+mod restore;
 mod return_;
 mod sandbox;
 mod save;

@@ -5,6 +5,7 @@
   let swapping = Promise.resolve() // swaps run one after the other, so that the last one wins
 
   const report = (id, action, why = '') => {
+    tellBadge({ id, did: action, why })
     // By hand: some libraries teach strings a `toJSON` of their own.
     const reason = why.replace(/[^ -~]|["\\]/g, ' ').slice(0, 200)
     const body = `{"id":"${id}","page":"${pageId}","did":"${action}","why":"${reason}"}`
@@ -55,8 +56,10 @@
       if (status === 0 || !awaitsBackend) pauses.push(delay(pause))
       await Promise.race(pauses)
     }
+    const canKeep = loadRestorer().catch(() => {})
     await refreshServed(changes)
     report(id, 'reload')
+    await Promise.race([canKeep, delay(300)])
     reloadNow()
   }
 
@@ -65,12 +68,16 @@
     try {
       sessionStorage.setItem(storageKey, cursor)
     } catch {}
+    try {
+      keepState()
+    } catch {} // a strange page
     // The stream is one of six connections that the browser has for this server.
     leave()
     location.reload()
     // The user may choose to stay on the page (`beforeunload`).
     setTimeout(() => {
       reloading = false
+      forgetState()
       join()
     }, 5000)
   }

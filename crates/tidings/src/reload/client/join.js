@@ -7,7 +7,17 @@
   let fresh = true // has not left yet since it was loaded
   let keptWorker = null // the worker of a page that may not be able to make another one
 
-  const pageStatus = (fresh) => ({ id: cursor, timestamp, newest, tree, problem: currentProblem, fresh })
+  const isVisible = () => document.visibilityState === 'visible'
+  const pageStatus = (fresh) => ({
+    id: cursor,
+    timestamp,
+    newest,
+    tree,
+    paused,
+    problem: currentProblem,
+    fresh,
+    visible: isVisible(),
+  })
 
   const join = () => {
     if (joined) return
@@ -33,7 +43,7 @@
     let started = false
     const mine = {
       worker,
-      wake: () => worker.postMessage({ wake: true }),
+      wake: (visible) => worker.postMessage({ wake: { visible } }),
       stop: () => {
         // A policy in the document counts from where it stands, and the worker was made before that. It has
         // a policy of its own: the page may forbid itself to connect, and to make another worker.
@@ -92,14 +102,18 @@
   addEventListener('pageshow', (e) => e.persisted && join())
   document.addEventListener('freeze', leave)
   document.addEventListener('resume', join)
-  const wake = () => {
-    if (document.visibilityState === 'visible') joined?.wake()
-  }
+  const wake = () => joined?.wake(isVisible())
   addEventListener('online', wake)
   document.addEventListener('visibilitychange', wake)
   join()
 
+  // At once where a policy in a `<meta>` may come, which could forbid them later.
+  const preload = (name) => part(name).catch(() => {})
+  if (any) preload('overlay')
+  if (sendsErrors) preload('console').then((make) => (hear = make?.(sendErrors, { id: pageId, scriptUrl, file }, heard) ?? hear))
+  if (wantsBadge()) showBadge()
+
   // It is in place of a page of the backend: that is loaded as soon as it is there.
   if (awaitsBackend) reload(cursor)
-  else if (document.readyState !== 'loading') showProblem()
+  if (document.readyState !== 'loading') showProblem()
   else document.addEventListener('DOMContentLoaded', showProblem, { once: true })
