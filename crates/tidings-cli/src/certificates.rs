@@ -13,6 +13,7 @@ mod scope;
 pub(crate) mod trust;
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::ServerConfig;
@@ -22,6 +23,11 @@ use tokio_rustls::rustls::server::ResolvesServerCert;
 pub(crate) use authority::Authority;
 pub(crate) use given::Given;
 pub(crate) use local::Local;
+
+/// Whether the local authority may certify this address.
+pub(crate) fn covers(address: IpAddr) -> bool {
+    scope::has_address(address)
+}
 
 /// What the server tells a client that begins TLS: HTTP/2 where it can, and these certificates.
 pub(crate) fn server_config(

@@ -230,3 +230,60 @@ fn valid(params: &mut CertificateParams, now: SystemTime, valid: Duration) {
 fn since_1970(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio_rustls::rustls::RootCertStore;
+    use tokio_rustls::rustls::client::WebPkiServerVerifier;
+    use tokio_rustls::rustls::client::danger::ServerCertVerifier;
+    use tokio_rustls::rustls::crypto::ring::default_provider;
+    use tokio_rustls::rustls::pki_types::{ServerName, UnixTime};
+
+    use super::*;
+
+    /// Whether who trusts the root accepts what its issuer certifies for this name.
+    fn is_accepted(authority: &Authority, name: &str, days: u64) -> bool {
+        let mut roots = RootCertStore::empty();
+        let root = CertificateDer::from_pem_slice(authority.root_pem().as_bytes());
+        roots.add(root.unwrap()).unwrap();
+        let provider = Arc::new(default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+        let names = CertificateParams::new([name.to_owned()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let now = SystemTime::now();
+        let chain = authority.certify(&names.subject_alt_names, &key, now);
+        let chain = chain.unwrap();
+        let at = now + DAY * u32::try_from(days).unwrap();
+        let at = UnixTime::since_unix_epoch(at.duration_since(UNIX_EPOCH).unwrap());
+        let name = ServerName::try_from(name).unwrap();
+        let verified =
+            verifier
+                .build()
+                .unwrap()
+                .verify_server_cert(&chain[0], &chain[1..], &name, &[], at);
+        verified.is_ok()
+    }
+
+    #[test]
+    fn what_it_certifies_counts_for_private_names_only_and_for_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::kept_in(folder.path(), SystemTime::now()).unwrap();
+        for (name, expected) in [
+            ("localhost", true),
+            ("frame-1.localhost", true),
+            ("laptop.local", true),
+            ("192.168.1.5", true),
+            ("fd00::2", true),
+            ("example.com", false),
+            ("localhost.example.com", false),
+            ("8.8.8.8", false),
+            ("2a00::1", false),
+        ] {
+            assert_eq!(is_accepted(&authority, name, 0), expected, "{name}");
+        }
+        assert!(is_accepted(&authority, "localhost", 89));
+        assert!(!is_accepted(&authority, "localhost", 91));
+    }
+}

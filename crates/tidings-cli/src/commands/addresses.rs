@@ -28,9 +28,14 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    pub(super) fn of(host: &Host, scheme: &str, port: u16) -> Addresses {
+    /// For all addresses of this machine, only those that `counts` says yes to.
+    pub(super) fn of(
+        host: &Host,
+        (scheme, port): (&str, u16),
+        counts: impl Fn(IpAddr) -> bool,
+    ) -> Addresses {
         Addresses {
-            urls: urls(host, scheme, port),
+            urls: urls(host, (scheme, port), counts),
             exposed: !host.is_loopback(),
             lan: false,
             scanned: None,
@@ -94,13 +99,14 @@ impl Addresses {
     }
 }
 
-fn urls(host: &Host, scheme: &str, port: u16) -> Vec<String> {
+fn urls(host: &Host, (scheme, port): (&str, u16), counts: impl Fn(IpAddr) -> bool) -> Vec<String> {
     let url = |host: &str| format!("{scheme}://{host}:{port}/");
     match host {
         Host::Localhost => vec![url("localhost")],
         Host::Name(name) => vec![url(name)],
         Host::Address(any) if any.is_unspecified() => {
-            let others = own_addresses().into_iter().map(|own| url(&in_url(own)));
+            let others = own_addresses().into_iter().filter(|own| counts(*own));
+            let others = others.map(|own| url(&in_url(own)));
             std::iter::once(url("localhost")).chain(others).collect()
         }
         Host::Address(one) => vec![url(&in_url(*one))],

@@ -37,7 +37,9 @@ impl Entrance {
             Some(_) => "https",
             None => "http",
         };
-        let mut addresses = Addresses::of(&config.host, scheme, port);
+        // Under another one, browsers would refuse the certificate.
+        let counts = |address| config.tls != Some(Tls::Local) || certificates::covers(address);
+        let mut addresses = Addresses::of(&config.host, (scheme, port), counts);
         let mut names = config.host_names();
         let token = match config.lan {
             true => {

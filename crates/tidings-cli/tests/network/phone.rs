@@ -9,10 +9,19 @@ use crate::home::other_device;
 use crate::{Folder, Home};
 
 const PAGE: &str = "<!doctype html><link rel=stylesheet href=a.css><h1>one</h1>";
+const FRAMING: &str = "<!doctype html><script>onmessage = e => { window.told = e.data }</script>\
+    <iframe sandbox=allow-scripts src=framed.html></iframe>";
+const FRAMED: &str = "<!doctype html><link rel=stylesheet href=a.css><h1>x</h1><script>onload = () => \
+    parent.postMessage(getComputedStyle(document.querySelector('h1')).color, '*')</script>";
 const RED: &str = "getComputedStyle(document.querySelector('h1')).color === 'rgb(255, 0, 0)'";
 
 fn site() -> Folder {
-    Folder::new(&[("index.html", PAGE), ("a.css", "h1 { color: blue }")])
+    Folder::new(&[
+        ("index.html", PAGE),
+        ("a.css", "h1 { color: blue }"),
+        ("framing.html", FRAMING),
+        ("framed.html", FRAMED),
+    ])
 }
 
 #[test]
@@ -73,6 +82,9 @@ fn a_browser_that_trusts_the_authority_uses_http2_and_websockets_pass() {
     folder.save("a.css", "h1 { color: red }");
     tab.until(RED);
     assert!(tab.is_same());
+    // A sandboxed frame is opened under a name of its own, which needs a certificate, too.
+    let mut framing = browser.open(&format!("{url}framing.html"));
+    framing.until("window.told === 'rgb(255, 0, 0)'");
     let said = tab.eval(
         "new Promise((resolve, reject) => {
             const socket = new WebSocket(`wss://${location.host}/echo`);

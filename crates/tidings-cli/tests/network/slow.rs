@@ -1,5 +1,6 @@
 //! `--slow`.
 
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use crate::curl::{Download, Stream, curl};
@@ -19,6 +20,33 @@ fn a_file_takes_its_time_and_changes_do_not() {
     let script = curl(&format!("{url}/@tidings/client.js"), &[]);
     assert_eq!(script.status, 200);
     assert!(download.is_under_way(), "the link is busy all the time");
+}
+
+#[test]
+fn an_upload_to_a_backend_takes_its_time_and_arrives_complete() {
+    let backend = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let route = format!("/up=http://{}", backend.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut socket = backend.accept().unwrap().0;
+        let mut request = Vec::new();
+        while !request.ends_with(b"xEND") {
+            let mut piece = [0; 4096];
+            match socket.read(&mut piece).unwrap() {
+                0 => return,
+                n => request.extend_from_slice(&piece[..n]),
+            }
+        }
+        let _ = socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngot!");
+    });
+    let folder = Folder::new(&[]);
+    let server = Home::new().serve(&folder, &["--slow", "400", "--proxy", &route]);
+    let url = format!("http://localhost:{}/up", server.port);
+    let body = "x".repeat(20_000) + "END";
+    let began = Instant::now();
+    let got = curl(&url, &["--data-binary", &body, "--header", "Expect:"]);
+    assert_eq!(got.body, "got!");
+    // 20 000 bytes at 50 000 bytes a second.
+    assert!(began.elapsed() >= Duration::from_millis(400));
 }
 
 #[test]
