@@ -15,6 +15,19 @@ export const load = async (text) => {
   return frame
 }
 
+// A sheet that a patch has put in loads after the patch has ended.
+const sheetsLoaded = (root) =>
+  Promise.all(
+    Array.from(root.querySelectorAll('link[rel=stylesheet]'), (link) =>
+      link.sheet?.href === link.href
+        ? null
+        : new Promise((done) => {
+            link.addEventListener('load', done)
+            link.addEventListener('error', done)
+          }),
+    ),
+  )
+
 // The patcher of the document in a frame; `sabotage` changes its source before.
 export const patcherOf = (frame, sabotage = (text) => text) => {
   const window = frame.contentWindow
@@ -37,7 +50,7 @@ export const capture = (root) => {
     if (node.nodeType === 1) {
       const attributes = [...node.attributes].map((a) => `${a.namespaceURI ?? ''}|${a.name}=${JSON.stringify(a.value)}`)
       lines.push(`${indent}${node.namespaceURI}|${node.localName} ${attributes.sort().join(' ')}`)
-      if (node.localName === 'template') children(node.content, `${indent}  #`)
+      if (node.localName === 'template' && node.content) children(node.content, `${indent}  #`)
       if (/^(input|textarea|select|option)$/.test(node.localName)) {
         lines.push(`${indent}= ${JSON.stringify(node.value)} ${node.checked} ${node.selected} ${node.selectedIndex}`)
       }
@@ -70,6 +83,7 @@ export const compare = async ([first, ...texts], { mode = 'auto', sabotage } = {
   for (const newText of texts) {
     const result = patch({ oldText, newText, mode })
     if (result.done) {
+      await sheetsLoaded(frame.contentDocument)
       const fresh = await load(newText)
       const found = difference(capture(frame.contentDocument), capture(fresh.contentDocument))
       fresh.remove()

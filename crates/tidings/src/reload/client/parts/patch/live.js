@@ -41,7 +41,7 @@
     if (s.nodeType !== 1 || s.localName !== l.localName || s.namespaceURI !== l.namespaceURI) return false
     if (!hasAttributes(s, l)) return false
     if (isKept(s) || isEditable(s)) return true
-    if (s.localName === 'template' && !isEqual(s.content, l.content)) return false
+    if (contentOf(s) && !isEqual(s.content, l.content)) return false
     return embed([...s.childNodes], [...l.childNodes]) !== null
   }
 
@@ -71,7 +71,7 @@
     } else {
       const pairs = new Map()
       for (const s of sources) partners.set(s, null)
-      match(lives, sources, pairs, true)
+      match(lives, sources, pairs, true, new Set())
       for (const [s, l] of pairs) partners.set(s, l)
     }
   }
