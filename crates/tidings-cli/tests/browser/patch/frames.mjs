@@ -43,6 +43,8 @@ export const patcherOf = (frame, sabotage = (text) => text) => {
 // All that can be told of a document: what a fresh load and a patch must agree in.
 export const capture = (root) => {
   const lines = []
+  const forms = [...root.querySelectorAll('form')]
+  const formOf = (node) => forms.indexOf(node.form)
   const visit = (node, indent) => {
     if (node.nodeType === 10) lines.push(`doctype ${node.name} ${node.publicId} ${node.systemId}`)
     if (node.nodeType === 8) lines.push(`${indent}<!--${JSON.stringify(node.data)}`)
@@ -51,8 +53,8 @@ export const capture = (root) => {
       const attributes = [...node.attributes].map((a) => `${a.namespaceURI ?? ''}|${a.name}=${JSON.stringify(a.value)}`)
       lines.push(`${indent}${node.namespaceURI}|${node.localName} ${attributes.sort().join(' ')}`)
       if (node.localName === 'template' && node.content) children(node.content, `${indent}  #`)
-      if (/^(input|textarea|select|option)$/.test(node.localName)) {
-        lines.push(`${indent}= ${JSON.stringify(node.value)} ${node.checked} ${node.selected} ${node.selectedIndex}`)
+      if (/^(input|textarea|select|option|button)$/.test(node.localName)) {
+        lines.push(`${indent}= ${JSON.stringify(node.value)} ${node.checked} ${node.selected} ${node.selectedIndex} ${formOf(node)}`)
       }
     }
     children(node, `${indent}  `)
@@ -62,7 +64,7 @@ export const capture = (root) => {
   }
   lines.push(root.compatMode, root.title)
   for (const sheet of root.styleSheets) {
-    lines.push(`sheet ${sheet.media.mediaText} ${[...sheet.cssRules].map((rule) => rule.cssText).join(' ')}`)
+    lines.push(`sheet ${sheet.disabled} ${sheet.media.mediaText} ${[...sheet.cssRules].map((rule) => rule.cssText).join(' ')}`)
   }
   children(root, '')
   return lines
