@@ -1,11 +1,17 @@
 //! The subcommands. Each puts the stages below together and does nothing else.
 
+pub(crate) mod about;
 mod answers;
+mod ask;
+mod attended;
 mod body;
 pub(crate) mod follow;
 pub(crate) mod init;
 mod passing;
+mod programs;
 pub(crate) mod proxy;
 pub(crate) mod serve;
 mod server;
+mod token;
 mod unavailable;
+pub(crate) mod wait;

@@ -6,6 +6,8 @@ mod commands;
 mod config;
 mod files;
 mod guard;
+mod instances;
+mod keyboard;
 mod listen;
 mod pages;
 mod referrers;
@@ -17,7 +19,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::cli::{Cli, Command, UsageError};
-use crate::commands::{follow, init, proxy, serve};
+use crate::commands::{about, follow, init, proxy, serve, wait};
 use crate::config::Output;
 use crate::config::file::ConfigFile;
 use crate::report::Console;
@@ -29,8 +31,10 @@ fn main() -> ExitCode {
     let cli = Cli::from_command_line();
     // What is printed may depend on the file, but errors in the file are printed as well.
     let console = console(cli.output());
-    match run(cli, &console) {
-        Ok(()) => ExitCode::SUCCESS,
+    let ended = run(cli, &console);
+    keyboard::leave_terminal();
+    match ended {
+        Ok(code) => code,
         Err(error) => {
             if let Some(error) = error.downcast_ref::<UsageError>() {
                 Cli::exit_with_usage("proxy", error);
@@ -41,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<()> {
+fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
     let file = ConfigFile::load(&cli.file(), console)?;
     let path = file.as_ref().map(|file| file.shown.clone());
     match cli.into_command(file.as_ref()) {
@@ -52,7 +56,7 @@ fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<()> {
             if let Some(path) = path {
                 follow::follow(&path, config.clone(), reread, &console);
             }
-            serve::run(&config, &console)
+            serve::run(&config, &console)?
         }
         Command::Proxy(args) => {
             let config = args.config(file.as_ref())?;
@@ -61,10 +65,15 @@ fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<()> {
             if let Some(path) = path {
                 follow::follow(&path, config.clone(), reread, &console);
             }
-            proxy::run(&config, &console)
+            proxy::run(&config, &console)?
         }
-        Command::Init => init::run(console),
+        Command::Init => init::run(console)?,
+        Command::Wait(args) => return Ok(wait::run(args.url.as_ref(), args.timeout, console)),
+        Command::Why(_) => {}
+        Command::Completions(args) => about::completions(args.shell, Cli::definition(), console),
+        Command::Man(args) => about::man(args.command.as_deref(), Cli::definition(), console)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn console(output: Output) -> Arc<Console> {

@@ -21,6 +21,7 @@
 //!   `"changes":[{"path":"/css/site.css","kind":"modified"}]`
 //! - a problem that has come or gone: the status as it is now
 //! - a restart of the backend: the status as it is now, and `"restarted":true`
+//! - a roll call: the status as it is now, and `"call":true`. Each page reports when it shows all changes before it.
 //!
 //! So an event without `changes` is the whole status, and a field that it does not have does not apply (any
 //! more). A change leaves the problem as it is.
@@ -247,6 +248,8 @@ struct Payload<'a> {
     rescan: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     restarted: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    call: bool,
 }
 
 impl Reloader {
@@ -462,6 +465,23 @@ impl Reloader {
                 Err(error)
             }
         }
+    }
+
+    /// Calls the roll: every open page reports (`"did":"none"`, with the id of this event) as soon as it shows
+    /// all changes that were published before.
+    ///
+    /// # Errors
+    /// [`PublishError`] if the hub refuses the event.
+    pub fn call_roll(&self) -> Result<EventId, PublishError> {
+        // Held, so that the status is that of this moment.
+        let clock = self.clock();
+        let status = clock.status(clock.timestamp);
+        let call = Payload {
+            call: true,
+            ..clock.status(clock.timestamp)
+        };
+        self.hub
+            .publish_with_status_blocking(TOPIC, json(&call), json(&status))
     }
 
     /// The change under each address of the file.

@@ -16,15 +16,18 @@ mod supervised;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tidings::Hub;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, Reloader, TOPIC};
 
+use super::attended::Attended;
 use super::passing::Passing;
+use super::programs::{Programs, Settled};
 use super::server::{self, Accepting};
+use super::token::Token;
 use crate::config::Proxy;
 use crate::guard::Guard;
 use crate::pages::LivePages;
@@ -53,6 +56,8 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     let entered = runtime.enter();
     let backing = Arc::new(backing(config, &root, &reloader, console)?);
     drop(entered);
+    let watcher = Arc::new(OnceLock::new());
+    let token = Token::new();
     let app = Arc::new(App {
         guard: Guard::new(config.server.host_names()),
         port: listeners.port,
@@ -61,14 +66,23 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
         passing,
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
         reporter: Arc::clone(&reporter),
+        programs: Programs {
+            token: token.clone(),
+            reloader: Arc::clone(&reloader),
+            reporter: Arc::clone(&reporter),
+            watcher: Arc::clone(&watcher),
+            settled: settled(&backing),
+            started: Instant::now(),
+        },
     });
     runtime.block_on(async {
         // Before the banner: whoever reads it may stop the server at once.
         let stop = server::shutdown_signal()?;
         let banner = Banner::new(config, &listeners);
         let handle = move |request, peer| Arc::clone(&app).answer(request, peer);
+        let port = listeners.port;
         let accepting = Accepting::start(listeners.sockets, handle)?;
-        let watcher = match config.watch_options() {
+        let started = match config.watch_options() {
             Some(options) => {
                 let roots = Roots::of(config);
                 let backing = Arc::clone(&backing);
@@ -90,6 +104,11 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
                 None
             }
         };
+        if let Some(started) = started {
+            // It cannot be set already: this is the only place that does.
+            let _ = watcher.set(started);
+        }
+        let announced = server::announce(&banner.urls[0], port, &root, &token, console);
         console.banner("listening", &banner);
         if let Some(command) = backing.command() {
             command.start();
@@ -98,18 +117,43 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
             server::open_browser(&banner.urls[0], path, console);
         }
         tokio::spawn(Arc::clone(&reporter).run());
-        stop.await;
+        let attended = Attended {
+            console: Arc::clone(console),
+            reloader,
+            reporter,
+            url: banner.urls[0].clone(),
+            page: config.server.open.clone().unwrap_or_default(),
+            addresses: Box::new(move |console| console.banner("listening", &banner)),
+        };
+        tokio::select! {
+            () = stop => {}
+            () = attended.start(&config.server) => {}
+        }
+        drop(announced);
         let asked_again = server::shutdown_signal()?;
         accepting.finish(&hub).await;
         if let Some(command) = backing.command() {
             command.stop(asked_again).await;
         }
-        // Do not join its thread: one that is blocked would delay the exit.
-        std::mem::forget(watcher);
         Ok::<(), anyhow::Error>(())
     })?;
     runtime.shutdown_background();
+    // Do not join its thread: one that is blocked would delay the exit.
+    std::mem::forget(watcher);
     Ok(())
+}
+
+/// What waits until no build or start of the command is under way.
+fn settled(backing: &Arc<Backing>) -> Settled {
+    let backing = Arc::clone(backing);
+    Box::new(move || {
+        let backing = Arc::clone(&backing);
+        Box::pin(async move {
+            if let Some(command) = backing.command() {
+                command.settled().await;
+            }
+        })
+    })
 }
 
 fn passing(

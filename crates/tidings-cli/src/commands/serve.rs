@@ -13,7 +13,7 @@ use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tidings::Hub;
@@ -28,8 +28,11 @@ use crate::pages::{LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
 use crate::report::{ChangeReporter, Console, HintedError};
 
+use super::attended::Attended;
 use super::passing::Passing;
+use super::programs::Programs;
 use super::server::{self, Accepting};
+use super::token::Token;
 use app::App;
 use banner::Banner;
 use routes::Routes;
@@ -70,6 +73,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         stream: STREAM_PATH.to_owned(),
         pages: Arc::clone(&pages),
     };
+    let token = Token::new();
     let app = Arc::new(App {
         port: listeners.port,
         paths: paths.clone(),
@@ -85,12 +89,21 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         // Shorter than the library's default: a server on the developer's machine is back at once.
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
         reporter: Arc::clone(&reporter),
+        programs: Programs {
+            token: token.clone(),
+            reloader: Arc::clone(&reloader),
+            reporter: Arc::clone(&reporter),
+            watcher: Arc::clone(&watcher),
+            settled: Box::new(|| Box::pin(async {})),
+            started: Instant::now(),
+        },
     });
     runtime.block_on(async {
         // Before the banner: whoever reads it may stop the server at once.
         let stop = server::shutdown_signal()?;
         let banner = Banner::new(config, &listeners);
         let handle = move |request, peer| Arc::clone(&app).answer(request, peer);
+        let port = listeners.port;
         let accepting = Accepting::start(listeners.sockets, handle)?;
         // Before the banner, so that a folder that cannot be watched is reported instead of it.
         let mounted = mounts.iter().map(|(_, dir)| dir);
@@ -99,12 +112,25 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         let started = server::start_watching(options, Some, &reloader, &reporter, console)?;
         // It cannot be set already: this is the only place that does.
         let _ = watcher.set(started);
+        let announced = server::announce(&banner.urls[0], port, &root, &token, console);
         console.banner("listening", &banner);
         if let Some(path) = &config.server.open {
             server::open_browser(&banner.urls[0], path, console);
         }
         tokio::spawn(Arc::clone(&reporter).run());
-        stop.await;
+        let attended = Attended {
+            console: Arc::clone(console),
+            reloader,
+            reporter,
+            url: banner.urls[0].clone(),
+            page: config.server.open.clone().unwrap_or_default(),
+            addresses: Box::new(move |console| console.banner("listening", &banner)),
+        };
+        tokio::select! {
+            () = stop => {}
+            () = attended.start(&config.server) => {}
+        }
+        drop(announced);
         accepting.finish(&hub).await;
         Ok::<(), anyhow::Error>(())
     })?;

@@ -42,6 +42,7 @@ mod support;
 mod swap;
 mod types;
 mod unseen;
+mod wait;
 
 use chromium::{Browser, Page};
 use site::Site;

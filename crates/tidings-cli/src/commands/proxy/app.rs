@@ -3,14 +3,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{Request, StatusCode};
+use http::Request;
 use hyper::body::Incoming;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, OwnResource, client_response};
 
-use super::super::answers::{page_reported, plain, redirected, refused};
+use super::super::answers::{page_reported, redirected, refused};
 use super::super::body::{self, Body};
 use super::super::passing::{Passage, Passing};
+use super::super::programs::Programs;
 use super::super::server;
 use super::super::unavailable::Wanted;
 use super::backing::Backing;
@@ -29,6 +30,7 @@ pub(super) struct App {
     pub(super) backing: Arc<Backing>,
     pub(super) endpoint: Endpoint,
     pub(super) reporter: Arc<ChangeReporter>,
+    pub(super) programs: Programs,
 }
 
 impl App {
@@ -60,7 +62,7 @@ impl App {
             OwnResource::Stream => return Answer::Stream(self.endpoint.respond(&parts)),
             OwnResource::Ready => self.backing.ready().await,
             OwnResource::Report => page_reported(&self.reporter, &parts.method, incoming).await,
-            _ => plain(StatusCode::NOT_FOUND, "not found\n"),
+            _ => self.programs.respond(&parts, incoming).await,
         })
     }
 

@@ -13,6 +13,7 @@ use tidings::reload::{OwnPaths, OwnResource, client_response};
 use super::super::answers::{self, plain, redirected, refused, script};
 use super::super::body::{self, Body};
 use super::super::passing::{Passage, Passing};
+use super::super::programs::Programs;
 use super::super::server;
 use super::super::unavailable::Wanted;
 use super::routes::Routes;
@@ -52,6 +53,7 @@ pub(super) struct App {
     pub(super) referrers: Arc<Referrers>,
     pub(super) endpoint: Endpoint,
     pub(super) reporter: Arc<ChangeReporter>,
+    pub(super) programs: Programs,
 }
 
 impl App {
@@ -110,7 +112,7 @@ impl App {
             REPORT_PATH => answers::page_reported(&self.reporter, &parts.method, incoming).await,
             _ if own => match self.paths.resource(path) {
                 Some(OwnResource::Client) => client_response(&parts).map(files::Body::whole),
-                _ => plain(StatusCode::NOT_FOUND, "not found\n"),
+                _ => self.programs.respond(&parts, incoming).await,
             },
             _ => {
                 self.referrers.record(&parts);

@@ -4,17 +4,6 @@
   let retryNow = () => {} // ends the pause of a reload that waits for the server
   let swapping = Promise.resolve() // swaps run one after the other, so that the last one wins
 
-  const report = (id, action, why = '') => {
-    // By hand: some libraries teach strings a `toJSON` of their own.
-    const reason = why.replace(/[^ -~]|["\\]/g, ' ').slice(0, 200)
-    const body = `{"id":"${id}","page":"${pageId}","did":"${action}","why":"${reason}"}`
-    // If this fails, only the line that the server prints is wrong.
-    if (hasPolicy()) return void request(reportUrl.href, { method: 'POST', body, keepalive: true })
-    try {
-      navigator.sendBeacon(reportUrl, body)
-    } catch {}
-  }
-
   // The status that the page's address is answered with; less than 1 while the server or the backend is
   // away. For a page of a backend the server tells whether that is there: it may take long to make a page, and
   // log each request. Where the server itself does not answer, the page may have all connections in use, and
@@ -111,7 +100,7 @@
     const ordered = [...images, ...mine.filter((change) => !images.includes(change))]
     const swaps = ordered.map((change) => planSwap(change, version, scan, used))
     if (swaps.includes(null) || !(await refreshServed(mine))) return reload(id, mine)
-    report(id, images.length > 0 ? 'image' : 'style')
     for (const swap of swaps) await swap()
+    report(id, images.length > 0 ? 'image' : 'style')
   }
 

@@ -12,13 +12,14 @@
   const join = () => {
     if (joined) return
     const me = `${Date.now()}.${Math.random()}`
-    const start = { name, stream: streamUrl.href, me, page: pageStatus(fresh) }
+    const start = { name, stream: streamUrl.href, me, page: pageStatus(fresh), seen: reportUrl.href, pageId }
     fresh = false
     try {
       joined = joinInWorker(start)
     } catch {
       joined = startPeer(start, receive)
     }
+    tell({ did: 'open' })
   }
 
   // With Trusted Types, a worker's address must come from a policy of this name.
@@ -88,9 +89,14 @@
     answers.clear()
   }
 
-  addEventListener('pagehide', leave)
+  // A policy forbids what could still be sent now.
+  const sayGoodbye = (did) => {
+    if (joined && !reloading && !hasPolicy()) tell({ did })
+    leave()
+  }
+  addEventListener('pagehide', () => sayGoodbye('leave'))
   addEventListener('pageshow', (e) => e.persisted && join())
-  document.addEventListener('freeze', leave)
+  document.addEventListener('freeze', () => sayGoodbye('freeze'))
   document.addEventListener('resume', join)
   const wake = () => {
     if (document.visibilityState === 'visible') joined?.wake()
@@ -98,6 +104,7 @@
   addEventListener('online', wake)
   document.addEventListener('visibilitychange', wake)
   join()
+  answer(cursor)
 
   // It is in place of a page of the backend: that is loaded as soon as it is there.
   if (awaitsBackend) reload(cursor)
