@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use tidings::reload::Reloader;
-use tidings::watch::ChangeSet;
+use tidings::reload::{Published, Reloader};
 use tokio::sync::Notify;
 
 use super::server;
@@ -49,23 +48,55 @@ impl Attended {
     fn pressed(&self, key: Key) {
         match key {
             Key::Reload => {
-                let newest_ms = self.reloader.page_state().newest.unwrap_or_default();
-                let mut everything = ChangeSet::new(newest_ms, Vec::new());
-                everything.rescan = true;
                 // An error means that the hub is closed: the process is about to exit.
-                if let Ok(published) = self.reloader.changed(&everything) {
-                    let open = self.reloader.hub().stats().open;
-                    self.reporter.published(published, open);
+                if let Ok(published) = self.reloader.reload_pages() {
+                    self.published(published);
                 }
             }
             Key::Open => server::open_browser(&self.url, &self.page, &self.console),
-            Key::Pause => {}
+            Key::Pause => self.toggle_pause(),
             Key::Addresses => (self.addresses)(&self.console),
             Key::Clear => self.console.clear(),
             Key::Help => self.console.event("help", &Help),
             // By whoever waits for it.
             Key::Quit => {}
         }
+    }
+
+    fn published(&self, published: Published) {
+        let open = self.reloader.hub().stats().open;
+        self.reporter.published(published, open);
+    }
+
+    fn toggle_pause(&self) {
+        let Some(held) = self.reloader.paused() else {
+            if let Ok(Some(_)) = self.reloader.pause() {
+                self.console.event("paused", &Paused { held: None });
+            }
+            return;
+        };
+        if let Ok(Some(resumed)) = self.reloader.resume() {
+            self.console.event("resumed", &Paused { held: Some(held) });
+            if let Some(published) = resumed.published {
+                self.published(published);
+            }
+        }
+    }
+}
+
+/// That changes are held, or not any more.
+#[derive(Serialize)]
+struct Paused {
+    /// How many were held.
+    held: Option<usize>,
+}
+
+impl Message for Paused {
+    fn text(&self, styles: Styles) -> String {
+        styles.dim(&match self.held {
+            None => "paused: what is saved now shows when the pause ends".to_owned(),
+            Some(held) => format!("the pause has ended; changes that were held: {held}"),
+        })
     }
 }
 

@@ -41,6 +41,9 @@ const RETURN: Duration = Duration::from_millis(1500);
 /// Somebody has a stream and no page is known yet: how long one takes to say that it is there.
 const FIRST_PAGE: Duration = Duration::from_millis(500);
 
+/// How often it is looked whether a pause has ended.
+const RESUME_INTERVAL: Duration = Duration::from_millis(50);
+
 /// Resolves when no build or start of a backend is under way.
 pub(super) type Settled = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
@@ -107,6 +110,8 @@ pub(super) enum Late {
     Files,
     /// Building or starting the backend.
     Backend,
+    /// Holding changes, because it is paused.
+    Paused,
 }
 
 impl Programs {
@@ -143,6 +148,9 @@ impl Programs {
         }
         if timeout_at(limit, (self.settled)()).await.is_err() {
             return self.late(Late::Backend);
+        }
+        if timeout_at(limit, self.resumed()).await.is_err() {
+            return self.late(Late::Paused);
         }
         let returned = (self.started + RETURN).min(deadline);
         tokio::time::sleep_until(returned.into()).await;
@@ -183,6 +191,13 @@ impl Programs {
         });
         // An error means that the watcher has ended.
         let _ = is_flushed.await;
+    }
+
+    /// Waits until no change is held by a pause.
+    async fn resumed(&self) {
+        while self.reloader.paused().is_some_and(|held| held > 0) {
+            tokio::time::sleep(RESUME_INTERVAL).await;
+        }
     }
 
     fn late(&self, what: Late) -> Waited {

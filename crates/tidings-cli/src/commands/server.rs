@@ -130,7 +130,7 @@ pub(super) fn start_watching(
                 }
             }
             // An error means that the hub is closed: the process is about to exit.
-            Notice::Changed(set) => of_pages(set).and_then(|set| reloader.changed(&set).ok()),
+            Notice::Changed(set) => of_pages(set).and_then(|set| reloader.changed(&set).ok()?),
             Notice::Warning(warning) => {
                 console.warn(&warning.to_string(), warning.hint().as_deref());
                 None

@@ -90,6 +90,7 @@ impl Message for Outcome {
                     "{time} the backend is still being built or started"
                 ));
             }
+            Some(Late::Paused) => lines.push(format!("{time} changes are still held by a pause")),
             None => {}
         }
         for silent in &waited.unanswered {

@@ -29,6 +29,7 @@ mod layer;
 mod overlay;
 mod policy;
 mod proxied;
+mod restore;
 mod return_;
 mod sandbox;
 mod save;

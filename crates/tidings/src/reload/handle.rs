@@ -8,7 +8,7 @@ use super::layer::ReloadLayer;
 use super::{OwnPaths, Reloader, TOPIC};
 use crate::http::Endpoint;
 use crate::hub::Hub;
-use crate::watch::{ChangeSet, Notice, Options, WatchError, Watcher};
+use crate::watch::{Notice, Options, WatchError, Watcher};
 
 /// How long pages wait before they reconnect, at least. Short, because an app on the developer's machine is
 /// back soon.
@@ -194,13 +194,8 @@ impl Reload {
     /// Tells every open page to reload: for a change that no watched file shows.
     pub fn reload_pages(&self) {
         if let Some(setup) = &self.setup {
-            let newest_ms = setup.reloader.page_state().timestamp.unwrap_or(0);
-            let everything = ChangeSet {
-                rescan: true,
-                ..ChangeSet::new(newest_ms, Vec::new())
-            };
             // An error means that the hub is closed, and there is no open page.
-            let _ = setup.reloader.changed(&everything);
+            let _ = setup.reloader.reload_pages();
         }
     }
 
