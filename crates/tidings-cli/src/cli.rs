@@ -61,7 +61,6 @@ pub(crate) enum Command {
     /// Tell whether a change of a file counts, and which rule says so
     ///
     /// Also tells which open pages use it and what they would do, if a server is running.
-    #[command(hide = true)]
     Why(WhyArgs),
     /// Print the completions for a shell
     ///

@@ -18,8 +18,10 @@ mod upstream;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tidings::watch;
+
 use crate::cli::{Cli, Command, UsageError};
-use crate::commands::{about, follow, init, proxy, serve, wait};
+use crate::commands::{about, follow, init, proxy, serve, wait, why};
 use crate::config::Output;
 use crate::config::file::ConfigFile;
 use crate::report::Console;
@@ -69,11 +71,23 @@ fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
         }
         Command::Init => init::run(console)?,
         Command::Wait(args) => return Ok(wait::run(args.url.as_ref(), args.timeout, console)),
-        Command::Why(_) => {}
+        Command::Why(args) => {
+            let alone = || watched(file.as_ref());
+            return why::run(&args.path, args.url.as_ref(), alone, console);
+        }
         Command::Completions(args) => about::completions(args.shell, Cli::definition(), console),
         Command::Man(args) => about::man(args.command.as_deref(), Cli::definition(), console)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `tidings` alone would watch here.
+fn watched(file: Option<&ConfigFile>) -> anyhow::Result<Option<watch::Options>> {
+    match Cli::without_arguments()?.into_command(file) {
+        Command::Serve(args) => Ok(Some(serve::watched(&args.config(file)?)?)),
+        Command::Proxy(args) => Ok(args.config(file)?.watch_options()),
+        _ => Ok(None),
+    }
 }
 
 fn console(output: Output) -> Arc<Console> {

@@ -8,6 +8,7 @@
 //! What must stay true: both take the token. `wait` answers only after everything that was saved before the
 //! request has been published.
 
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -19,17 +20,22 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use tidings::reload::Reloader;
-use tidings::watch::Watcher;
+use tidings::watch::{self, Watcher};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 use super::answers::{method_not_allowed, plain};
+use super::explained::{Answer, Effect, Explained};
 use super::token::Token;
 use crate::files;
 use crate::report::{ChangeReporter, PageName, Unanswered};
 
-/// Below the server's own prefix.
+/// Their names below the server's own prefix.
 pub(super) const WAIT: &str = "wait";
+pub(super) const WHY: &str = "why";
+
+/// How long pages have to say what they would do.
+const ASK: Duration = Duration::from_millis(1500);
 
 /// The largest question, in bytes.
 const LIMIT: usize = 16 * 1024;
@@ -54,12 +60,19 @@ pub(super) struct Programs {
     pub(super) reporter: Arc<ChangeReporter>,
     pub(super) watcher: Arc<OnceLock<Watcher>>,
     pub(super) settled: Settled,
+    /// What a change of a path does that counts.
+    pub(super) effect: Box<dyn Fn(&Path) -> Effect + Send + Sync>,
     pub(super) started: Instant,
 }
 
 #[derive(Debug, Deserialize)]
 struct WaitQuestion {
     timeout_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct WhyQuestion {
+    path: PathBuf,
 }
 
 /// What has become of a `wait`.
@@ -118,7 +131,7 @@ impl Programs {
     /// Answers a question, if this path, below the server's own prefix, is one. It has passed the guard.
     pub(super) async fn respond(&self, parts: &Parts, body: Incoming) -> Response<files::Body> {
         let (_, name) = parts.uri.path().rsplit_once('/').unwrap_or_default();
-        if name != WAIT {
+        if name != WAIT && name != WHY {
             return plain(StatusCode::NOT_FOUND, "not found\n");
         }
         if parts.method != Method::POST {
@@ -131,13 +144,53 @@ impl Programs {
         let Ok(body) = Limited::new(body, LIMIT).collect().await else {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, "too large\n");
         };
-        match serde_json::from_slice(&body.to_bytes()) {
-            Ok(WaitQuestion { timeout_ms }) => {
-                let timeout = Duration::from_millis(timeout_ms.min(3_600_000));
-                json(&self.wait(timeout).await)
-            }
-            Err(_) => plain(StatusCode::BAD_REQUEST, "not a question\n"),
+        let body = body.to_bytes();
+        let bad_request = |_| plain(StatusCode::BAD_REQUEST, "not a question\n");
+        match name {
+            WAIT => match serde_json::from_slice(&body) {
+                Ok(WaitQuestion { timeout_ms }) => {
+                    let timeout = Duration::from_millis(timeout_ms.min(3_600_000));
+                    json(&self.wait(timeout).await)
+                }
+                Err(error) => bad_request(error),
+            },
+            _ => match serde_json::from_slice(&body) {
+                Ok(WhyQuestion { path }) => match self.why(&path).await {
+                    Some(explained) => json(&explained),
+                    None => plain(StatusCode::BAD_REQUEST, "not an absolute path\n"),
+                },
+                Err(error) => bad_request(error),
+            },
         }
+    }
+
+    async fn why(&self, path: &Path) -> Option<Explained> {
+        if !path.is_absolute() {
+            return None;
+        }
+        let explanation = match self.watcher.get() {
+            Some(watcher) => watcher.explain(path),
+            None => watch::explain(&watch::Options::new([""; 0]), path),
+        };
+        let mut explained = Explained::new(explanation.ok()?);
+        if !explained.counts {
+            return Some(explained);
+        }
+        let effect = (self.effect)(&explained.path);
+        explained.effect = Some(effect);
+        if effect == Effect::Pages
+            && let Ok(id) = self.reloader.ask_pages(&explained.path)
+        {
+            let deadline = Instant::now() + ASK;
+            let answers = self.reporter.asked(&id, deadline).await;
+            let answers = answers.into_iter().map(|(page, answer)| {
+                let (action, why) = answer.unzip();
+                let why = why.unwrap_or_default();
+                Answer { page, action, why }
+            });
+            explained.pages = answers.collect();
+        }
+        Some(explained)
     }
 
     async fn wait(&self, timeout: Duration) -> Waited {

@@ -22,8 +22,10 @@ use anyhow::Context as _;
 use tidings::Hub;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, Reloader, TOPIC};
+use tidings::watch::{Change, ChangeKind, ChangeSet};
 
 use super::attended::Attended;
+use super::explained::Effect;
 use super::passing::Passing;
 use super::programs::{Programs, Settled};
 use super::server::{self, Accepting};
@@ -72,6 +74,7 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
             reporter: Arc::clone(&reporter),
             watcher: Arc::clone(&watcher),
             settled: settled(&backing),
+            effect: effect(config),
             started: Instant::now(),
         },
     });
@@ -153,6 +156,20 @@ fn settled(backing: &Arc<Backing>) -> Settled {
                 command.settled().await;
             }
         })
+    })
+}
+
+/// What a change does, as the watcher's changes are sorted.
+fn effect(config: &Proxy) -> Box<dyn Fn(&Path) -> Effect + Send + Sync> {
+    let roots = Roots::of(config);
+    Box::new(move |path| {
+        let change = Change::new(path, ChangeKind::Modified);
+        let sorted = roots.sort(ChangeSet::new(0, vec![change]));
+        match (sorted.pages, sorted.backend.is_empty()) {
+            (Some(_), _) => Effect::Pages,
+            (None, false) => Effect::Restart,
+            (None, true) => Effect::Nothing,
+        }
     })
 }
 

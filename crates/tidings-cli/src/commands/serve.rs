@@ -19,6 +19,7 @@ use anyhow::Context as _;
 use tidings::Hub;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, Reloader, TOPIC};
+use tidings::watch;
 
 use crate::config::Serve;
 use crate::files::Files;
@@ -29,6 +30,7 @@ use crate::referrers::Referrers;
 use crate::report::{ChangeReporter, Console, HintedError};
 
 use super::attended::Attended;
+use super::explained::Effect;
 use super::passing::Passing;
 use super::programs::Programs;
 use super::server::{self, Accepting};
@@ -95,6 +97,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
             reporter: Arc::clone(&reporter),
             watcher: Arc::clone(&watcher),
             settled: Box::new(|| Box::pin(async {})),
+            effect: Box::new(|_| Effect::Pages),
             started: Instant::now(),
         },
     });
@@ -138,6 +141,14 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     runtime.shutdown_background();
     std::mem::forget(watcher);
     Ok(())
+}
+
+/// What would be watched.
+pub(crate) fn watched(config: &Serve) -> anyhow::Result<watch::Options> {
+    let mounted = config.mounts.iter().map(|mount| &mount.dir);
+    let roots = iter::once(&config.dir).chain(mounted);
+    let roots = roots.map(|dir| root_of(dir)).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(config.watch_options(&roots))
 }
 
 /// The folders that are served, those with the longest path first.

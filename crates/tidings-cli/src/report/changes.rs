@@ -15,7 +15,7 @@ use tidings::reload::Published;
 use tokio::sync::Notify;
 
 use super::console::Console;
-use super::open_pages::{OpenPages, PageName, Unanswered};
+use super::open_pages::{OpenPages, PageName, Unanswered, Would};
 use super::page_report::{Action, PageReport};
 
 use lines::{Applied, Line, Pushed, Saved};
@@ -198,6 +198,19 @@ impl ChangeReporter {
         };
         state.pages.forget_lost(call, Instant::now());
         roll
+    }
+
+    /// What each page would do about the change that an event asks about, as far as they say so before the
+    /// deadline.
+    pub(crate) async fn asked(
+        &self,
+        id: &EventId,
+        deadline: Instant,
+    ) -> Vec<(PageName, Option<Would>)> {
+        let has_answered = |(_, answer): &(PageName, Option<Would>)| answer.is_some();
+        let is_over = |pages: &OpenPages| pages.answers(id).iter().all(has_answered);
+        self.heard_until(deadline, is_over).await;
+        self.state().pages.answers(id)
     }
 
     /// Waits until a page is known, or until the deadline.

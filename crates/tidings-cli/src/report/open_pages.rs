@@ -33,6 +33,9 @@ pub(super) struct OpenPages {
     numbered: u32,
 }
 
+/// What a page would do, and why.
+pub(crate) type Would = (String, String);
+
 #[derive(Debug)]
 struct OpenPage {
     number: u32,
@@ -45,6 +48,8 @@ struct OpenPage {
     /// The event that it was reloaded for, until it shows that.
     reloaded_for: Option<String>,
     errors: Vec<String>,
+    /// What it would do, and why, about the change that this event asks about.
+    would: Option<(String, Would)>,
     /// When a roll was called that neither the page nor its worker has answered since.
     called: Option<Instant>,
     /// Whether its worker has answered the newest roll call.
@@ -133,6 +138,10 @@ impl OpenPages {
             },
             _ => State::Open,
         };
+        if report.action == Action::Would {
+            let would = (report.would.clone(), report.why.clone());
+            page.would = Some((report.id.clone(), would));
+        }
         let mut reloaded_for = None;
         if report.action.shows() {
             page.errors.clone_from(&report.errors);
@@ -193,6 +202,7 @@ impl OpenPages {
                 None => None,
             },
             errors: Vec::new(),
+            would: None,
             called: None,
             is_busy: false,
         };
@@ -252,6 +262,18 @@ impl OpenPages {
                 .map(|called| now.saturating_duration_since(called));
             page.has_answered(call) || silence.is_none_or(|silence| silence < limit)
         });
+    }
+
+    /// What each page would do about the change that an event asks about; nothing where it has not answered.
+    pub(super) fn answers(&self, asked: &EventId) -> Vec<(PageName, Option<Would>)> {
+        let answers = self.pages.values().map(|page| {
+            let answer = page.would.as_ref();
+            let answer = answer.filter(|(id, _)| id == asked.as_str());
+            (page.named(), answer.map(|(_, would)| would.clone()))
+        });
+        let mut answers: Vec<_> = answers.collect();
+        answers.sort_by_key(|(page, _)| page.number);
+        answers
     }
 
     pub(super) fn len(&self) -> usize {

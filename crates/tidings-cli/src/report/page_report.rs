@@ -29,6 +29,9 @@ pub(crate) struct PageReport {
     pub(super) at: String,
     #[serde(rename = "did")]
     pub(super) action: Action,
+    /// What it would do, where that was asked.
+    #[serde(default)]
+    pub(super) would: String,
     /// Why it did that and not less.
     #[serde(default)]
     pub(super) why: String,
@@ -64,6 +67,8 @@ pub(super) enum Action {
     Reload,
     /// It shows everything up to the event, without having done anything about that.
     None,
+    /// It says what it would do about a change.
+    Would,
     #[serde(other)]
     Other,
 }
@@ -73,7 +78,12 @@ impl Action {
     pub(super) fn shows(self) -> bool {
         !matches!(
             self,
-            Action::Open | Action::Leave | Action::Freeze | Action::Here | Action::Reload
+            Action::Open
+                | Action::Leave
+                | Action::Freeze
+                | Action::Here
+                | Action::Reload
+                | Action::Would
         )
     }
 
@@ -89,6 +99,7 @@ impl Action {
             Action::Patch => "patch",
             Action::Reload => "reload",
             Action::None => "none",
+            Action::Would => "would",
             Action::Other => "other",
         }
     }
@@ -103,6 +114,7 @@ impl PageReport {
         }
         truncate(&mut report.at, MAX_PATH);
         truncate(&mut report.why, MAX_PATH);
+        truncate(&mut report.would, MAX_NAME);
         report.errors.truncate(MAX_ERRORS);
         for error in &mut report.errors {
             truncate(error, MAX_ERROR);
