@@ -17,6 +17,7 @@ use super::super::body::{self, Body};
 use super::super::control::Control;
 use super::super::link::{Link, Upload};
 use super::super::passing::{Passage, Passing};
+use super::super::programs::Programs;
 use super::super::unavailable::Wanted;
 use super::routes::Routes;
 use crate::files::{self, Files, SentPage};
@@ -58,6 +59,7 @@ pub(super) struct App {
     pub(super) control: Arc<Control>,
     /// `None`: pages do not send their errors.
     pub(super) page_errors: Option<PageErrorReporter>,
+    pub(super) programs: Programs,
 }
 
 impl App {
@@ -145,7 +147,7 @@ impl App {
                     let versions = self.passing.reloader.versions();
                     versions.respond(&parts).map(files::Body::whole)
                 }
-                _ => plain(StatusCode::NOT_FOUND, "not found\n"),
+                _ => self.programs.respond(&parts, incoming).await,
             },
             _ => {
                 self.referrers.record(&parts);
