@@ -14,6 +14,7 @@
 mod abuse;
 mod arguments;
 mod config;
+mod control;
 mod file_systems;
 mod frames;
 mod http;
@@ -21,6 +22,7 @@ mod names;
 mod output;
 mod permissions;
 mod ports;
+mod security;
 mod stop;
 mod strangers;
 mod stream;

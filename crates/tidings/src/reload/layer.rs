@@ -28,7 +28,7 @@ use tower_service::Service;
 use super::caching::revalidate;
 use super::handle::Shared;
 use super::navigation::{Navigation, as_navigation};
-use super::own_paths::{self, OwnResource, client_response};
+use super::own_paths::{self, OwnResource, client_response, stream_response};
 use super::page_body::PageBody;
 use super::response::Decision;
 use super::{PageKind, PageState, ScriptElement, Version, guard};
@@ -116,13 +116,16 @@ fn answer(shared: &Shared, resource: OwnResource, parts: &Parts) -> Response<Own
         _ if !guard::is_same_origin(parts) => {
             plain(StatusCode::FORBIDDEN, "other sites may not request this\n")
         }
-        OwnResource::Stream => shared.endpoint.respond(parts).map(OwnBody::Stream),
+        OwnResource::Stream => stream_response(shared.endpoint.respond(parts)).map(OwnBody::Stream),
         OwnResource::Report if parts.method == Method::POST => plain(StatusCode::NO_CONTENT, ""),
         OwnResource::Report => own_paths::method_not_allowed("POST").map(OwnBody::from),
         OwnResource::Version => shared.reloader.versions().respond(parts).map(OwnBody::from),
         // It is the app that answers this.
         OwnResource::Ready => plain(StatusCode::NO_CONTENT, ""),
-        OwnResource::Unknown => plain(StatusCode::NOT_FOUND, "not found\n"),
+        // The body of a request is the app's, of any type: nothing here could read it.
+        OwnResource::Control | OwnResource::Errors | OwnResource::Unknown => {
+            plain(StatusCode::NOT_FOUND, "not found\n")
+        }
     }
 }
 

@@ -64,6 +64,20 @@ impl WatchThread {
         self.polling.used_done(begun, Instant::now());
     }
 
+    /// Looks at all that is polled, whether it is due or not.
+    pub(super) fn poll_everything(&mut self) {
+        if self.polling.is_empty() {
+            return;
+        }
+        self.poll_used();
+        for (root, directory) in self.polling.directories() {
+            if self.dispatcher.inbox.is_stopped() {
+                return;
+            }
+            self.poll_directory(root, &directory);
+        }
+    }
+
     /// Goes on with the round over all directories.
     fn poll_slice(&mut self) {
         let begun = Instant::now();
@@ -79,20 +93,6 @@ impl WatchThread {
             }
         }
         self.polling.slice_done(begun, ended, Instant::now());
-    }
-
-    /// Looks at everything, due or not.
-    pub(super) fn poll_all(&mut self) {
-        if self.polling.is_empty() {
-            return;
-        }
-        self.poll_used();
-        for (root, directory) in self.polling.directories() {
-            if self.dispatcher.inbox.is_stopped() {
-                return;
-            }
-            self.poll_directory(root, &directory);
-        }
     }
 
     fn poll_directory(&mut self, root: usize, directory: &Path) {

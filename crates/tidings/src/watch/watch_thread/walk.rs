@@ -146,6 +146,7 @@ impl WatchThread {
         if polled {
             let times = (Instant::now(), now_ns());
             self.polling.add(root, directory, &scan, times);
+            self.dispatcher.used.want(true);
         } else {
             self.polling.remove(directory);
         }
