@@ -27,6 +27,7 @@ mod example;
 mod images;
 mod layer;
 mod overlay;
+mod patch;
 mod policy;
 mod proxied;
 mod return_;
