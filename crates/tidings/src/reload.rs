@@ -35,9 +35,11 @@
 //! | `usedBy` | the paths of pages and workers that use the file, where the publisher knows of some that a page cannot see itself ([`Reloader::used_by`]). [`ANYONE`] and [`OPAQUE_ORIGIN`] stand for users without a known path. |
 //! | `rescan` | `true` if anything may have changed |
 //! | `restarted` | `true` if another run of the backend answers from now on |
+//! | `paused` | how many changes are held, during a pause ([`Reloader::pause`]): in each event, and absent otherwise |
 //! | `problem` | why pages are not what their source says ([`Reloader::set_problem`]): `{"id":"5e0a2c.7","kind":"build_failed","title":"The build failed","text":[["error","bold fg9"],[": expected `;`\n"]]}` |
 //! | `id` | another problem has another one, also in another run of the server |
 //! | `kind` of a problem | `build_failed`, `backend_exited`, `backend_not_ready` or `backend_unreachable` |
+//! | `excerpt` | the lines of a file that it is about: `{"file":"src/main.rs","line":4,"column":5,"first":1,"lines":[..]}`, where `first` is the number of the first of the lines |
 //! | `text` | pieces of text, some with a style: names separated by blanks, of `bold`, `dim`, `italic`, `underline`, `strike`, `inverse`, `file` (a place in a file), `fg0` to `fg15` and `bg0` to `bg15` (the colours of a terminal), `fg#rrggbb` and `bg#rrggbb` |
 
 mod caching;
@@ -51,12 +53,14 @@ mod navigation;
 mod options;
 mod own_paths;
 mod page_body;
+mod pause;
 mod policy;
 mod problem;
 mod response;
 mod script_element;
 mod strip;
 mod text_page;
+mod versions;
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -69,6 +73,7 @@ use crate::hub::{Hub, PublishError};
 use crate::id::EventId;
 use crate::watch::{Change, ChangeKind, ChangeSet};
 
+use pause::Held;
 use problem::PublishedProblem;
 
 pub use caching::revalidate;
@@ -77,13 +82,15 @@ pub use handle::Reload;
 pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};
 pub use inject_body::InjectBody;
 pub use layer::{ReloadBody, ReloadFuture, ReloadLayer, ReloadService};
-pub use navigation::{Navigation, is_navigation};
+pub use navigation::{Navigation, as_navigation, is_navigation};
 pub use options::{PageOptions, ReloadMode};
 pub use own_paths::{OwnPaths, OwnResource, client_response};
 pub use page_body::PageBody;
-pub use problem::{PROBLEM_HEADER, Problem, ProblemKind, problem_page};
+pub use pause::Resumed;
+pub use problem::{Excerpt, PROBLEM_HEADER, Place, Problem, ProblemKind, problem_page};
 pub use response::Decision;
 pub use script_element::ScriptElement;
+pub use versions::{PageHead, SentPage, Version, Versions};
 
 /// The topic that changes are published under.
 pub const TOPIC: &str = "tidings:reload";
@@ -107,7 +114,9 @@ pub struct Reloader {
     // hub in memory never blocks there.
     clock: Mutex<Clock>,
     users: Users,
-    options: Arc<PageOptions>,
+    // Held to read or replace it.
+    options: Mutex<Arc<PageOptions>>,
+    versions: Arc<Versions>,
 }
 
 type UsersOf = dyn Fn(&PublishedChange) -> Vec<String> + Send + Sync;
@@ -127,6 +136,8 @@ struct Clock {
     newest: u64,
     tree: Option<u64>,
     problem: Option<Arc<PublishedProblem>>,
+    /// What has changed during a pause; `None` if there is none.
+    held: Option<Held>,
 }
 
 impl Clock {
@@ -146,6 +157,7 @@ impl Clock {
             newest: moved.then_some(self.newest),
             tree: self.tree.map(digits),
             problem: self.problem.as_deref(),
+            paused: self.held.as_ref().map(Held::len),
             ..Payload::default()
         }
     }
@@ -164,6 +176,7 @@ pub struct PageState {
     /// The digest of the names of all watched files; `None` where it is not known.
     pub tree: Option<u64>,
     problem: Option<Arc<PublishedProblem>>,
+    paused: Option<usize>,
     options: Arc<PageOptions>,
 }
 
@@ -183,6 +196,7 @@ impl PageState {
             newest: None,
             tree: None,
             problem: None,
+            paused: None,
             options: Arc::default(),
         }
     }
@@ -242,6 +256,8 @@ struct Payload<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<&'a PublishedProblem>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    paused: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     changes: Option<&'a [PublishedChange]>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     rescan: bool,
@@ -269,7 +285,8 @@ impl Reloader {
             mounts: Vec::new(),
             clock: Mutex::default(),
             users: Users(Box::new(|_| Vec::new())),
-            options: Arc::default(),
+            options: Mutex::default(),
+            versions: Arc::default(),
         }
     }
 
@@ -302,9 +319,28 @@ impl Reloader {
 
     /// Sets what the pages do about changes.
     #[must_use]
-    pub fn options(mut self, options: PageOptions) -> Reloader {
-        self.options = Arc::new(options);
+    pub fn options(self, options: PageOptions) -> Reloader {
+        self.set_options(options);
         self
+    }
+
+    fn set_options(&self, options: PageOptions) {
+        *self.options.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(options);
+    }
+
+    fn current_options(&self) -> Arc<PageOptions> {
+        Arc::clone(&self.options.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What a page that is sent now is to be kept as, so that it can be patched later. `None` if pages are never
+    /// patched.
+    pub fn new_version(&self) -> Option<Version> {
+        (self.current_options().reload != ReloadMode::Full).then(|| Version::new(&self.versions))
+    }
+
+    /// The pages that were sent.
+    pub fn versions(&self) -> &Versions {
+        &self.versions
     }
 
     /// The hub to which changes are published.
@@ -327,7 +363,8 @@ impl Reloader {
             newest: newest.then_some(clock.newest),
             tree: clock.tree,
             problem: clock.problem.clone(),
-            options: Arc::clone(&self.options),
+            paused: clock.held.as_ref().map(Held::len),
+            options: self.current_options(),
         }
     }
 
@@ -352,14 +389,14 @@ impl Reloader {
                 return Ok(None);
             }
         }
-        self.publish(newest_ms, tree, changes, false).map(Some)
+        self.publish(newest_ms, tree, changes, false)
     }
 
-    /// Publishes a set of changes.
+    /// Publishes a set of changes. Returns `None` if they are held: see [`pause`](Self::pause).
     ///
     /// # Errors
     /// [`PublishError`] if the hub refuses the event.
-    pub fn changed(&self, set: &ChangeSet) -> Result<Published, PublishError> {
+    pub fn changed(&self, set: &ChangeSet) -> Result<Option<Published>, PublishError> {
         self.publish(set.newest_ms, set.tree, &set.changes, set.rescan)
     }
 
@@ -369,13 +406,31 @@ impl Reloader {
         tree: Option<u64>,
         changes: &[Change],
         rescan: bool,
-    ) -> Result<Published, PublishError> {
-        let changes: Vec<_> = changes
+    ) -> Result<Option<Published>, PublishError> {
+        let published: Vec<_> = changes
             .iter()
             .flat_map(|change| self.published(change))
             .collect();
         let mut clock = self.clock();
+        if let Some(held) = clock
+            .held
+            .as_mut()
+            .filter(|_| rescan || !changes.is_empty())
+        {
+            held.add(newest_ms, tree, changes, rescan);
+            return self.tell_status(&clock).map(|_| None);
+        }
         (clock.newest, clock.tree) = (newest_ms, tree);
+        self.tell_changes(&mut clock, published, rescan).map(Some)
+    }
+
+    /// Publishes these changes under the next timestamp; without any, the status.
+    fn tell_changes(
+        &self,
+        clock: &mut Clock,
+        changes: Vec<PublishedChange>,
+        rescan: bool,
+    ) -> Result<Published, PublishError> {
         let timestamp = clock.next_timestamp();
         let status = clock.status(Some(timestamp));
         let is_change = !changes.is_empty() || rescan;
@@ -420,11 +475,7 @@ impl Reloader {
             Arc::new(PublishedProblem { id, problem })
         });
         let before = std::mem::replace(&mut clock.problem, problem);
-        let status = json(&clock.status(clock.timestamp));
-        match self
-            .hub
-            .publish_with_status_blocking(TOPIC, status.clone(), status)
-        {
+        match self.tell_status(&clock) {
             Ok(id) => Ok(Some(id)),
             Err(error) => {
                 clock.problem = before;
@@ -434,34 +485,24 @@ impl Reloader {
     }
 
     /// Tells every page that a new backend answers from now on, which ends any problem. Pages reload,
-    /// because it may answer anything differently.
+    /// because it may answer anything differently; during a pause, when that ends.
     ///
     /// # Errors
     /// [`PublishError`] if the hub refuses the event.
     pub fn restarted(&self) -> Result<EventId, PublishError> {
         let mut clock = self.clock();
         let before = clock.problem.take();
-        // A page that has missed the event learns of it by the timestamp. Before the end of the first walk
-        // there is none.
-        let timestamp = clock.timestamp.map(|_| clock.next_timestamp());
-        let status = clock.status(timestamp);
-        let event = Payload {
-            restarted: true,
-            ..clock.status(timestamp)
+        let told = match &mut clock.held {
+            Some(held) => {
+                held.add_restart();
+                self.tell_status(&clock)
+            }
+            None => self.tell_restart(&mut clock),
         };
-        match self
-            .hub
-            .publish_with_status_blocking(TOPIC, json(&event), json(&status))
-        {
-            Ok(id) => {
-                clock.timestamp = timestamp;
-                Ok(id)
-            }
-            Err(error) => {
-                clock.problem = before;
-                Err(error)
-            }
+        if told.is_err() {
+            clock.problem = before;
         }
+        told
     }
 
     /// The change under each address of the file.

@@ -86,16 +86,20 @@ const PROGRAM: Crate = Crate {
     src: "../tidings-cli/src",
     layers: "
         main:      cli commands config backend report
-        cli:       config rules files upstream backend listen
-        commands:  config pages referrers rules files upstream backend guard listen report
+        cli:       config rules files upstream backend certificates listen
+        commands:  config pages referrers sources editor rules files upstream backend guard certificates private_files listen report
         config:    rules files upstream backend listen report
         pages:     files report
         referrers: files
+        sources:   files
+        editor:
         rules:
         files:
         upstream:
         backend:
         guard:
+        certificates: private_files report
+        private_files: report
         listen:    report
         report:
     ",
@@ -103,7 +107,7 @@ const PROGRAM: Crate = Crate {
     forbidden: &[
         Forbidden {
             files: "cli.rs cli/ config.rs config/ commands.rs commands/ pages.rs referrers.rs referrers/ \
-                    rules.rs rules/ files.rs files/ upstream.rs upstream/ backend.rs backend/ guard.rs guard/ listen.rs listen/",
+                    sources.rs editor.rs rules.rs rules/ files.rs files/ upstream.rs upstream/ backend.rs backend/ guard.rs guard/ listen.rs listen/",
             words: "println! print! stdout() stderr()",
             why: "only report/ prints",
         },

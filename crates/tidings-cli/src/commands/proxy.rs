@@ -23,12 +23,15 @@ use tidings::Hub;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, Reloader, TOPIC};
 
+use super::control::{self, Control};
+use super::entrance::Entrance;
+use super::link::Link;
 use super::passing::Passing;
 use super::server::{self, Accepting};
 use crate::config::Proxy;
-use crate::guard::Guard;
 use crate::pages::LivePages;
-use crate::report::{ChangeReporter, Console};
+use crate::report::{ChangeReporter, Console, PageErrorReporter};
+use crate::sources::Sources;
 use crate::upstream::{self, Upstream};
 
 use app::App;
@@ -45,7 +48,15 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     let runtime = server::runtime()?;
     let hub = Hub::memory();
     let root = std::env::current_dir().context("cannot tell the working directory")?;
-    let reloader = Arc::new(Reloader::new(hub.clone(), &root).options(config.pages.options()));
+    let Entrance {
+        access,
+        tls,
+        addresses,
+    } = Entrance::new(&config.server, listeners.port, &root, console)?;
+    let token = control::new_token();
+    let mut options = config.pages.options();
+    options.token = Some(token.clone());
+    let reloader = Arc::new(Reloader::new(hub.clone(), &root).options(options));
     let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
     let paths = OwnPaths::default();
     let passing = passing(config, &reloader, console, &paths);
@@ -53,9 +64,14 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     let entered = runtime.enter();
     let backing = Arc::new(backing(config, &root, &reloader, console)?);
     drop(entered);
+    let sources = sources(config, &root);
+    let control = Control::new(token, &reloader, &reporter, console, sources);
+    let forwards = config.pages.forward_console;
     let app = Arc::new(App {
-        guard: Guard::new(config.server.host_names()),
-        port: listeners.port,
+        control: Arc::new(control),
+        page_errors: forwards.then(|| PageErrorReporter::new(console)),
+        access,
+        link: config.server.slow.map(Link::new),
         paths,
         backing: Arc::clone(&backing),
         passing,
@@ -65,9 +81,9 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     runtime.block_on(async {
         // Before the banner: whoever reads it may stop the server at once.
         let stop = server::shutdown_signal()?;
-        let banner = Banner::new(config, &listeners);
+        let banner = Banner::new(config, addresses);
         let handle = move |request, peer| Arc::clone(&app).answer(request, peer);
-        let accepting = Accepting::start(listeners.sockets, handle)?;
+        let accepting = Accepting::start(listeners.sockets, tls.as_ref(), handle)?;
         let watcher = match config.watch_options() {
             Some(options) => {
                 let roots = Roots::of(config);
@@ -95,7 +111,7 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
             command.start();
         }
         if let Some(path) = &config.server.open {
-            server::open_browser(&banner.urls[0], path, console);
+            server::open_browser(banner.url(), path, console);
         }
         tokio::spawn(Arc::clone(&reporter).run());
         stop.await;
@@ -110,6 +126,21 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     })?;
     runtime.shutdown_background();
     Ok(())
+}
+
+/// The files that a problem may be about: those in the folders that are watched.
+fn sources(config: &Proxy, working_dir: &Path) -> Sources {
+    let Roots { watch, restart } = Roots::of(config);
+    let command = config.command.as_ref();
+    let build = command.and_then(|command| command.build.as_ref());
+    let dirs = command.map(|command| &command.dir).into_iter();
+    let dirs = dirs.chain(build.map(|build| &build.dir));
+    // Programs name their files relative to where they run.
+    let bases = dirs.map(|dir| working_dir.join(dir));
+    Sources::new(
+        watch.into_iter().chain(restart),
+        bases.chain([working_dir.to_owned()]),
+    )
 }
 
 fn passing(
@@ -143,7 +174,8 @@ fn backing(
 ) -> anyhow::Result<Backing> {
     if let Some(command) = &config.command {
         let base = base.to_owned();
-        let command = Supervised::new(config, command, base, reloader, console);
+        let sources = Arc::new(sources(config, &base));
+        let command = Supervised::new(config, command, base, sources, reloader, console);
         return Ok(Backing::Command(command));
     }
     let Some(target) = &config.url else {

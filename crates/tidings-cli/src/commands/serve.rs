@@ -22,12 +22,15 @@ use tidings::reload::{OwnPaths, Reloader, TOPIC};
 
 use crate::config::Serve;
 use crate::files::Files;
-use crate::guard::Guard;
 use crate::guard::frames::FrameHost;
 use crate::pages::{LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
-use crate::report::{ChangeReporter, Console, HintedError};
+use crate::report::{ChangeReporter, Console, HintedError, PageErrorReporter};
+use crate::sources::Sources;
 
+use super::control::{self, Control};
+use super::entrance::Entrance;
+use super::link::Link;
 use super::passing::Passing;
 use super::server::{self, Accepting};
 use app::App;
@@ -42,14 +45,22 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     let mounts = mounts.collect::<anyhow::Result<Vec<_>>>()?;
     let backends: Vec<_> = config.proxy.iter().map(|route| &route.target).collect();
     let listeners = server::bind(&config.server, &backends)?;
+    let Entrance {
+        access,
+        tls,
+        addresses,
+    } = Entrance::new(&config.server, listeners.port, &root, console)?;
     let runtime = server::runtime()?;
     let hub = Hub::memory();
     let referrers = Arc::new(Referrers::default());
     let requests = Arc::clone(&referrers);
+    let token = control::new_token();
+    let mut options = config.pages.options();
+    options.token = Some(token.clone());
     let reloader = Reloader::new(hub.clone(), &root)
         .mounts(mounts.iter().map(|(prefix, dir)| (*prefix, dir)))
         .used_by(move |change| requests.users_of(&change.path, change.kind == "removed"))
-        .options(config.pages.options());
+        .options(options);
     let reloader = Arc::new(reloader);
     let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
     let watcher = Arc::new(OnceLock::new());
@@ -70,12 +81,21 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         stream: STREAM_PATH.to_owned(),
         pages: Arc::clone(&pages),
     };
+    let roots: Vec<_> = iter::once(&root)
+        .chain(mounts.iter().map(|(_, dir)| dir))
+        .cloned()
+        .collect();
+    let sources = Sources::new(roots.clone(), []);
+    let control = Control::new(token, &reloader, &reporter, console, sources);
+    let forwards = config.pages.forward_console;
     let app = Arc::new(App {
-        port: listeners.port,
+        control: Arc::new(control),
+        page_errors: forwards.then(|| PageErrorReporter::new(console)),
         paths: paths.clone(),
         routes: Routes::new(&config.proxy),
         passing,
-        guard: Guard::new(config.server.host_names()),
+        access,
+        link: config.server.slow.map(Link::new),
         frame_host,
         has_refused_opaque: false.into(),
         files: folders(config, &root, &mounts),
@@ -89,19 +109,17 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     runtime.block_on(async {
         // Before the banner: whoever reads it may stop the server at once.
         let stop = server::shutdown_signal()?;
-        let banner = Banner::new(config, &listeners);
+        let banner = Banner::new(config, addresses);
         let handle = move |request, peer| Arc::clone(&app).answer(request, peer);
-        let accepting = Accepting::start(listeners.sockets, handle)?;
+        let accepting = Accepting::start(listeners.sockets, tls.as_ref(), handle)?;
         // Before the banner, so that a folder that cannot be watched is reported instead of it.
-        let mounted = mounts.iter().map(|(_, dir)| dir);
-        let roots: Vec<_> = iter::once(&root).chain(mounted).cloned().collect();
         let options = config.watch_options(&roots);
         let started = server::start_watching(options, Some, &reloader, &reporter, console)?;
         // It cannot be set already: this is the only place that does.
         let _ = watcher.set(started);
         console.banner("listening", &banner);
         if let Some(path) = &config.server.open {
-            server::open_browser(&banner.urls[0], path, console);
+            server::open_browser(banner.url(), path, console);
         }
         tokio::spawn(Arc::clone(&reporter).run());
         stop.await;

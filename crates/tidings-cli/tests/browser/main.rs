@@ -18,18 +18,24 @@
 
 mod app;
 mod backend;
+mod badge;
 mod blocked;
 mod burst;
 mod case;
 mod chromium;
+mod console;
 mod document;
+mod editor;
 mod example;
 mod images;
 mod layer;
 mod overlay;
 mod patch;
+mod patched;
+mod patched_served;
 mod policy;
 mod proxied;
+mod restore;
 mod return_;
 mod sandbox;
 mod save;

@@ -14,6 +14,7 @@
 mod abuse;
 mod arguments;
 mod config;
+mod control;
 mod frames;
 mod http;
 mod names;
@@ -25,6 +26,7 @@ mod strangers;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;
+mod versions;
 mod watching;
 
 use http::{Stream, ask, get};

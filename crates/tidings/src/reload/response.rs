@@ -25,6 +25,7 @@ use super::navigation::Navigation;
 use super::page_body::PageBody;
 use super::policy::{self, Own};
 use super::text_page::{self, TextPage};
+use super::versions::{PageHead, Tee};
 
 /// What is done with the response to a navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +116,6 @@ impl Navigation {
             authority: self.authority.as_deref(),
             client: "/",
             stream: "/",
-            requests: ["/"; 2],
         };
         match policy::admit(headers, own) {
             _ if decision == Decision::Replace => decision,
@@ -137,18 +137,18 @@ impl Navigation {
         script: ScriptElement<'_>,
     ) -> Response<PageBody<B>> {
         let (mut head, body) = response.into_parts();
-        let requests = ["seen", "ready"].map(|name| script.beside(name));
         let own = Own {
             authority: self.authority.as_deref(),
             client: script.client,
             stream: script.stream,
-            requests: [&requests[0], &requests[1]],
         };
         let body = match decision {
             Decision::Leave(_) => PageBody::untouched(body),
             Decision::Inject => match policy::admit(&head.headers, own) {
                 Err(_) => PageBody::untouched(body),
                 Ok(mut admission) => {
+                    let nonce = admission.nonce.as_deref();
+                    let page_head = PageHead::with_nonce(&head.headers, nonce);
                     admission.apply(&mut head.headers);
                     let snippet = match admission.has_policy {
                         true => script.admitted(admission.nonce.as_deref()).to_string(),
@@ -157,13 +157,24 @@ impl Navigation {
                     change_head(&mut head.headers);
                     let is_blank_shown =
                         is_error(head.status) && body.size_hint().exact().is_none();
-                    let mut body = InjectBody::new(body, Bytes::from(snippet));
+                    let snippet = Bytes::from(snippet);
+                    if self.is_for_patch {
+                        page_head.write(&mut head.headers);
+                    }
+                    let version = script
+                        .version
+                        .filter(|_| head.status == StatusCode::OK && !self.is_for_patch);
+                    let tee = version.map(|version| {
+                        let address = self.address.clone();
+                        Tee::new(version.clone(), address, page_head, snippet.clone())
+                    });
+                    let mut body = InjectBody::new(body, snippet);
                     if is_blank_shown {
                         body = body.or_if_blank(text_page::blank(head.status));
                     }
                     match self.is_head() {
                         true => PageBody::head(),
-                        false => PageBody::injected(body),
+                        false => PageBody::injected(body, tee),
                     }
                 }
             },

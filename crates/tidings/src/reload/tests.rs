@@ -5,18 +5,18 @@ use crate::delivery::Delivery;
 use crate::id::Cursor;
 use crate::subscription::Subscription;
 
-fn reloader() -> Reloader {
+pub(super) fn reloader() -> Reloader {
     Reloader::new(Hub::memory(), "/site")
 }
 
-fn change(path: &str, kind: ChangeKind) -> Change {
+pub(super) fn change(path: &str, kind: ChangeKind) -> Change {
     Change {
         path: path.into(),
         kind,
     }
 }
 
-fn set(newest_ms: u64, changes: &[Change]) -> ChangeSet {
+pub(super) fn set(newest_ms: u64, changes: &[Change]) -> ChangeSet {
     ChangeSet {
         newest_ms,
         tree: None,
@@ -34,12 +34,12 @@ fn poll<F: Future>(future: F) -> F::Output {
     }
 }
 
-fn subscribe(reloader: &Reloader, from: Cursor) -> Subscription {
+pub(super) fn subscribe(reloader: &Reloader, from: Cursor) -> Subscription {
     poll(reloader.hub().subscribe(TOPIC, from)).unwrap()
 }
 
 #[track_caller]
-fn check_next(subscription: &mut Subscription, expected: &str) {
+pub(super) fn check_next(subscription: &mut Subscription, expected: &str) {
     let delivery = poll(subscription.next()).unwrap();
     assert_eq!(delivery.text().as_deref(), Some(expected));
 }
@@ -87,7 +87,13 @@ fn the_timestamp_grows_with_every_change_whatever_the_files_say() {
     reloader.ready(1000, None, &[]).unwrap();
     let one = [change("/site/a", ChangeKind::Modified)];
     let timestamps: Vec<_> = [1000, 1000, 900, 5000, 5000]
-        .map(|newest| reloader.changed(&set(newest, &one)).unwrap().timestamp)
+        .map(|newest| {
+            reloader
+                .changed(&set(newest, &one))
+                .unwrap()
+                .unwrap()
+                .timestamp
+        })
         .into();
     assert_eq!(timestamps, [1001, 1002, 1003, 5000, 5001]);
     // The files' own time is kept as well: it is the one that a restart finds.
@@ -179,6 +185,7 @@ fn the_script_element_holds_any_path_in_ascii() {
         newest: None,
         tree: Some(0xab),
         problem: None,
+        paused: None,
         options: Arc::default(),
     };
     let element = |page, own_policy| {

@@ -6,10 +6,13 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod explain;
+mod flush;
 mod ignored;
 mod limit;
 mod link;
 mod lost;
+mod poll;
 mod random;
 mod root;
 mod save;

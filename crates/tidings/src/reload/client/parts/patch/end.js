@@ -13,8 +13,6 @@
     // <selectedcontent> holds what the browser has copied there.
     if (texts.some((text) => /noframes|<frameset|<plaintext|<selectedcontent/i.test(text))) doubt('it has elements that cannot be patched')
     if (texts.some((text) => CLOBBERING.test(text))) doubt('a name in it hides properties of elements')
-    // The text was decoded as UTF-8.
-    if (document.characterSet !== 'UTF-8' && /[^\0-\x7f]/.test(newText)) doubt(`it is in ${document.characterSet}`)
     const oldSource = kept?.text === oldText ? kept.source : parse(oldText)
     const newSource = parse(newText)
     const sources = [oldSource, newSource]
