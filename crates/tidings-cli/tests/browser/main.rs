@@ -30,6 +30,7 @@ mod example;
 mod images;
 mod layer;
 mod overlay;
+mod patch;
 mod patched;
 mod patched_served;
 mod policy;
