@@ -8,6 +8,7 @@ mod proxy;
 mod serve;
 mod settings;
 mod shared;
+mod trust;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -17,6 +18,7 @@ pub(crate) use proxy::ProxyArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use settings::UsageError;
 use shared::SharedArgs;
+pub(crate) use trust::TrustArgs;
 
 /// Serve a folder, and show every saved change in all open pages at once
 ///
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     Proxy(ProxyArgs),
     /// Write a tidings.toml that fits this folder
     Init,
+    /// Make browsers trust the certificates of --https
+    Trust(TrustArgs),
 }
 
 impl Cli {

@@ -1,6 +1,7 @@
 //! The binary `tidings`: a hot-reloading development server for any folder and any backend.
 
 mod backend;
+mod certificates;
 mod cli;
 mod commands;
 mod config;
@@ -9,6 +10,7 @@ mod files;
 mod guard;
 mod listen;
 mod pages;
+mod private_files;
 mod referrers;
 mod report;
 mod rules;
@@ -19,7 +21,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::cli::{Cli, Command, UsageError};
-use crate::commands::{follow, init, proxy, serve};
+use crate::commands::{follow, init, proxy, serve, trust};
 use crate::config::Output;
 use crate::config::file::ConfigFile;
 use crate::report::Console;
@@ -66,6 +68,7 @@ fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<()> {
             proxy::run(&config, &console)
         }
         Command::Init => init::run(console),
+        Command::Trust(args) => trust::run(args.remove, &args.stores(), console),
     }
 }
 

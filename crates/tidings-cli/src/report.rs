@@ -3,9 +3,11 @@
 mod changes;
 mod console;
 mod page_errors;
+mod qr;
 mod terminal;
 
 pub(crate) use changes::{ChangeReporter, PageReport};
 pub(crate) use console::{Console, HintedError, Message, Styles, printable};
 pub(crate) use page_errors::{PAGE_ERRORS_LIMIT, PageErrorReporter, PageErrors};
+pub(crate) use qr::qr_code;
 pub(crate) use terminal::shown;

@@ -114,7 +114,8 @@ pub struct Reloader {
     // hub in memory never blocks there.
     clock: Mutex<Clock>,
     users: Users,
-    options: Arc<PageOptions>,
+    // Held to read or replace it.
+    options: Mutex<Arc<PageOptions>>,
     versions: Arc<Versions>,
 }
 
@@ -284,7 +285,7 @@ impl Reloader {
             mounts: Vec::new(),
             clock: Mutex::default(),
             users: Users(Box::new(|_| Vec::new())),
-            options: Arc::default(),
+            options: Mutex::default(),
             versions: Arc::default(),
         }
     }
@@ -318,15 +319,23 @@ impl Reloader {
 
     /// Sets what the pages do about changes.
     #[must_use]
-    pub fn options(mut self, options: PageOptions) -> Reloader {
-        self.options = Arc::new(options);
+    pub fn options(self, options: PageOptions) -> Reloader {
+        self.set_options(options);
         self
+    }
+
+    fn set_options(&self, options: PageOptions) {
+        *self.options.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(options);
+    }
+
+    fn current_options(&self) -> Arc<PageOptions> {
+        Arc::clone(&self.options.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What a page that is sent now is to be kept as, so that it can be patched later. `None` if pages are never
     /// patched.
     pub fn new_version(&self) -> Option<Version> {
-        (self.options.reload != ReloadMode::Full).then(|| Version::new(&self.versions))
+        (self.current_options().reload != ReloadMode::Full).then(|| Version::new(&self.versions))
     }
 
     /// The pages that were sent.
@@ -355,7 +364,7 @@ impl Reloader {
             tree: clock.tree,
             problem: clock.problem.clone(),
             paused: clock.held.as_ref().map(Held::len),
-            options: Arc::clone(&self.options),
+            options: self.current_options(),
         }
     }
 

@@ -86,8 +86,8 @@ const PROGRAM: Crate = Crate {
     src: "../tidings-cli/src",
     layers: "
         main:      cli commands config backend report
-        cli:       config rules files upstream backend listen
-        commands:  config pages referrers sources editor rules files upstream backend guard listen report
+        cli:       config rules files upstream backend certificates listen
+        commands:  config pages referrers sources editor rules files upstream backend guard certificates private_files listen report
         config:    rules files upstream backend listen report
         pages:     files report
         referrers: files
@@ -98,6 +98,8 @@ const PROGRAM: Crate = Crate {
         upstream:
         backend:
         guard:
+        certificates: private_files report
+        private_files: report
         listen:    report
         report:
     ",

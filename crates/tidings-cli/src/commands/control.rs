@@ -24,8 +24,8 @@ use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use tidings::reload::Reloader;
 
+use super::addresses::is_own_address;
 use super::answers::{method_not_allowed, plain};
-use super::server;
 use crate::editor::Editor;
 use crate::files;
 use crate::report::{ChangeReporter, Console, Message, Styles};
@@ -193,7 +193,7 @@ impl Control {
         peer: IpAddr,
     ) -> Response<files::Body> {
         // The window opens here, so nobody at another machine has any use for it.
-        if !server::is_own_address(peer) {
+        if !is_own_address(peer) {
             return plain(
                 StatusCode::FORBIDDEN,
                 "only a page on the same machine opens files in the editor\n",

@@ -24,10 +24,11 @@ use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, Reloader, TOPIC};
 
 use super::control::{self, Control};
+use super::entrance::Entrance;
+use super::link::Link;
 use super::passing::Passing;
 use super::server::{self, Accepting};
 use crate::config::Proxy;
-use crate::guard::Guard;
 use crate::pages::LivePages;
 use crate::report::{ChangeReporter, Console, PageErrorReporter};
 use crate::sources::Sources;
@@ -47,6 +48,11 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     let runtime = server::runtime()?;
     let hub = Hub::memory();
     let root = std::env::current_dir().context("cannot tell the working directory")?;
+    let Entrance {
+        access,
+        tls,
+        addresses,
+    } = Entrance::new(&config.server, listeners.port, &root, console)?;
     let token = control::new_token();
     let mut options = config.pages.options();
     options.token = Some(token.clone());
@@ -64,8 +70,8 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     let app = Arc::new(App {
         control: Arc::new(control),
         page_errors: forwards.then(|| PageErrorReporter::new(console)),
-        guard: Guard::new(config.server.host_names()),
-        port: listeners.port,
+        access,
+        link: config.server.slow.map(Link::new),
         paths,
         backing: Arc::clone(&backing),
         passing,
@@ -75,9 +81,9 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     runtime.block_on(async {
         // Before the banner: whoever reads it may stop the server at once.
         let stop = server::shutdown_signal()?;
-        let banner = Banner::new(config, &listeners);
+        let banner = Banner::new(config, addresses);
         let handle = move |request, peer| Arc::clone(&app).answer(request, peer);
-        let accepting = Accepting::start(listeners.sockets, handle)?;
+        let accepting = Accepting::start(listeners.sockets, tls.as_ref(), handle)?;
         let watcher = match config.watch_options() {
             Some(options) => {
                 let roots = Roots::of(config);
@@ -105,7 +111,7 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
             command.start();
         }
         if let Some(path) = &config.server.open {
-            server::open_browser(&banner.urls[0], path, console);
+            server::open_browser(banner.url(), path, console);
         }
         tokio::spawn(Arc::clone(&reporter).run());
         stop.await;

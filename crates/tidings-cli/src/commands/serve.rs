@@ -22,7 +22,6 @@ use tidings::reload::{OwnPaths, Reloader, TOPIC};
 
 use crate::config::Serve;
 use crate::files::Files;
-use crate::guard::Guard;
 use crate::guard::frames::FrameHost;
 use crate::pages::{LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
@@ -30,6 +29,8 @@ use crate::report::{ChangeReporter, Console, HintedError, PageErrorReporter};
 use crate::sources::Sources;
 
 use super::control::{self, Control};
+use super::entrance::Entrance;
+use super::link::Link;
 use super::passing::Passing;
 use super::server::{self, Accepting};
 use app::App;
@@ -44,6 +45,11 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     let mounts = mounts.collect::<anyhow::Result<Vec<_>>>()?;
     let backends: Vec<_> = config.proxy.iter().map(|route| &route.target).collect();
     let listeners = server::bind(&config.server, &backends)?;
+    let Entrance {
+        access,
+        tls,
+        addresses,
+    } = Entrance::new(&config.server, listeners.port, &root, console)?;
     let runtime = server::runtime()?;
     let hub = Hub::memory();
     let referrers = Arc::new(Referrers::default());
@@ -85,11 +91,11 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     let app = Arc::new(App {
         control: Arc::new(control),
         page_errors: forwards.then(|| PageErrorReporter::new(console)),
-        port: listeners.port,
         paths: paths.clone(),
         routes: Routes::new(&config.proxy),
         passing,
-        guard: Guard::new(config.server.host_names()),
+        access,
+        link: config.server.slow.map(Link::new),
         frame_host,
         has_refused_opaque: false.into(),
         files: folders(config, &root, &mounts),
@@ -103,9 +109,9 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     runtime.block_on(async {
         // Before the banner: whoever reads it may stop the server at once.
         let stop = server::shutdown_signal()?;
-        let banner = Banner::new(config, &listeners);
+        let banner = Banner::new(config, addresses);
         let handle = move |request, peer| Arc::clone(&app).answer(request, peer);
-        let accepting = Accepting::start(listeners.sockets, handle)?;
+        let accepting = Accepting::start(listeners.sockets, tls.as_ref(), handle)?;
         // Before the banner, so that a folder that cannot be watched is reported instead of it.
         let options = config.watch_options(&roots);
         let started = server::start_watching(options, Some, &reloader, &reporter, console)?;
@@ -113,7 +119,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         let _ = watcher.set(started);
         console.banner("listening", &banner);
         if let Some(path) = &config.server.open {
-            server::open_browser(&banner.urls[0], path, console);
+            server::open_browser(banner.url(), path, console);
         }
         tokio::spawn(Arc::clone(&reporter).run());
         stop.await;

@@ -2,7 +2,6 @@
 //! it all ends.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +15,10 @@ use tidings::reload::{Published, Reloader};
 use tidings::watch::{self, ChangeSet, Notice, WatchError, Watcher};
 use tokio::runtime::Runtime;
 use tokio::sync::watch::{Sender, channel};
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::config::Server;
-use crate::listen::{self, Answer, Host, Listeners, Ports};
+use crate::listen::{self, Answer, Listeners, Peer, Ports};
 use crate::report::{ChangeReporter, Console, HintedError};
 use crate::upstream::Target;
 
@@ -70,10 +70,11 @@ impl Accepting {
     /// From here on the runtime's worker threads answer requests.
     pub(super) fn start<H, F, B>(
         sockets: Vec<std::net::TcpListener>,
+        tls: Option<&Arc<ServerConfig>>,
         handle: H,
     ) -> anyhow::Result<Accepting>
     where
-        H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
+        H: Fn(Request<Incoming>, Peer) -> F + Send + Sync + 'static,
         F: Future<Output = Answer<B>> + Send + 'static,
         B: Body<Data = Bytes, Error = io::Error> + Send + Unpin + 'static,
     {
@@ -81,7 +82,12 @@ impl Accepting {
         let handle = Arc::new(handle);
         for socket in sockets {
             let socket = tokio::net::TcpListener::from_std(socket).context("cannot listen")?;
-            let accept = listen::accept(socket, Arc::clone(&handle), is_shutdown.clone());
+            let accept = listen::accept(
+                socket,
+                tls.cloned(),
+                Arc::clone(&handle),
+                is_shutdown.clone(),
+            );
             tokio::spawn(accept);
         }
         Ok(Accepting { shutdown })
@@ -148,41 +154,14 @@ pub(super) fn start_watching(
     })
 }
 
-/// The server's addresses. The first one is for a browser on this machine.
-pub(super) fn urls(host: &Host, listeners: &Listeners) -> Vec<String> {
-    let port = listeners.port;
-    let url = |host: &str| format!("http://{host}:{port}/");
-    let address = |address: &IpAddr| match address {
-        IpAddr::V4(address) => url(&address.to_string()),
-        IpAddr::V6(address) => url(&format!("[{address}]")),
-    };
-    match host {
-        Host::Localhost => vec![url("localhost")],
-        Host::Name(name) => vec![url(name)],
-        Host::Address(any) if any.is_unspecified() => {
-            let mut urls = vec![url("localhost")];
-            urls.extend(own_addresses().iter().map(address));
-            urls
-        }
-        Host::Address(one) => vec![address(one)],
-    }
-}
-
-fn own_addresses() -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let addresses = interfaces
-        .into_iter()
-        .filter(|i| !i.is_loopback() && !i.is_link_local());
-    addresses.map(|interface| interface.ip()).collect()
-}
-
-/// Whether an address is one that this machine can be reached at.
-pub(super) fn is_own_address(address: IpAddr) -> bool {
-    address.is_loopback() || own_addresses().contains(&address)
-}
-
 pub(super) fn open_browser(url: &str, path: &str, console: &Console) {
-    let url = format!("{url}{}", path.trim_start_matches('/'));
+    // With --lan there may be a token.
+    let (base, query) = url.split_at(url.find('?').unwrap_or(url.len()));
+    let query = match path.contains('?') {
+        true => query.replacen('?', "&", 1),
+        false => query.to_owned(),
+    };
+    let url = format!("{base}{}{query}", path.trim_start_matches('/'));
     if let Err(error) = open::that_detached(&url) {
         // Any other error holds only the exit status of a launcher.
         let why = match error.kind() {

@@ -31,6 +31,8 @@ mod images;
 mod layer;
 mod one_stream;
 mod overlay;
+mod patched;
+mod patched_served;
 mod policy;
 mod proxied;
 mod restore;

@@ -37,6 +37,7 @@ pub const CLIENT_JS: &str = script![
     include_str!("client/restore.js"),
     include_str!("client/uses.js"),
     include_str!("client/served.js"),
+    include_str!("client/patching.js"),
     include_str!("client/change.js"),
     include_str!("client/receive.js"),
     include_str!("client/join.js"),
@@ -44,7 +45,21 @@ pub const CLIENT_JS: &str = script![
 ];
 
 /// Patches the page after its HTML was saved.
-const PATCH_JS: &str = script![include_str!("client/parts/patch.js")];
+const PATCH_JS: &str = script![
+    include_str!("client/parts/patch/start.js"),
+    include_str!("client/parts/patch/parse.js"),
+    include_str!("client/parts/patch/gates.js"),
+    include_str!("client/parts/patch/match.js"),
+    include_str!("client/parts/patch/live.js"),
+    include_str!("client/parts/patch/plan.js"),
+    include_str!("client/parts/patch/forms.js"),
+    include_str!("client/parts/patch/quotes.js"),
+    include_str!("client/parts/patch/apply.js"),
+    include_str!("client/parts/patch/end.js"),
+];
+
+/// Gets what the page is patched with.
+const UPDATE_JS: &str = script![include_str!("client/parts/update.js")];
 
 /// Shows a problem of the backend over the page.
 const OVERLAY_JS: &str = script![
@@ -73,9 +88,10 @@ const RESTORE_JS: &str = script![include_str!("client/parts/restore.js")];
 const CONSOLE_JS: &str = script![include_str!("client/parts/console.js")];
 
 /// The names of all files below the script's directory, and their text.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("client.js", CLIENT_JS),
     ("patch.js", PATCH_JS),
+    ("update.js", UPDATE_JS),
     ("overlay.js", OVERLAY_JS),
     ("badge.js", BADGE_JS),
     ("console.js", CONSOLE_JS),

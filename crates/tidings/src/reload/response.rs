@@ -137,7 +137,6 @@ impl Navigation {
         script: ScriptElement<'_>,
     ) -> Response<PageBody<B>> {
         let (mut head, body) = response.into_parts();
-        let page_head = PageHead::of(&head.headers);
         let own = Own {
             authority: self.authority.as_deref(),
             client: script.client,
@@ -148,6 +147,8 @@ impl Navigation {
             Decision::Inject => match policy::admit(&head.headers, own) {
                 Err(_) => PageBody::untouched(body),
                 Ok(mut admission) => {
+                    let nonce = admission.nonce.as_deref();
+                    let page_head = PageHead::with_nonce(&head.headers, nonce);
                     admission.apply(&mut head.headers);
                     let snippet = match admission.has_policy {
                         true => script.admitted(admission.nonce.as_deref()).to_string(),

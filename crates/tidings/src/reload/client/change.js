@@ -37,7 +37,7 @@
   // a script has changed may have no file there.
   const shouldStay = (status) => status === 404 && file && addresses.has(pathOf(location.href))
 
-  const reload = async (id, changes = []) => {
+  const reload = async (id, changes = [], why) => {
     if (reloading) return
     reloading = true
     // Navigating to a server that is away would end on the browser's own error page, where nothing
@@ -58,7 +58,7 @@
     }
     const canKeep = loadRestorer().catch(() => {})
     await refreshServed(changes)
-    report(id, 'reload')
+    report(id, 'reload', why)
     await Promise.race([canKeep, delay(300)])
     reloadNow()
   }
@@ -113,12 +113,32 @@
     }
     if (mine.some((change) => usedElsewhere.has(change))) return reload(id, mine)
     const version = `${positionOf(id)}-${Date.now()}`
+    const others = mine.filter((change) => !isOfPage(change, used))
     // Images first, so that a reloaded sheet gets their new addresses.
-    const images = mine.filter(({ path }) => isImage(path))
-    const ordered = [...images, ...mine.filter((change) => !images.includes(change))]
-    const swaps = ordered.map((change) => planSwap(change, version, scan, used))
-    if (swaps.includes(null) || !(await refreshServed(mine))) return reload(id, mine)
-    report(id, images.length > 0 ? 'image' : 'style')
+    const images = others.filter(({ path }) => isImage(path))
+    const ordered = [...images, ...others.filter((change) => !images.includes(change))]
+    const plan = (scan) => ordered.map((change) => planSwap(change, version, scan, used))
+    let swaps = plan(scan)
+    const isPatch = others.length < mine.length
+    // A patch for an earlier change has got the newest source.
+    const isPatched = !isPatch || !isAfter(id, patchedTo)
+    // Why a file is not swapped.
+    const whyNotSwapped = () => {
+      if (!swaps.includes(null)) return null
+      const { path } = ordered[swaps.indexOf(null)]
+      return `${path} ${/\.[cm]?js$/i.test(path) ? 'has run' : 'cannot be replaced in place'}`
+    }
+    let why = whyNotSwapped() ?? (isPatched ? null : whyNotPatched())
+    if (why !== null || !(await refreshServed(ordered))) return reload(id, mine, why ?? '')
+    if (!isPatched) {
+      why = await patchPage()
+      if (why !== null) return reload(id, mine, why)
+      // It may use other files now.
+      swaps = plan(scanDocuments())
+      why = whyNotSwapped()
+      if (why !== null) return reload(id, mine, why)
+    }
+    report(id, isPatch ? 'patch' : images.length > 0 ? 'image' : 'style')
     for (const swap of swaps) await swap()
   }
 

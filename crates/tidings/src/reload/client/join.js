@@ -31,11 +31,18 @@
     }
   }
 
-  // With Trusted Types, a worker's address must come from a policy of this name.
+  // With Trusted Types, the address of a worker or script and a text to be parsed must come from a policy of this name.
   let trusted = (url) => url
   try {
-    const policy = self.trustedTypes?.createPolicy('tidings', { createScriptURL: (url) => url })
-    if (policy) trusted = (url) => policy.createScriptURL(url)
+    const rules = { createScriptURL: (url) => url, createHTML: (text) => text }
+    const policy = self.trustedTypes?.createPolicy('tidings', rules)
+    if (policy) {
+      trusted = (url) => policy.createScriptURL(url)
+      // What is parsed by it is never run.
+      natives.DOMParser = function () {
+        this.parseFromString = (text, type) => new DOMParser().parseFromString(policy.createHTML(text), type)
+      }
+    }
   } catch {} // the name is not allowed
 
   const joinInWorker = (start) => {
@@ -61,9 +68,9 @@
         }
       },
     }
-    worker.onmessage = ({ data: { event, n, status } }) => {
+    worker.onmessage = ({ data: { event, n, answer } }) => {
       started = true
-      if (n) answers.get(n)?.(status)
+      if (n) answers.get(n)?.(answer)
       answers.delete(n)
       if (event && joined === mine) receive(event)
     }
@@ -79,22 +86,23 @@
     return mine
   }
 
-  // Makes a request and returns the status of the response; 0 is none. A policy may forbid the page to
-  // connect, and the browser would report it in the console; the worker has its own policy.
+  // Makes a request, and returns the answer. A policy may forbid the page to connect, and the browser would
+  // report it in the console; the worker has its own policy.
   const answers = new Map()
   let requests = 0
-  const request = (url, init) => {
+  const ask = (url, init) => {
     const worker = joined?.worker ?? keptWorker
-    if (!worker) return statusOf(url, init)
+    if (!worker) return answerTo(url, init)
     const n = ++requests
     worker.postMessage({ request: { n, url, init } })
     return new Promise((done) => answers.set(n, done))
   }
+  const request = async (url, init) => (await ask(url, init)).status
 
   const leave = () => {
     joined?.stop()
     joined = null
-    for (const done of answers.values()) done(0)
+    for (const done of answers.values()) done({ status: 0 })
     answers.clear()
   }
 

@@ -18,9 +18,9 @@
       newest = message.newest ?? message.timestamp
       tree = message.tree
     }
-    if (message.rescan || message.restarted || awaitsBackend) return reload(id)
-    if (message.changes) {
-      swapping = swapping.then(() => apply(id, message.changes)).catch(() => reload(id))
+    if (message.rescan || awaitsBackend) return reload(id)
+    if (message.changes || message.restarted) {
+      swapping = swapping.then(() => apply(id, message.changes ?? everything())).catch(() => reload(id))
     } else if (before !== null && !unchanged) {
       // The status of a server that does not know this page's cursor: something has changed.
       missing ? apply(id, [{ path: '', kind: 'modified' }]) : reload(id)
