@@ -29,6 +29,7 @@ mod editor;
 mod example;
 mod images;
 mod layer;
+mod one_stream;
 mod overlay;
 mod patch;
 mod patched;
