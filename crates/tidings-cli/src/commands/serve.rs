@@ -8,6 +8,7 @@
 mod app;
 mod banner;
 mod routes;
+mod texts;
 
 use std::io;
 use std::iter;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tidings::Hub;
+use tidings::engine::{Memory, Retention};
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, Reloader, TOPIC};
 
@@ -33,6 +35,10 @@ use super::server::{self, Accepting};
 use app::App;
 use banner::Banner;
 use routes::Routes;
+use texts::Texts;
+
+/// How much the log of changes keeps.
+const LOG_BYTES: usize = 2 << 20;
 
 /// Serves until a signal ends the process.
 pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> {
@@ -43,16 +49,26 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     let backends: Vec<_> = config.proxy.iter().map(|route| &route.target).collect();
     let listeners = server::bind(&config.server, &backends)?;
     let runtime = server::runtime()?;
-    let hub = Hub::memory();
+    // A page that has missed more than this reloads if anything has changed. The texts of style sheets are in it.
+    let hub = Hub::new(Memory::new(Retention::new().bytes(LOG_BYTES)));
     let referrers = Arc::new(Referrers::default());
     let requests = Arc::clone(&referrers);
+    let watcher = Arc::new(OnceLock::new());
+    let routes = Arc::new(Routes::new(&config.proxy));
+    let files = folders(config, &root, &mounts);
+    let texts = Texts {
+        routes: Arc::clone(&routes),
+        rules: Arc::clone(&config.rules),
+        files: Arc::clone(&files),
+        watcher: Arc::clone(&watcher),
+    };
     let reloader = Reloader::new(hub.clone(), &root)
         .mounts(mounts.iter().map(|(prefix, dir)| (*prefix, dir)))
         .used_by(move |change| requests.users_of(&change.path, change.kind == "removed"))
+        .texts(move |change| texts.of(change))
         .options(config.pages.options());
     let reloader = Arc::new(reloader);
     let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
-    let watcher = Arc::new(OnceLock::new());
     let frame_host = Arc::new(FrameHost::default());
     let paths = OwnPaths::default();
     let pages = LivePages::new(
@@ -73,12 +89,12 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     let app = Arc::new(App {
         port: listeners.port,
         paths: paths.clone(),
-        routes: Routes::new(&config.proxy),
+        routes,
         passing,
         guard: Guard::new(config.server.host_names()),
         frame_host,
         has_refused_opaque: false.into(),
-        files: folders(config, &root, &mounts),
+        files,
         rules: Arc::clone(&config.rules),
         pages,
         referrers,
@@ -115,7 +131,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
 }
 
 /// The folders that are served, those with the longest path first.
-fn folders(config: &Serve, root: &Path, mounts: &[(&str, PathBuf)]) -> Vec<Files> {
+fn folders(config: &Serve, root: &Path, mounts: &[(&str, PathBuf)]) -> Arc<[Files]> {
     let mut all: Vec<_> = mounts
         .iter()
         .map(|(prefix, dir)| (*prefix, &**dir))

@@ -29,6 +29,7 @@ mod layer;
 mod overlay;
 mod policy;
 mod proxied;
+mod resources;
 mod return_;
 mod sandbox;
 mod save;
@@ -37,6 +38,7 @@ mod share;
 mod sheets;
 mod site;
 mod strange;
+mod style;
 #[path = "../support/mod.rs"]
 mod support;
 mod swap;

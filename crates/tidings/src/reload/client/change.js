@@ -81,14 +81,6 @@
     return status >= 200 && status < 400
   }
 
-  // Returns a function that updates the uses of a file in place, or null where only a reload will do.
-  const planSwap = ({ path, kind }, version, scan, used) => {
-    if (any) path = servedPath(path, used)
-    if (!path || kind === 'removed' || framedFiles(scan).has(path)) return null
-    if (isSheet(path)) return swapSheet(path, version, scan)
-    return isImage(path) ? swapImage(path, version, scan) : null
-  }
-
   const apply = async (id, changes) => {
     if (reloading) return
     const scan = scanDocuments()
@@ -106,12 +98,8 @@
     }
     if (mine.some((change) => usedElsewhere.has(change))) return reload(id, mine)
     const version = `${positionOf(id)}-${Date.now()}`
-    // Images first, so that a reloaded sheet gets their new addresses.
-    const images = mine.filter(({ path }) => isImage(path))
-    const ordered = [...images, ...mine.filter((change) => !images.includes(change))]
-    const swaps = ordered.map((change) => planSwap(change, version, scan, used))
-    if (swaps.includes(null) || !(await refreshServed(mine))) return reload(id, mine)
-    report(id, images.length > 0 ? 'image' : 'style')
-    for (const swap of swaps) await swap()
+    const planned = planAnswers(mine, version, scan, used)
+    if (!planned || !(await refreshServed(mine))) return reload(id, mine)
+    for (const { update } of planned) await update()
+    report(id, planned[0].did)
   }
-
