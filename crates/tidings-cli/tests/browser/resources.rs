@@ -78,6 +78,7 @@ fn sound_and_film_go_on_where_they_were_with_the_new_file() {
     tab.eval("a.currentTime = 1; b.playbackRate = 0.5; 0");
     site.save("a.wav", silence(30));
     tab.until("a.duration === 3 && b.duration === 3");
+    eprintln!("{}", tab.eval("JSON.stringify([a.currentTime, b.playbackRate, a.paused, a.readyState, a.seekable.length && a.seekable.end(0)])"));
     tab.until("a.currentTime === 1 && b.playbackRate === 0.5 && a.paused");
     tab.until("c.src.includes('tidings=')");
     assert!(tab.is_same());

@@ -100,25 +100,6 @@ fn all_uses_of_a_sheet_are_shown_in_place() {
             IS_RED,
             "colour(h) === 'rgb(0, 0, 255)' && getComputedStyle(h).width === '5px'",
         ),
-        Case {
-            files: &[
-                ("a.css", "rect { fill: red }"),
-                (
-                    "x.svg",
-                    "<?xml-stylesheet href='a.css'?><svg xmlns='http://www.w3.org/2000/svg'><rect/></svg>",
-                ),
-            ],
-            save: ("a.css", "rect { fill: blue }"),
-            ..case(
-                "an SVG image in an object",
-                InPlace,
-                "<object id=o data=x.svg></object><script>const fill = () => {
-                    const rect = o.contentDocument?.querySelector('rect')
-                    return rect && o.contentWindow.getComputedStyle(rect).fill }</script>",
-                "fill() === 'rgb(255, 0, 0)'",
-                "fill() === 'rgb(0, 0, 255)'",
-            )
-        },
         case(
             "asked for with CORS",
             InPlace,
@@ -170,6 +151,25 @@ fn where_a_swap_would_not_reach_all_users_the_page_reloads() {
             IS_RED,
             "document.readyState === 'complete' && colour(h) === 'rgb(0, 0, 0)'",
         ),
+        Case {
+            files: &[
+                ("a.css", "rect { fill: red }"),
+                (
+                    "x.svg",
+                    "<?xml-stylesheet href='a.css'?><svg xmlns='http://www.w3.org/2000/svg'><rect/></svg>",
+                ),
+            ],
+            save: ("a.css", "rect { fill: blue }"),
+            ..case(
+                "an SVG image in an object",
+                Reload,
+                "<object id=o data=x.svg></object><script>const fill = () => {
+                    const rect = o.contentDocument?.querySelector('rect')
+                    return rect && o.contentWindow.getComputedStyle(rect).fill }</script>",
+                "fill() === 'rgb(255, 0, 0)'",
+                "fill() === 'rgb(0, 0, 255)'",
+            )
+        },
     ]);
 }
 

@@ -224,13 +224,14 @@
     return image.decode()
   }
 
-  // Goes on where it was, with what the file has now.
-  const restart = (media) => {
+  // Returns a function that goes on where this one is now, with what its file has then.
+  const resumes = (media) => {
     const { currentTime, paused, playbackRate } = media
-    media.load()
-    media.currentTime = currentTime
-    media.playbackRate = playbackRate
-    if (!paused) media.play().catch(() => {})
+    return () => {
+      media.load()
+      Object.assign(media, { currentTime, playbackRate })
+      if (!paused) media.play().catch(() => {})
+    }
   }
 
   // Returns a function that updates a file in place, or null where only a reload will do.
@@ -246,8 +247,8 @@
       const prepared = [...urls].map((url) => prepare(path, versioned(url, version)).catch(() => {}))
       const helpers = await Promise.all([...symbols].map(loadSymbol))
       await Promise.all([...refreshed, ...prepared])
+      steps.push(...Array.from(media, resumes))
       for (const step of steps) step()
-      for (const one of media) restart(one)
       for (const helper of helpers) helper.remove()
     }
   }

@@ -137,7 +137,7 @@
   }
 
   // The elements and imports that load a sheet, and whether there is a use that cannot be updated.
-  const sheetUses = (path, { roots }, text) => {
+  const sheetUses = (path, { roots }) => {
     const uses = { owners: new Set(), sheets: [], imports: new Set(), reasons: new Set(), unsupported: false }
     const isIt = (url, base) => pathOf(url, base) === path
     for (const root of roots) {
@@ -157,8 +157,7 @@
         }
         if (!sheet.href || !isIt(sheet.href)) continue
         uses.sheets.push([sheet, owner])
-        // <?xml-stylesheet?> has no address that can be changed.
-        if (text === undefined && !['link', 'style'].includes(owner?.localName)) uses.unsupported = true
+        if (!['link', 'style'].includes(owner?.localName)) uses.unsupported = true // <?xml-stylesheet?>
         uses.unsupported ||= scripted.has(sheet)
         uses.owners.add(owner)
         if (!sheet.parentStyleSheet) continue
@@ -173,12 +172,12 @@
   const swapSheet = (path, version, scan, text) => {
     // A service worker may change what it passes on.
     if (navigator.serviceWorker?.controller) text = undefined
-    const { owners, reasons, unsupported } = sheetUses(path, scan, text)
+    const { owners, reasons, unsupported } = sheetUses(path, scan)
     if (unsupported || owners.size === 0) return null
     for (const reason of reasonsFor(path, scan)) if (!reasons.has(reason)) return null
     return async () => {
       // Looked up again: earlier swaps may have changed it.
-      const { owners, sheets, imports, unsupported } = sheetUses(path, scanDocuments(), text)
+      const { owners, sheets, imports, unsupported } = sheetUses(path, scanDocuments())
       if (unsupported) throw new Error('a use of the sheet is new')
       if (text !== undefined) {
         const failed = sheets.filter(([sheet]) => !setText(sheet, text)).map(([, owner]) => owner)
