@@ -32,6 +32,7 @@ mod range;
 mod requester;
 mod resolve;
 mod respond;
+mod sent;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -51,11 +52,12 @@ use http::header::{
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
-use tidings::reload::is_navigation;
+use tidings::reload::{Version, is_navigation};
 
 pub(crate) use body::Body;
 pub(crate) use compress::Compress;
 pub(crate) use links::{LinkReason, UnservedLink};
+pub(crate) use sent::SentPage;
 
 use analysis::AnalysisCache;
 use choose::Choice;
@@ -135,8 +137,11 @@ pub(crate) enum Page<'a> {
 pub(crate) struct Snippet {
     /// A script element, in ASCII.
     pub(crate) html: Bytes,
-    /// Becomes part of the `ETag`: differs where `html` differs.
+    /// Becomes part of the `ETag`: differs where `html` differs, but for the version. A copy in a browser's cache
+    /// carries the version that it was sent as.
     pub(crate) tag: String,
+    /// What the page is kept as.
+    pub(crate) version: Option<Version>,
     /// The script element for a page that has a Content-Security-Policy of its own.
     pub(crate) with_policy: Bytes,
 }
@@ -475,7 +480,15 @@ impl Files {
         let script = snippet.map(Snippet::text).unwrap_or_default();
         let mount = self.options.mount.clone();
         let page = blocking(move || listing::page(&root, &mount, &path, &script)).await?;
-        Ok(page.map(|page| generated_page(StatusCode::OK, page)))
+        Ok(page.map(|page| {
+            let page = Bytes::from(page);
+            let sent = snippet.and_then(|snippet| SentPage::of_text(snippet, &page));
+            let mut response = generated_page(StatusCode::OK, page);
+            if let Some(sent) = sent {
+                response.extensions_mut().insert(sent);
+            }
+            response
+        }))
     }
 }
 
@@ -537,7 +550,7 @@ fn empty(status: StatusCode, name: HeaderName, value: HeaderValue) -> Response<B
     response
 }
 
-fn generated_page(status: StatusCode, html: String) -> Response<Body> {
+fn generated_page(status: StatusCode, html: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     set(&mut response, CONTENT_TYPE, "text/html; charset=utf-8");

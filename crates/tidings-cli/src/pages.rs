@@ -71,7 +71,12 @@ impl Pages for LivePages {
             Page::Listing { url_path } => PageKind::Listing(url_path),
             Page::NotFound => PageKind::Missing,
         };
-        let element = ScriptElement::new(client, STREAM_PATH, &state, page);
+        let version = match page {
+            PageKind::Missing => None,
+            _ => self.reloader.new_version(),
+        };
+        let element =
+            ScriptElement::new(client, STREAM_PATH, &state, page).version(version.as_ref());
         // These may change while the cursor stays: it does not move when the first walk is done.
         let (timestamp, tree) = (state.timestamp.unwrap_or(0), state.tree.unwrap_or(0));
         let mut tag = format!("{}-{timestamp}-{tree:x}", state.cursor);
@@ -82,6 +87,7 @@ impl Pages for LivePages {
             html: Bytes::from(element.to_string()),
             with_policy: Bytes::from(element.own_policy(true).to_string()),
             tag,
+            version,
         }
     }
 

@@ -61,6 +61,7 @@ mod script_element;
 mod strip;
 mod text_page;
 mod texts;
+mod versions;
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -83,7 +84,7 @@ pub use handle::Reload;
 pub use inject::{Injector, LIMIT as INJECTOR_LIMIT_BYTES, Outcome};
 pub use inject_body::InjectBody;
 pub use layer::{ReloadBody, ReloadFuture, ReloadLayer, ReloadService};
-pub use navigation::{Navigation, is_navigation};
+pub use navigation::{Navigation, as_navigation, is_navigation};
 pub use options::{PageOptions, ReloadMode};
 pub use own_paths::{OwnPaths, OwnResource, client_response};
 pub use page_body::PageBody;
@@ -91,6 +92,7 @@ pub use pause::Resumed;
 pub use problem::{PROBLEM_HEADER, Problem, ProblemKind, problem_page};
 pub use response::Decision;
 pub use script_element::ScriptElement;
+pub use versions::{PageHead, SentPage, Version, Versions};
 
 /// The topic that changes are published under.
 pub const TOPIC: &str = "tidings:reload";
@@ -116,6 +118,7 @@ pub struct Reloader {
     users: Users,
     texts: Texts,
     options: Arc<PageOptions>,
+    versions: Arc<Versions>,
 }
 
 type UsersOf = dyn Fn(&PublishedChange) -> Vec<String> + Send + Sync;
@@ -293,6 +296,7 @@ impl Reloader {
             users: Users(Box::new(|_| Vec::new())),
             texts: Texts::default(),
             options: Arc::default(),
+            versions: Arc::default(),
         }
     }
 
@@ -328,6 +332,17 @@ impl Reloader {
     pub fn options(mut self, options: PageOptions) -> Reloader {
         self.options = Arc::new(options);
         self
+    }
+
+    /// What a page that is sent now is to be kept as, so that it can be patched later. `None` if pages are never
+    /// patched.
+    pub fn new_version(&self) -> Option<Version> {
+        (self.options.reload != ReloadMode::Full).then(|| Version::new(&self.versions))
+    }
+
+    /// The pages that were sent.
+    pub fn versions(&self) -> &Versions {
+        &self.versions
     }
 
     /// The hub to which changes are published.

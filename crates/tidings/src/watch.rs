@@ -34,6 +34,7 @@ mod content_index;
 mod debounce;
 mod dispatcher;
 mod error;
+mod explain;
 mod ignores;
 mod inbox;
 mod links;
@@ -48,6 +49,7 @@ mod tree;
 mod watch_thread;
 
 pub use error::WatchError;
+pub use explain::{Because, Explanation, Step, explain};
 pub use scope::{Candidate, Scope};
 
 use dispatcher::Dispatcher;
@@ -254,6 +256,25 @@ impl Watcher {
     /// still hears of it.
     pub fn missed(&self, path: &Path) {
         self.dispatcher.missed(path);
+    }
+
+    /// Calls `done` when everything has been reported that was saved before this call. By then the
+    /// callback has returned. If the watcher ends before that, `done` is dropped without being called.
+    ///
+    /// `done` runs on a thread of the watcher, and must not take long.
+    pub fn flush(&self, done: impl FnOnce() + Send + 'static) {
+        self.dispatcher.inbox.flush(Box::new(done));
+    }
+
+    /// Why a change of this path is reported, or why it is not.
+    ///
+    /// # Errors
+    /// A relative path where there is no current directory.
+    pub fn explain(&self, path: &Path) -> Result<Explanation, WatchError> {
+        let path = explain::absolute(path).map_err(WatchError::System)?;
+        let state = lock(&self.dispatcher.state);
+        let trees = state.roots.iter().map(|root_state| &root_state.tree);
+        Ok(explain::of_trees(trees, path))
     }
 
     /// Whether a path (written as in [`Change::path`]) lies in no root, or is ignored.

@@ -133,7 +133,10 @@ impl Passing {
         };
         response.headers_mut().remove(CONTENT_ENCODING);
         let response = response.map(|body| Decoded::new(body, &codings));
-        let script = self.script(state, PageKind::Other);
+        let version = self.reloader.new_version();
+        let script = self
+            .script(state, PageKind::Other)
+            .version(version.as_ref());
         navigation
             .respond(decision, response, script)
             .map(|mut body| {

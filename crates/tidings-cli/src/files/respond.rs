@@ -32,6 +32,7 @@ use super::media::{self, Media};
 use super::open::{Opened, Root};
 use super::range::RangeHeader;
 use super::resolve::RelPath;
+use super::sent::SentPage;
 use super::validator::Validator;
 use tidings::reload::{Decision, Injector, Outcome};
 
@@ -199,6 +200,13 @@ impl FileRequest {
         };
         set(response, CONTENT_TYPE, &content.content_type);
         *not_injected = content.script.and_then(|place| place.at.err());
+        if let (Some(snippet), Some(place)) = (&self.snippet, content.script)
+            && self.status == StatusCode::OK
+            && content.rest_bytes == 0
+            && let Some(sent) = SentPage::of(snippet, place.has_policy, &content.chunks)
+        {
+            response.extensions_mut().insert(sent);
+        }
         let mut body = Body::chunks(content.chunks);
         if content.rest_bytes > 0 {
             body = body.then_file(file, content.rest_bytes);

@@ -54,6 +54,7 @@ fn snippet() -> Snippet {
         html: SCRIPT.into(),
         with_policy: "<script src=policy></script>".into(),
         tag: "t1".into(),
+        version: None,
     }
 }
 

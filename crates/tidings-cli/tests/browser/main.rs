@@ -30,6 +30,7 @@ mod overlay;
 mod policy;
 mod proxied;
 mod resources;
+mod restore;
 mod return_;
 mod sandbox;
 mod save;

@@ -25,6 +25,7 @@ mod strangers;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;
+mod versions;
 mod watching;
 
 use http::{Stream, ask, get};

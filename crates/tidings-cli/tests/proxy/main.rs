@@ -34,6 +34,7 @@ mod smuggling;
 mod support;
 mod transports;
 mod upgrades;
+mod versions;
 mod wire;
 
 use backend::{Backend, Conn};

@@ -36,6 +36,7 @@ pub const CLIENT_JS: &str = script![
     include_str!("client/problem.css"),
     "`\n",
     include_str!("client/overlay.js"),
+    include_str!("client/restore.js"),
     include_str!("client/uses.js"),
     include_str!("client/served.js"),
     include_str!("client/answers.js"),
@@ -48,8 +49,15 @@ pub const CLIENT_JS: &str = script![
 /// Patches the page after its HTML was saved.
 const PATCH_JS: &str = script![include_str!("client/parts/patch.js")];
 
+/// Puts back after a reload what the user was doing.
+const RESTORE_JS: &str = script![include_str!("client/parts/restore.js")];
+
 /// The names of all files below the script's directory, and their text.
-const FILES: [(&str, &str); 2] = [("client.js", CLIENT_JS), ("patch.js", PATCH_JS)];
+const FILES: [(&str, &str); 3] = [
+    ("client.js", CLIENT_JS),
+    ("patch.js", PATCH_JS),
+    ("restore.js", RESTORE_JS),
+];
 
 /// The script or one of its parts.
 pub(super) fn file(name: &str) -> Option<&'static str> {

@@ -27,11 +27,11 @@ use tower_service::Service;
 
 use super::caching::revalidate;
 use super::handle::Shared;
-use super::navigation::Navigation;
+use super::navigation::{Navigation, as_navigation};
 use super::own_paths::{self, OwnResource, client_response};
 use super::page_body::PageBody;
 use super::response::Decision;
-use super::{PageKind, PageState, ScriptElement, guard};
+use super::{PageKind, PageState, ScriptElement, Version, guard};
 use crate::http::SseBody;
 
 /// Hot reloading for an app: made by [`Reload::layer`](super::Reload::layer).
@@ -84,6 +84,7 @@ where
             // The body of a report is dropped unread: nobody asks what pages did.
             return ReloadFuture::answered(answer(shared, resource, &parts));
         }
+        as_navigation(&mut parts);
         let navigation = Navigation::of(&parts)
             .filter(|_| guard::is_allowed_host(&parts, &shared.allowed_hosts));
         let Some(navigation) = navigation else {
@@ -94,6 +95,7 @@ where
             navigation,
             // Before the inner service is called: the page gets every change that comes after that.
             state: shared.reloader.page_state(),
+            version: shared.reloader.new_version(),
             shared: Arc::clone(shared),
         };
         ReloadFuture::page(self.inner.call(Request::from_parts(parts, body)), page)
@@ -117,6 +119,7 @@ fn answer(shared: &Shared, resource: OwnResource, parts: &Parts) -> Response<Own
         OwnResource::Stream => shared.endpoint.respond(parts).map(OwnBody::Stream),
         OwnResource::Report if parts.method == Method::POST => plain(StatusCode::NO_CONTENT, ""),
         OwnResource::Report => own_paths::method_not_allowed("POST").map(OwnBody::from),
+        OwnResource::Version => shared.reloader.versions().respond(parts).map(OwnBody::from),
         // It is the app that answers this.
         OwnResource::Ready => plain(StatusCode::NO_CONTENT, ""),
         OwnResource::Unknown => plain(StatusCode::NOT_FOUND, "not found\n"),
@@ -128,6 +131,7 @@ fn answer(shared: &Shared, resource: OwnResource, parts: &Parts) -> Response<Own
 struct Page {
     navigation: Navigation,
     state: PageState,
+    version: Option<Version>,
     shared: Arc<Shared>,
 }
 
@@ -141,6 +145,7 @@ impl Page {
         let paths = &self.shared.paths;
         let (client, stream) = (paths.client_url(), paths.stream());
         ScriptElement::new(client, stream, &self.state, PageKind::Other)
+            .version(self.version.as_ref())
     }
 
     /// The page for an inner service that has panicked: without a response the browser would show an error

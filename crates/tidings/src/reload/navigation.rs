@@ -10,6 +10,8 @@ use http::header::{
 };
 use http::request::Parts;
 
+use super::guard;
+
 /// Headers of libraries that fetch fragments: jQuery and others, htmx, Turbo, PJAX, Datastar, Unpoly,
 /// Alpine AJAX, Inertia, Livewire. They matter only without fetch metadata.
 const FRAGMENT_HEADERS: [&str; 9] = [
@@ -28,6 +30,51 @@ const FRAGMENT_HEADERS: [&str; 9] = [
 /// of `tidings proxy` and a layer in the app behind it, only the outer one injects: a page with two scripts
 /// would listen to two servers that know nothing of each other's events.
 const INJECTED_BY_OTHER: HeaderName = HeaderName::from_static("tidings-injects");
+
+/// Asks for what a navigation to the same address would get: the page's script does so to patch the page. The value is
+/// the destination of that navigation: `document`, `iframe` or `frame`.
+const FOR_PATCH: HeaderName = HeaderName::from_static("tidings-patch");
+
+/// Marks a request that [`as_navigation`] has changed.
+#[derive(Clone, Copy, Debug)]
+struct ForPatch;
+
+/// Changes a request that a page's script makes for its own address, in order to patch the page, into the navigation
+/// that it stands for: it must get the response that a reload would get. Returns whether it is one.
+///
+/// To be called before the request is looked at in any other way. It is a `GET` of the same origin with the header
+/// `tidings-patch`, which no other site can send: it would need permission (Fetch 4.10, CORS preflight).
+pub fn as_navigation(request: &mut Parts) -> bool {
+    let Some(value) = request.headers.remove(FOR_PATCH) else {
+        return false;
+    };
+    if request.method != Method::GET || !guard::is_same_origin(request) {
+        return false;
+    }
+    let headers = &mut request.headers;
+    let destination = match value.as_bytes() {
+        b"iframe" => "iframe",
+        b"frame" => "frame",
+        _ => "document",
+    };
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    set(
+        ACCEPT,
+        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    );
+    set(HeaderName::from_static("upgrade-insecure-requests"), "1");
+    // Browsers send these to trustworthy origins only.
+    let (dest, mode) = (
+        HeaderName::from_static("sec-fetch-dest"),
+        HeaderName::from_static("sec-fetch-mode"),
+    );
+    if headers.contains_key(&dest) {
+        headers.insert(dest, HeaderValue::from_static(destination));
+        headers.insert(mode, HeaderValue::from_static("navigate"));
+    }
+    request.extensions.insert(ForPatch);
+    true
+}
 
 /// Whether a browser requests this to show it as a document, in a tab or in a frame.
 ///
@@ -79,6 +126,10 @@ pub fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
 #[derive(Clone, Debug)]
 pub struct Navigation {
     is_head: bool,
+    /// The response is for a page that is patched, so it is not a page of its own.
+    pub(super) is_for_patch: bool,
+    /// The path and the query.
+    pub(super) address: String,
     /// The host and port of the page's address, as the browser sent them.
     pub(super) authority: Option<String>,
 }
@@ -99,6 +150,11 @@ impl Navigation {
         let host = || headers.get(HOST).and_then(|host| host.to_str().ok());
         Some(Navigation {
             is_head: request.method == Method::HEAD,
+            is_for_patch: request.extensions.get::<ForPatch>().is_some(),
+            address: request
+                .uri
+                .path_and_query()
+                .map_or_else(String::new, ToString::to_string),
             authority: target.or_else(host).map(str::to_owned),
         })
     }
@@ -221,6 +277,50 @@ mod tests {
             &[("sec-fetch-dest", "iframe"), ("x-requested-with", "x")],
             true,
         );
+    }
+
+    #[test]
+    fn a_request_for_a_patch_becomes_the_navigation_that_it_stands_for() {
+        let parts = |headers: &[(&str, &str)]| {
+            let mut request = http::Request::get("/a?b").header("host", "localhost:1");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            request.body(()).unwrap().into_parts().0
+        };
+        let patch = ("tidings-patch", "iframe");
+        let site = |site| ("sec-fetch-site", site);
+        let fetch = [("sec-fetch-dest", "empty"), ("sec-fetch-mode", "cors")];
+        let mut request = parts(&[
+            patch,
+            site("same-origin"),
+            fetch[0],
+            fetch[1],
+            ("accept", "*/*"),
+        ]);
+        assert!(as_navigation(&mut request));
+        let header = |name| request.headers.get(name).map(HeaderValue::as_bytes);
+        assert_eq!(header("sec-fetch-dest"), Some(&b"iframe"[..]));
+        assert_eq!(header("sec-fetch-mode"), Some(&b"navigate"[..]));
+        assert_eq!(header("tidings-patch"), None);
+        assert!(is_navigation(&request.method, &request.headers));
+        assert!(Navigation::of(&request).is_some_and(|it| it.is_for_patch && it.address == "/a?b"));
+        // In the local network there is only `Accept`.
+        let mut request = parts(&[patch, ("accept", "*/*")]);
+        assert!(as_navigation(&mut request) && !request.headers.contains_key("sec-fetch-dest"));
+        assert!(Navigation::of(&request).is_some());
+        // Of another site it is what it looks like.
+        for from in [
+            site("cross-site"),
+            site("same-site"),
+            ("origin", "http://evil.test"),
+        ] {
+            let mut request = parts(&[patch, from, fetch[0], fetch[1]]);
+            assert!(!as_navigation(&mut request));
+            assert!(Navigation::of(&request).is_none());
+        }
+        let mut request = parts(&[fetch[0]]);
+        assert!(!as_navigation(&mut request));
     }
 
     #[test]

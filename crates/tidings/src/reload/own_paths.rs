@@ -45,6 +45,8 @@ pub enum OwnResource {
     /// Where pages `POST` what they have done about a change. The body is JSON of less than a kilobyte:
     /// `{"id":"...","did":"style"}`, or `image` or `reload`. Nothing depends on it.
     Report,
+    /// What a page was made from: [`Versions::respond`](super::Versions::respond).
+    Version,
     /// Whether the app answers: 204, or any response with [`PROBLEM_HEADER`](super::PROBLEM_HEADER). A page
     /// asks before it reloads. With 404 it requests its own address instead.
     Ready,
@@ -89,6 +91,7 @@ impl OwnPaths {
             "events" => OwnResource::Stream,
             "seen" => OwnResource::Report,
             "ready" => OwnResource::Ready,
+            "version" => OwnResource::Version,
             _ => OwnResource::Unknown,
         })
     }

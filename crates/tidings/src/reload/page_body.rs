@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 use super::inject::Outcome;
 use super::inject_body::InjectBody;
 use super::text_page::TextPage;
+use super::versions::Tee;
 
 type OnLeftAlone = Box<dyn FnOnce(&'static str) + Send>;
 
@@ -19,6 +20,8 @@ pin_project! {
         #[pin]
         kind: Kind<B>,
         on_left_alone: Option<OnLeftAlone>,
+        // Takes what is sent, if it is to be kept.
+        tee: Option<Tee>,
     }
 }
 
@@ -37,6 +40,7 @@ impl<B: Body> PageBody<B> {
         PageBody {
             kind,
             on_left_alone: None,
+            tee: None,
         }
     }
 
@@ -45,8 +49,12 @@ impl<B: Body> PageBody<B> {
         PageBody::new(Kind::Untouched { body })
     }
 
-    pub(super) fn injected(body: InjectBody<B>) -> PageBody<B> {
-        PageBody::new(Kind::Injected { body })
+    /// The document with the script in it. What is sent is kept by the tee, if there is one.
+    pub(super) fn injected(body: InjectBody<B>, tee: Option<Tee>) -> PageBody<B> {
+        PageBody {
+            tee,
+            ..PageBody::new(Kind::Injected { body })
+        }
     }
 
     pub(super) fn replaced(body: TextPage<B>) -> PageBody<B> {
@@ -90,6 +98,23 @@ impl<B: Body> Body for PageBody<B> {
                         }
                     }
                     Some(_) => *this.on_left_alone = None,
+                }
+                *this.tee = match (this.tee.take(), &frame) {
+                    (Some(tee), Some(Ok(frame))) => match frame.data_ref() {
+                        Some(piece) => tee.push(piece),
+                        None => Some(tee),
+                    },
+                    (Some(tee), None) => {
+                        tee.finish();
+                        None
+                    }
+                    (Some(_), Some(Err(_))) | (None, _) => None,
+                };
+                // Nobody may poll once more then.
+                if body.is_end_stream()
+                    && let Some(tee) = this.tee.take()
+                {
+                    tee.finish();
                 }
                 Poll::Ready(frame)
             }

@@ -25,6 +25,7 @@ use super::navigation::Navigation;
 use super::page_body::PageBody;
 use super::policy::{self, Own};
 use super::text_page::{self, TextPage};
+use super::versions::{PageHead, Tee};
 
 /// What is done with the response to a navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +138,7 @@ impl Navigation {
         script: ScriptElement<'_>,
     ) -> Response<PageBody<B>> {
         let (mut head, body) = response.into_parts();
+        let page_head = PageHead::of(&head.headers);
         let requests = ["seen", "ready"].map(|name| script.beside(name));
         let own = Own {
             authority: self.authority.as_deref(),
@@ -157,13 +159,24 @@ impl Navigation {
                     change_head(&mut head.headers);
                     let is_blank_shown =
                         is_error(head.status) && body.size_hint().exact().is_none();
-                    let mut body = InjectBody::new(body, Bytes::from(snippet));
+                    let snippet = Bytes::from(snippet);
+                    if self.is_for_patch {
+                        page_head.write(&mut head.headers);
+                    }
+                    let version = script
+                        .version
+                        .filter(|_| head.status == StatusCode::OK && !self.is_for_patch);
+                    let tee = version.map(|version| {
+                        let address = self.address.clone();
+                        Tee::new(version.clone(), address, page_head, snippet.clone())
+                    });
+                    let mut body = InjectBody::new(body, snippet);
                     if is_blank_shown {
                         body = body.or_if_blank(text_page::blank(head.status));
                     }
                     match self.is_head() {
                         true => PageBody::head(),
-                        false => PageBody::injected(body),
+                        false => PageBody::injected(body, tee),
                     }
                 }
             },

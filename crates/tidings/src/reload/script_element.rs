@@ -4,7 +4,7 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{PageKind, PageState, digits, json_text, problem};
+use super::{PageKind, PageState, Version, digits, json_text, problem};
 
 /// Percent-encodes everything that has a meaning in an attribute or a URL, or is not ASCII.
 pub(super) const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
@@ -36,6 +36,8 @@ pub struct ScriptElement<'a> {
     head_policy: bool,
     /// The nonce that such a policy demands, in base64.
     nonce: Option<&'a str>,
+    /// What the page is kept as.
+    pub(super) version: Option<&'a Version>,
 }
 
 impl<'a> ScriptElement<'a> {
@@ -54,7 +56,16 @@ impl<'a> ScriptElement<'a> {
             own_policy: false,
             head_policy: false,
             nonce: None,
+            version: None,
         }
+    }
+
+    /// Sets what the page is kept as, so that it can be patched: see
+    /// [`Reloader::new_version`](super::Reloader::new_version).
+    #[must_use]
+    pub fn version(mut self, version: Option<&'a Version>) -> ScriptElement<'a> {
+        self.version = version;
+        self
     }
 
     /// Sets whether the page has a Content-Security-Policy in a `<meta>` element.
@@ -107,6 +118,9 @@ impl fmt::Display for ScriptElement<'_> {
             PageKind::Missing => f.write_str(" data-missing")?,
             PageKind::Waiting => f.write_str(" data-waiting")?,
             PageKind::Other => f.write_str(" data-any")?,
+        }
+        if let Some(version) = self.version {
+            write!(f, r#" data-version="{}""#, version.id())?;
         }
         if self.own_policy {
             f.write_str(" data-policy")?;

@@ -9,6 +9,7 @@
 //! that is in it does not count.
 
 use super::error::WatchError;
+use super::explain::Because;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
 use std::collections::HashMap;
@@ -30,9 +31,68 @@ pub(super) struct Ignores {
     gitignore: bool,
     globs: Gitignore,
     /// `.git/info/exclude` and the `.gitignore` files above the root, outermost first.
-    above: Vec<Gitignore>,
+    above: Vec<RuleFile>,
     /// The `.gitignore` files at and below the root, by their directory.
-    below: HashMap<PathBuf, Gitignore>,
+    below: HashMap<PathBuf, RuleFile>,
+}
+
+/// One file of patterns.
+#[derive(Clone, Debug)]
+struct RuleFile {
+    file: PathBuf,
+    patterns: Gitignore,
+    /// The lines that count, with their numbers, for who asks which one decided.
+    lines: Vec<(usize, Box<str>)>,
+}
+
+/// Which rule decides about an entry.
+#[derive(Debug)]
+enum Decision<'a> {
+    /// A glob of the options.
+    Option(&'a Glob),
+    Gitignore(&'a RuleFile, &'a Glob),
+    /// A name that we ignore by ourselves, and what it is.
+    Default(&'static str),
+    /// There is no rule about it.
+    Nothing,
+}
+
+impl Decision<'_> {
+    fn ignores(&self) -> bool {
+        match self {
+            Decision::Option(glob) | Decision::Gitignore(_, glob) => !glob.is_whitelist(),
+            Decision::Default(_) => true,
+            Decision::Nothing => false,
+        }
+    }
+
+    fn because(&self) -> Because {
+        match self {
+            Decision::Option(glob) => Because::Option {
+                glob: glob.original().to_owned(),
+            },
+            Decision::Gitignore(rules, glob) => Because::Gitignore {
+                file: rules.file.clone(),
+                line: rules.line_of(glob),
+                pattern: glob.original().to_owned(),
+            },
+            Decision::Default(what) => Because::Default(what),
+            Decision::Nothing => Because::NoRule,
+        }
+    }
+}
+
+impl RuleFile {
+    fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// Where a pattern is. Of lines with the same text the last one decides, as in git.
+    fn line_of(&self, glob: &Glob) -> usize {
+        let mut lines = self.lines.iter().rev();
+        let found = lines.find(|(_, text)| **text == *glob.original());
+        found.map_or(0, |(number, _)| *number)
+    }
 }
 
 impl Ignores {
@@ -88,6 +148,15 @@ impl Ignores {
         }
     }
 
+    /// Reads the `.gitignore` files of the directories from the root down to this path.
+    pub(super) fn load_above(&mut self, path: &Path) {
+        for above in path.ancestors().skip(1) {
+            if above.starts_with(&self.root) {
+                self.load(above);
+            }
+        }
+    }
+
     /// Whether a path below the root is ignored, by itself or by a directory above it.
     pub(super) fn ignored(&self, path: &Path, is_dir: bool) -> bool {
         let Ok(relative) = path.strip_prefix(&self.root) else {
@@ -106,25 +175,37 @@ impl Ignores {
 
     /// Whether an entry of a directory that is not ignored itself is ignored.
     pub(super) fn ignored_entry(&self, path: &Path, is_dir: bool) -> bool {
-        let by_git = || {
-            let nearest_first = path
-                .ancestors()
-                .skip(1)
-                .take_while(|directory| directory.starts_with(&self.root))
-                .filter_map(|directory| self.below.get(directory));
-            let below = (!self.below.is_empty()).then_some(nearest_first);
-            below
-                .into_iter()
-                .flatten()
-                .chain(self.above.iter().rev())
-                .find_map(|rules| opinion(&rules.matched(path, is_dir)))
-        };
-        opinion(&self.globs.matched(path, is_dir))
-            .or_else(by_git)
-            .unwrap_or_else(|| {
-                let name = path.file_name();
-                name.is_some_and(|name| ignored_by_default(name, is_dir))
-            })
+        self.decision(path, is_dir).ignores()
+    }
+
+    /// As [`ignored_entry`](Self::ignored_entry), with the rule that decides.
+    pub(super) fn explain_entry(&self, path: &Path, is_dir: bool) -> (bool, Because) {
+        let decision = self.decision(path, is_dir);
+        (decision.ignores(), decision.because())
+    }
+
+    fn decision(&self, path: &Path, is_dir: bool) -> Decision<'_> {
+        if let Some(glob) = opinion(self.globs.matched(path, is_dir)) {
+            return Decision::Option(glob);
+        }
+        let nearest_first = path
+            .ancestors()
+            .skip(1)
+            .take_while(|directory| directory.starts_with(&self.root))
+            .filter_map(|directory| self.below.get(directory));
+        let below = (!self.below.is_empty()).then_some(nearest_first);
+        let mut files = below.into_iter().flatten().chain(self.above.iter().rev());
+        let by_git = files.find_map(|rules| {
+            let glob = opinion(rules.patterns.matched(path, is_dir))?;
+            Some(Decision::Gitignore(rules, glob))
+        });
+        by_git.unwrap_or_else(|| {
+            let name = path.file_name();
+            match name.and_then(|name| ignored_by_default(name, is_dir)) {
+                Some(what) => Decision::Default(what),
+                None => Decision::Nothing,
+            }
+        })
     }
 
     /// Whether a glob of the options fetches back this path, or a directory above it.
@@ -139,36 +220,41 @@ impl Ignores {
     }
 }
 
-fn opinion(matched: &Match<&Glob>) -> Option<bool> {
+fn opinion<'a>(matched: Match<&'a Glob>) -> Option<&'a Glob> {
     match matched {
         Match::None => None,
-        Match::Ignore(_) => Some(true),
-        Match::Whitelist(_) => Some(false),
+        Match::Ignore(glob) | Match::Whitelist(glob) => Some(glob),
     }
 }
 
-/// Dot-files, dependencies, and files that editors put beside another while they save it. Nobody
-/// edits a directory, so those rules are for files.
-fn ignored_by_default(name: &OsStr, is_dir: bool) -> bool {
+/// Dot-files, dependencies, and files that editors put beside another while they save it: what kind of
+/// file it is, if it is one of these. Nobody edits a directory, so those rules are for files.
+fn ignored_by_default(name: &OsStr, is_dir: bool) -> Option<&'static str> {
     let name = name.as_encoded_bytes();
-    let dotted = name.starts_with(b".") && name != b".well-known";
     let ends_with = |suffix: &[u8]| name.len() > suffix.len() && name.ends_with(suffix);
-    if is_dir {
-        return dotted || name == b"node_modules" || name == b"__pycache__";
-    }
     // Emacs: `#index.html#`, what was typed and not saved yet.
     let emacs = name.len() > 2 && name.starts_with(b"#") && name.ends_with(b"#");
-    dotted
-        || emacs
+    let temporary = !is_dir
+        && (emacs
+            // Many: the version to be, until it is renamed.
+            || ends_with(b".tmp")
+            // Chromium: what a page writes by the File System Access API.
+            || ends_with(b".crswap")
+            // JetBrains: the version to be, and the one that was.
+            || ends_with(b"___jb_tmp___")
+            || ends_with(b"___jb_old___"));
+    if name.starts_with(b".") && name != b".well-known" {
+        Some("a hidden name")
+    } else if is_dir && (name == b"node_modules" || name == b"__pycache__") {
+        Some("a folder of dependencies or of generated files")
+    } else if temporary {
+        Some("a temporary file of an editor")
+    } else if !is_dir && ends_with(b"~") {
         // Emacs, Vim, gedit, nano: the version before the save.
-        || ends_with(b"~")
-        // Many: the version to be, until it is renamed.
-        || ends_with(b".tmp")
-        // Chromium: what a page writes by the File System Access API.
-        || ends_with(b".crswap")
-        // JetBrains: the version to be, and the one that was.
-        || ends_with(b"___jb_tmp___")
-        || ends_with(b"___jb_old___")
+        Some("a backup copy of an editor")
+    } else {
+        None
+    }
 }
 
 /// How long Vim leaves its probe file. It removes it at once; a network takes its time.
@@ -192,7 +278,7 @@ pub(super) fn is_vim_probe(path: &Path, meta: &Metadata) -> bool {
 }
 
 /// The rules of the repository that the root lies in, from its top down to just above the root.
-fn rules_above(root: &Path) -> Vec<Gitignore> {
+fn rules_above(root: &Path) -> Vec<RuleFile> {
     let Some(top) = root.ancestors().find(|at| at.join(".git").exists()) else {
         return Vec::new();
     };
@@ -215,19 +301,35 @@ fn rules_above(root: &Path) -> Vec<Gitignore> {
 
 /// Reads one file of patterns that are relative to `directory`. Like git, what cannot be read
 /// or understood is passed over.
-fn read_rules(file: &Path, directory: &Path, root: &Path) -> Gitignore {
+fn read_rules(file: &Path, directory: &Path, root: &Path) -> RuleFile {
+    let mut rules = RuleFile {
+        file: file.to_owned(),
+        patterns: Gitignore::empty(),
+        lines: Vec::new(),
+    };
     let Ok(text) = std::fs::read(file) else {
-        return Gitignore::empty();
+        return rules;
     };
     let text = String::from_utf8_lossy(&text);
     let mut builder = GitignoreBuilder::new(directory);
-    for line in text.trim_start_matches('\u{feff}').lines() {
-        if !(root.starts_with(directory) && swallows(line, directory, root)) {
-            // A line that is no pattern is skipped, as git does.
-            let _ = builder.add_line(None, line);
+    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        if root.starts_with(directory) && swallows(line, directory, root) {
+            continue;
+        }
+        // A line that is no pattern is skipped, as git does.
+        if builder.add_line(None, line).is_ok() && !line.starts_with('#') {
+            // As the pattern keeps it.
+            let text = match line.ends_with("\\ ") {
+                true => line,
+                false => line.trim_end(),
+            };
+            rules.lines.push((index + 1, text.into()));
         }
     }
-    builder.build().unwrap_or_else(|_| Gitignore::empty())
+    if let Ok(patterns) = builder.build() {
+        rules.patterns = patterns;
+    }
+    rules
 }
 
 /// Whether a line ignores the root, a directory above it, or whatever is in it.

@@ -4,7 +4,9 @@
 //! bounded: where more jobs are pushed than it holds, the root as a whole is scanned again.
 
 use super::lock;
+use super::watch_thread::Done;
 use std::collections::VecDeque;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
@@ -69,19 +71,29 @@ impl Job {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wake {
     Job(Job),
+    /// Somebody waits for a flush: see [`Inbox::take_flushes`].
+    Flush,
     /// The time is up.
     Timeout,
     Stop,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Content {
     jobs: VecDeque<Job>,
+    /// Who waits for a flush. Not among the jobs, which are given up for others where there are too many.
+    flushes: Vec<Done>,
     /// The earliest time that was asked for by `wake_by`.
     wake_by: Option<Instant>,
     stopped: bool,
     /// When the watch thread wakes by itself; none while it is awake, or waits for ever.
     wakes: Option<Instant>,
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content").finish_non_exhaustive()
+    }
 }
 
 /// See the module.
@@ -115,6 +127,21 @@ impl Inbox {
         self.filled.notify_one();
     }
 
+    /// Asks for a flush.
+    pub(super) fn flush(&self, done: Done) {
+        lock(&self.content).flushes.push(done);
+        self.filled.notify_one();
+    }
+
+    pub(super) fn take_flushes(&self) -> Vec<Done> {
+        std::mem::take(&mut lock(&self.content).flushes)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        let content = lock(&self.content);
+        content.jobs.is_empty() && content.flushes.is_empty()
+    }
+
     /// Tells the watch thread that something is due then. It is only woken if it would sleep longer, and
     /// goes back to sleep until then without taking any other lock.
     pub(super) fn wake_by(&self, due: Instant) {
@@ -133,7 +160,12 @@ impl Inbox {
     }
 
     pub(super) fn stop(&self) {
-        lock(&self.content).stopped = true;
+        let mut content = lock(&self.content);
+        content.stopped = true;
+        // Whoever waits learns that it is not called.
+        let flushes = std::mem::take(&mut content.flushes);
+        drop(content);
+        drop(flushes);
         self.filled.notify_one();
     }
 
@@ -148,6 +180,9 @@ impl Inbox {
             content.wakes = None;
             if content.stopped {
                 return Wake::Stop;
+            }
+            if !content.flushes.is_empty() {
+                return Wake::Flush;
             }
             if let Some(job) = content.jobs.pop_front() {
                 return Wake::Job(job);

@@ -107,6 +107,11 @@ impl Tree {
         self.locate();
     }
 
+    /// Reads the rules of the directories from the root down to a path.
+    pub(super) fn load_rules_above(&mut self, path: &Path) {
+        Arc::make_mut(&mut self.rules.ignores).load_above(path);
+    }
+
     /// Looks where the root is now.
     pub(super) fn locate(&mut self) {
         if let Ok(real) = std::fs::canonicalize(&self.root) {
@@ -201,11 +206,7 @@ impl Tree {
         }
         // The rules on the way down are not read yet.
         let mut ignores = Ignores::clone(&self.rules.ignores);
-        for above in other.root.ancestors().skip(1) {
-            if above.starts_with(&self.root) {
-                ignores.load(above);
-            }
-        }
+        ignores.load_above(&other.root);
         !ignores.ignored(&other.root, !other.is_file)
     }
 

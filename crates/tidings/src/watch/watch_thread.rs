@@ -4,10 +4,12 @@
 //! two directories of a walk it publishes what is due, so that a long walk delays no notice.
 
 mod access;
+mod flush;
 mod follow;
 mod root;
 mod walk;
 
+use self::flush::Flushing;
 use self::root::{MISSING_PAUSE, ROOT_PAUSE, RootWatch};
 use self::walk::Walk;
 use super::content_index::Version;
@@ -26,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(super) use self::flush::Done;
 pub(super) use self::root::{listen, watched_directory_of};
 
 /// What is hashed after the first walk, so that a first save without a change is not reported.
@@ -54,6 +57,7 @@ pub(super) struct WatchThread {
     next_root_check: Instant,
     /// When links, mounts and permissions are compared with what is known of them.
     next_check: Instant,
+    flushing: Flushing,
 }
 
 #[derive(Default)]
@@ -86,6 +90,7 @@ impl WatchThread {
             mounts: Mounts::read(),
             next_root_check: Instant::now() + ROOT_PAUSE,
             next_check: Instant::now() + ROOT_PAUSE,
+            flushing: Flushing::default(),
         }
     }
 
@@ -101,16 +106,23 @@ impl WatchThread {
             match self.dispatcher.inbox.wait(until) {
                 Wake::Stop => return,
                 Wake::Job(job) => self.run_job(job),
+                Wake::Flush => {
+                    let waiting = self.dispatcher.inbox.take_flushes();
+                    self.begin_flush(waiting);
+                }
                 Wake::Timeout => self.hash_next(),
             }
             self.run_due();
+            self.end_flushes();
         }
     }
 
     fn next_due(&self) -> Option<Instant> {
         let due = lock(&self.dispatcher.state).debouncer.due();
         let checks = [self.next_root_check, self.next_check];
-        let due = [due, self.polling.due()].into_iter().flatten();
+        let due = [due, self.polling.due(), self.flushing.due()]
+            .into_iter()
+            .flatten();
         due.chain(checks).min()
     }
 

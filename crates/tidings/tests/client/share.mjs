@@ -30,7 +30,8 @@ const actions = {
   thaw: (world) => world.pages.filter(({ state }) => state === 'frozen').forEach((page) => page.thaw()),
   reload: (world, page) => page?.load(),
   breakpoint: (world, page) => page?.breakpoint(world.between(10, 3000)),
-  wake: (world, page) => page?.peer?.wake(),
+  show: (world, page) => page?.show(true),
+  hide: (world, page) => page?.show(false),
   save: (world) => world.server.save(),
   saveAgain: (world) => world.server.save(),
   burst: (world) => Array.from({ length: 1 + world.below(20) }, () => world.server.save()),
@@ -103,6 +104,56 @@ both('a restart without a change reloads nothing', ({ locks }) => {
   assert.deepEqual(world.pages.slice(0, 8).map((page) => page.loads), loads)
 })
 
+// The time until a stream is open after the server was away for so long, with these pages.
+const timeToReturn = (world, away) => {
+  world.server.stop()
+  world.run(away)
+  world.server.start()
+  const begun = world.now
+  while (world.server.connected.size === 0) world.run(1)
+  return world.now - begun
+}
+
+both('a page that is visible has its stream again at once, whichever of them leads', ({ locks }) => {
+  for (let seed = 1; seed < 60; seed += 1) {
+    const world = new World(seed, { locks })
+    open(world, 5)
+    world.pages[world.below(5)].show(true)
+    world.settle(5_000)
+    for (const away of [300, 3_000, 60_000]) {
+      const time = timeToReturn(world, away + world.between(0, 1000))
+      assert.ok(time < 250, `seed ${seed}: ${time} ms`)
+      world.settle(5_000)
+    }
+  }
+})
+
+both('a server that is away is asked once a second if nobody looks', ({ locks }) => {
+  const world = new World(6, { locks })
+  open(world, 5)
+  world.pages[0].show(true)
+  world.settle(5_000)
+  world.pages[0].show(false)
+  world.server.stop()
+  world.run(10_000)
+  world.attempts = 0
+  world.run(60_000)
+  assert.ok(world.attempts < 70, `${world.attempts}`)
+})
+
+both('what answers otherwise at the port of the server is asked once a second', ({ locks }) => {
+  const world = new World(7, { locks })
+  open(world, 5)
+  for (const page of world.pages) page.show(true)
+  world.server.stop()
+  world.server.up = true
+  world.server.answersOtherwise = true
+  world.run(10_000)
+  world.attempts = 0
+  world.run(60_000)
+  assert.ok(world.attempts < 70, `${world.attempts}`)
+})
+
 both('a page that stands at a breakpoint holds up nobody', ({ locks }) => {
   const world = new World(3, { locks })
   open(world, 1)
@@ -173,7 +224,7 @@ test('the files of the client and of each part are one valid script, also withou
     console.log(`the script is ${gzipSync(script).length} bytes in gzip: ${name}`)
     count += 1
   }
-  assert.equal(count, 2)
+  assert.equal(count, 3)
 })
 
 // ---- one peer, message by message

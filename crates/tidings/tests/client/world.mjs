@@ -30,6 +30,7 @@ export class World {
   timers = [] // sorted by time, then by order
   pages = []
   streams = new Set() // held by the browser: connecting or open
+  attempts = 0 // to connect
   doubleSince = null
   peers = new Map() // by name
   lastPost = new Map() // when a message from one peer to another arrives
@@ -149,6 +150,7 @@ export class World {
 class Server {
   up = true
   runs = 0
+  answersOtherwise = false // something else listens at its port
   retention = 12
   connected = new Set()
 
@@ -235,10 +237,11 @@ class Stream {
   constructor(world, after, handlers, alive) {
     Object.assign(this, { world, handlers, alive, closed: false })
     world.streams.add(this)
+    world.attempts += 1
     const { server } = world
     world.later(world.between(0.5, 20), () => {
       if (this.closed) return
-      if (!server.up) return this.tell(() => handlers.failed())
+      if (!server.up || server.answersOtherwise) return this.tell(() => handlers.failed(server.up))
       this.tell(() => handlers.opened())
       server.after(after).forEach((event) => this.send(event))
       server.connected.add(this)
@@ -274,6 +277,7 @@ class Page {
   n = (pages += 1)
   loads = 0
   generation = 0 // of the peer
+  visible = false
   busyUntil = 0 // the page stands at a breakpoint
   inbox = [] // what its worker has posted
 
@@ -309,7 +313,8 @@ class Page {
     const alive = () => this.generation === generation && this.state !== 'hung'
     const me = (this.me = `${world.random()}`)
     const later = (ms, action) => world.later(ms, () => alive() && action())
-    const page = { id: this.cursor, timestamp: this.timestamp, newest: this.timestamp, problem: this.problem, fresh }
+    const { cursor: id, timestamp, problem } = this
+    const page = { id, timestamp, newest: timestamp, problem, fresh }
     this.requests = new Set()
     this.stream = null
     later(world.between(1, 50), () => {
@@ -334,7 +339,7 @@ class Page {
             return () => stream.close()
           },
         },
-        page,
+        { ...page, visible: this.visible },
         (event) => this.post(generation, event),
       )
       this.peer = peer
@@ -399,6 +404,11 @@ class Page {
   thaw() {
     this.state = 'live'
     this.join(false)
+  }
+
+  show(visible) {
+    this.visible = visible
+    this.peer?.wake(visible)
   }
 
   breakpoint(ms) {

@@ -6,6 +6,8 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod explain;
+mod flush;
 mod ignored;
 mod limit;
 mod link;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use tidings::http::Endpoint;
-use tidings::reload::{OwnPaths, OwnResource, client_response};
+use tidings::reload::{OwnPaths, OwnResource, as_navigation, client_response};
 
 use super::super::answers::{page_reported, plain, redirected, refused};
 use super::super::body::{self, Body};
@@ -37,7 +37,7 @@ impl App {
         request: Request<Incoming>,
         peer: IpAddr,
     ) -> Answer<Body> {
-        let (parts, incoming) = request.into_parts();
+        let (mut parts, incoming) = request.into_parts();
         let checked = self
             .guard
             .check(&parts)
@@ -46,6 +46,7 @@ impl App {
             return body::own(refused(refusal));
         }
         let Some(resource) = self.paths.resource(parts.uri.path()) else {
+            as_navigation(&mut parts);
             // Who may ask for the app's own paths is for the app to say.
             return self.pass(Request::from_parts(parts, incoming), peer).await;
         };
@@ -58,6 +59,10 @@ impl App {
         }
         body::own(match resource {
             OwnResource::Stream => return Answer::Stream(self.endpoint.respond(&parts)),
+            OwnResource::Version => {
+                let versions = self.passing.reloader.versions();
+                versions.respond(&parts).map(files::Body::whole)
+            }
             OwnResource::Ready => self.backing.ready().await,
             OwnResource::Report => page_reported(&self.reporter, &parts.method, incoming).await,
             _ => plain(StatusCode::NOT_FOUND, "not found\n"),

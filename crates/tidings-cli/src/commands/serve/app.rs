@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::{Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tidings::http::Endpoint;
-use tidings::reload::{OwnPaths, OwnResource, client_response};
+use tidings::reload::{OwnPaths, OwnResource, PageHead, as_navigation, client_response};
 
 use super::super::answers::{self, plain, redirected, refused, script};
 use super::super::body::{self, Body};
@@ -16,7 +16,7 @@ use super::super::passing::{Passage, Passing};
 use super::super::server;
 use super::super::unavailable::Wanted;
 use super::routes::Routes;
-use crate::files::{self, Files};
+use crate::files::{self, Files, SentPage};
 use crate::guard::frames::{self, FRAME_JS, FrameHost};
 use crate::guard::{self, Guard};
 use crate::listen::Answer;
@@ -60,10 +60,11 @@ impl App {
         request: Request<Incoming>,
         peer: IpAddr,
     ) -> Answer<Body> {
-        let (parts, incoming) = request.into_parts();
+        let (mut parts, incoming) = request.into_parts();
         if let Err(refusal) = self.guard.check(&parts) {
             return body::own(refused(refusal));
         }
+        let is_for_patch = as_navigation(&mut parts);
         let path = parts.uri.path();
         let own = path == STREAM_PATH || path.starts_with(OWN_PREFIX);
         let framed = match self.frame_host.admits(&parts) {
@@ -110,6 +111,10 @@ impl App {
             REPORT_PATH => answers::page_reported(&self.reporter, &parts.method, incoming).await,
             _ if own => match self.paths.resource(path) {
                 Some(OwnResource::Client) => client_response(&parts).map(files::Body::whole),
+                Some(OwnResource::Version) => {
+                    let versions = self.passing.reloader.versions();
+                    versions.respond(&parts).map(files::Body::whole)
+                }
                 _ => plain(StatusCode::NOT_FOUND, "not found\n"),
             },
             _ => {
@@ -126,6 +131,7 @@ impl App {
                             None => plain(StatusCode::NOT_FOUND, "not found\n"),
                         };
                         rules.set_headers(path, response.headers_mut());
+                        keep(&mut response, &request, is_for_patch);
                         response
                     }
                 };
@@ -176,5 +182,20 @@ impl App {
                 pages.denied_to_opaque(&path);
             }
         });
+    }
+}
+
+/// Keeps a page as it is sent. One that is requested for a patch is no page of its own: whoever requests it is told
+/// whether it has the same head.
+fn keep(response: &mut Response<files::Body>, request: &Request<()>, is_for_patch: bool) {
+    let Some(sent) = response.extensions_mut().remove::<SentPage>() else {
+        return;
+    };
+    let head = PageHead::of(response.headers());
+    if is_for_patch {
+        head.write(response.headers_mut());
+    } else if request.method() == Method::GET {
+        let address = request.uri().path_and_query();
+        sent.keep(address.map_or_else(String::new, ToString::to_string), head);
     }
 }

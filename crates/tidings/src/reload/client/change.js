@@ -55,8 +55,10 @@
       if (status === 0 || !awaitsBackend) pauses.push(delay(pause))
       await Promise.race(pauses)
     }
+    const canKeep = loadRestorer().catch(() => {})
     await refreshServed(changes)
     report(id, 'reload')
+    await Promise.race([canKeep, delay(300)])
     reloadNow()
   }
 
@@ -65,12 +67,16 @@
     try {
       sessionStorage.setItem(storageKey, cursor)
     } catch {}
+    try {
+      keepState()
+    } catch {} // a strange page
     // The stream is one of six connections that the browser has for this server.
     leave()
     location.reload()
     // The user may choose to stay on the page (`beforeunload`).
     setTimeout(() => {
       reloading = false
+      forgetState()
       join()
     }, 5000)
   }

@@ -7,7 +7,16 @@
   let fresh = true // has not left yet since it was loaded
   let keptWorker = null // the worker of a page that may not be able to make another one
 
-  const pageStatus = (fresh) => ({ id: cursor, timestamp, newest, tree, problem: currentProblem, fresh })
+  const isVisible = () => document.visibilityState === 'visible'
+  const pageStatus = (fresh) => ({
+    id: cursor,
+    timestamp,
+    newest,
+    tree,
+    problem: currentProblem,
+    fresh,
+    visible: isVisible(),
+  })
 
   const join = () => {
     if (joined) return
@@ -33,7 +42,7 @@
     let started = false
     const mine = {
       worker,
-      wake: () => worker.postMessage({ wake: true }),
+      wake: (visible) => worker.postMessage({ wake: { visible } }),
       stop: () => {
         // A policy in the document counts from where it stands, and the worker was made before that. It has
         // a policy of its own: the page may forbid itself to connect, and to make another worker.
@@ -92,9 +101,7 @@
   addEventListener('pageshow', (e) => e.persisted && join())
   document.addEventListener('freeze', leave)
   document.addEventListener('resume', join)
-  const wake = () => {
-    if (document.visibilityState === 'visible') joined?.wake()
-  }
+  const wake = () => joined?.wake(isVisible())
   addEventListener('online', wake)
   document.addEventListener('visibilitychange', wake)
   join()

@@ -9,6 +9,8 @@
   //   leader -> all       { event, by }
   //   leader -> all       { leads, anew }                    there is a leader: ask it
   //   leader -> all       { leaves }                         without locks: another must lead
+  //   leader -> all       { away }                           the server is away: does anybody look?
+  //   follower -> all     { visible }                        the answer of one whose page is visible
   //
   // Who leads is decided by a lock where there are locks (secure contexts): the browser passes it on
   // when its holder ends for whatever reason. Elsewhere by messages: the leader posts `leads` each
@@ -25,6 +27,7 @@
 
   const LOG_LIMIT = 500 // events
   const RETRY_LIMIT = 1000 // ms
+  const VISIBLE_RETRY_LIMIT = 100
   const ANSWER_WITHIN = 300
   const HEARTBEAT = 1000
   const SILENCE = 2500
@@ -33,14 +36,16 @@
   //   me: a name that no other peer has,
   //   post(message): to all other peers, in order,
   //   lock(steal, granted, lost): asks for the lock and returns what gives it back; null without locks,
-  //   connect(after, {opened, failed, event}): opens the stream and returns what closes it,
+  //   connect(after, {opened, failed, event}): opens the stream and returns what closes it; `failed(true)`
+  //     is for an answer that is no stream,
   //   later(ms, action), cancel(timer), random() }
   // `page`: { id, timestamp, newest, tree, problem: the page's cursor and what the status was there,
-  //   fresh: the page has just been loaded, so its cursor is of the newest run of the server }
+  //   fresh: the page has just been loaded, so its cursor is of the newest run of the server,
+  //   visible: whether somebody may be looking at it }
   const peer = (environment, page, deliver) => {
     const { me, post, connect, later, cancel, random } = environment
     let { lock } = environment
-    let { fresh, ...cursor } = page
+    let { fresh, visible, ...cursor } = page
     let from = cursor.id // `log` has all events after this one
     let log = []
     let leading = false
@@ -53,6 +58,7 @@
     let close = null // the open stream
     let retry = null
     let pause = 0 // ms before the next attempt; 0: the last one did not fail
+    let eager = 0 // failures after which another page is asked whether it is visible
     let opened = false
     let stopped = false
 
@@ -96,10 +102,14 @@
           opened = true
           pause = 0
         },
-        failed: () => {
+        failed: (answered) => {
           // Not left to the browser: some give up after some kinds of failure.
           disconnect()
-          pause = Math.min(RETRY_LIMIT, pause * 1.5 + 100)
+          if (!visible && eager < 5) post({ away: me })
+          // It costs a server nothing that nobody listens at its port. But what answers there otherwise may
+          // write each request to its log.
+          const isQuick = !answered && (visible || eager-- > 0)
+          pause = Math.min(isQuick ? VISIBLE_RETRY_LIMIT : RETRY_LIMIT, pause * 1.5 + 50)
           retry = later(pause * (0.75 + random() / 2), open)
         },
         event: (event) => {
@@ -216,6 +226,11 @@
     const receive = (message) => {
       const { by, resume, leads } = message
       if (stopped) return
+      if (message.away && visible) post({ visible: true })
+      if (message.visible && leading) {
+        eager = 20
+        if (!close && pause > VISIBLE_RETRY_LIMIT) open()
+      }
       if (resume) {
         if (leading) answer(message)
       } else if (message.event) {
@@ -243,8 +258,10 @@
       }
     }
 
-    // The page has become visible, or the network is back.
-    const wake = () => {
+    // The page has become visible or hidden, or the network is back.
+    const wake = (isVisible) => {
+      visible = isVisible
+      if (!visible) return
       if (!leading) ask()
       else if (!close) open()
     }

@@ -68,5 +68,5 @@
   } = natives
   const { locks } = navigator // only in secure contexts
   const delay = (ms) => new Promise((done) => setTimeout(done, ms))
-  const JSON = { parse: self.JSON.parse, stringify: self.JSON.stringify }
+  const JSON = (natives.JSON = { parse: self.JSON.parse, stringify: self.JSON.stringify })
 

@@ -22,7 +22,7 @@
       url.searchParams.set('last_event_id', after)
       const source = new EventSource(url)
       source.onopen = opened
-      source.onerror = failed
+      source.onerror = () => failed(source.readyState === 2)
       // An event named `gap` is ignored: the status that follows it has another epoch or timestamp.
       source.onmessage = ({ lastEventId: id, data }) => id && event({ id, data })
       return () => source.close()
@@ -66,7 +66,7 @@
     // This is the worker.
     let running = null
     self.onmessage = async ({ data: { start, wake, request } }) => {
-      if (wake) return running?.wake()
+      if (wake) return running?.wake(wake.visible)
       if (request) {
         const { n, url, init } = request
         return postMessage({ n, status: await statusOf(url, init) })

@@ -22,15 +22,16 @@ use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, Reader, WatchFlag
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
-use std::io::{self, PipeReader, PipeWriter};
+use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::ops::Bound;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is asked of a directory. Neither `OPEN`, `ACCESS` nor `CLOSE_NOWRITE`: those are readers.
 const EVENTS: WatchFlags = WatchFlags::CREATE
@@ -45,17 +46,22 @@ const EVENTS: WatchFlags = WatchFlags::CREATE
 /// Room for some hundred events; names are short.
 const BUFFER_BYTES: usize = 16 * 1024;
 
+/// How long a queue is drained. It holds 16384 events (inotify(7), `max_queued_events`).
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+
 /// One inotify instance. Dropping it ends all its watches.
 pub(in crate::watch) struct Native {
     shared: Arc<Shared>,
-    /// Dropped with this: that is what ends the thread.
-    _alive: PipeWriter,
+    /// Wakes the thread to drain the queue. Dropped with this: that is what ends the thread.
+    wake: PipeWriter,
 }
 
 struct Shared {
     inotify: OwnedFd,
     // Held while a watch is added or removed, and while a path is looked up.
     watches: Mutex<Watches>,
+    /// Who waits until the queue has been drained.
+    draining: Mutex<Vec<Sender<()>>>,
 }
 
 /// Which descriptor stands for which path. Two paths to one directory have one descriptor: events come by
@@ -81,20 +87,29 @@ impl Native {
             }
             Err(error) => return Err(WatchError::System(error.into())),
         };
-        let (ended, alive) = io::pipe().map_err(WatchError::System)?;
+        let (woken, wake) = io::pipe().map_err(WatchError::System)?;
         let shared = Arc::new(Shared {
             inotify,
             watches: Mutex::default(),
+            draining: Mutex::default(),
         });
         let for_thread = Arc::clone(&shared);
         thread::Builder::new()
             .name("tidings-inotify".to_owned())
-            .spawn(move || for_thread.listen(&ended, handler))
+            .spawn(move || for_thread.listen(&woken, handler))
             .map_err(WatchError::System)?;
-        Ok(Native {
-            shared,
-            _alive: alive,
-        })
+        Ok(Native { shared, wake })
+    }
+
+    /// Returns when every event that the system has had by now was handled. (It queues an event before
+    /// the call that caused it returns.)
+    pub(in crate::watch) fn drain(&self) {
+        let (drained, done) = channel();
+        lock(&self.shared.draining).push(drained);
+        if (&self.wake).write_all(b"d").is_ok() {
+            // An error means that the thread has ended: there is nothing to wait for.
+            let _ = done.recv_timeout(2 * DRAIN_LIMIT);
+        }
     }
 
     /// Watches a directory: itself and its entries.
@@ -127,7 +142,11 @@ impl Native {
 
 impl Shared {
     /// Reads events until the other end of the pipe is gone.
-    fn listen(&self, ended: &PipeReader, mut handler: impl FnMut(NativeEvent) -> Option<Instant>) {
+    fn listen(
+        &self,
+        mut woken: &PipeReader,
+        mut handler: impl FnMut(NativeEvent) -> Option<Instant>,
+    ) {
         let mut buffer = vec![MaybeUninit::uninit(); BUFFER_BYTES];
         let mut reader = Reader::new(&self.inotify, &mut buffer);
         let mut due = None::<Instant>;
@@ -136,7 +155,7 @@ impl Shared {
             let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
             let mut sources = [
                 PollFd::new(&self.inotify, PollFlags::IN),
-                PollFd::new(ended, PollFlags::IN),
+                PollFd::new(woken, PollFlags::IN),
             ];
             match poll(&mut sources, timeout.as_ref()) {
                 Ok(0) => {
@@ -146,15 +165,23 @@ impl Shared {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => {
                     handler(NativeEvent::Failed(error.into()));
+                    lock(&self.draining).clear();
                     return;
                 }
             }
-            if !sources[1].revents().is_empty() {
-                return;
-            }
-            if sources[0].revents().is_empty() {
+            let is_woken = !sources[1].revents().is_empty();
+            let has_events = !sources[0].revents().is_empty();
+            let mut draining = Vec::new();
+            if is_woken {
+                if woken.read(&mut [0; 64]).is_ok_and(|n_read| n_read == 0) {
+                    lock(&self.draining).clear();
+                    return;
+                }
+                draining = std::mem::take(&mut *lock(&self.draining));
+            } else if !has_events {
                 continue;
             }
+            let began = Instant::now();
             loop {
                 match reader.next() {
                     Ok(event) => {
@@ -168,11 +195,17 @@ impl Shared {
                         break;
                     }
                 }
-                // What has come since is waited for like anything else.
-                if reader.is_buffer_empty() {
+                // What has come since is waited for like anything else. To drain the queue, it is read up to
+                // its end, or for as long as what was in it can take: somebody may write without a pause.
+                let drains = !draining.is_empty() && began.elapsed() < DRAIN_LIMIT;
+                if reader.is_buffer_empty() && !drains {
                     break;
                 }
             }
+            draining.iter().for_each(|drained| {
+                // Whoever waited may have gone.
+                let _ = drained.send(());
+            });
         }
     }
 
@@ -256,8 +289,7 @@ impl Watches {
 mod tests {
     use super::*;
     use std::fs;
-    use std::sync::mpsc::{Receiver, channel};
-    use std::time::Duration;
+    use std::sync::mpsc::Receiver;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -8,7 +8,7 @@ use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{EventKind, RecursiveMode, Watcher as _};
 use std::io;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One instance of the system's watcher. Dropping it ends all its watches.
 pub(in crate::watch) struct Native {
@@ -30,6 +30,12 @@ impl Native {
             Ok(watcher) => Ok(Native { watcher }),
             Err(error) => Err(WatchError::System(into_io(error))),
         }
+    }
+
+    /// Returns when every event of what happened by now was handled. These systems do not say when that is;
+    /// they tell within some ten milliseconds (FSEvents is asked for no latency).
+    pub(in crate::watch) fn drain(&self) {
+        std::thread::sleep(Duration::from_millis(100));
     }
 
     /// Watches a directory: itself and its entries, or everything below where the system does
