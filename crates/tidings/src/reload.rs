@@ -21,6 +21,9 @@
 //!   `"changes":[{"path":"/css/site.css","kind":"modified"}]`
 //! - a problem that has come or gone: the status as it is now
 //! - a restart of the backend: the status as it is now, and `"restarted":true`
+//! - a roll call: the status as it is now, and `"call":true`. Each page reports when it shows all changes before it.
+//! - a question: the status as it is now, and `"ask":[..]` with changes as in `changes`. Each page reports what it
+//!   would do about them, and does nothing.
 //!
 //! So an event without `changes` is the whole status, and a field that it does not have does not apply (any
 //! more). A change leaves the problem as it is.
@@ -40,6 +43,7 @@
 //! | `problem` | why pages are not what their source says ([`Reloader::set_problem`]): `{"id":"5e0a2c.7","kind":"build_failed","title":"The build failed","text":[["error","bold fg9"],[": expected `;`\n"]]}` |
 //! | `id` | another problem has another one, also in another run of the server |
 //! | `kind` of a problem | `build_failed`, `backend_exited`, `backend_not_ready` or `backend_unreachable` |
+//! | `excerpt` | the lines of a file that it is about: `{"file":"src/main.rs","line":4,"column":5,"first":1,"lines":[..]}`, where `first` is the number of the first of the lines |
 //! | `text` | pieces of text, some with a style: names separated by blanks, of `bold`, `dim`, `italic`, `underline`, `strike`, `inverse`, `file` (a place in a file), `fg0` to `fg15` and `bg0` to `bg15` (the colours of a terminal), `fg#rrggbb` and `bg#rrggbb` |
 
 mod caching;
@@ -89,7 +93,7 @@ pub use options::{PageOptions, ReloadMode};
 pub use own_paths::{OwnPaths, OwnResource, client_response};
 pub use page_body::PageBody;
 pub use pause::Resumed;
-pub use problem::{PROBLEM_HEADER, Problem, ProblemKind, problem_page};
+pub use problem::{Excerpt, PROBLEM_HEADER, Place, Problem, ProblemKind, problem_page};
 pub use response::Decision;
 pub use script_element::ScriptElement;
 pub use versions::{PageHead, SentPage, Version, Versions};
@@ -117,7 +121,8 @@ pub struct Reloader {
     clock: Mutex<Clock>,
     users: Users,
     texts: Texts,
-    options: Arc<PageOptions>,
+    // Held to read or replace it.
+    options: Mutex<Arc<PageOptions>>,
     versions: Arc<Versions>,
 }
 
@@ -272,6 +277,10 @@ struct Payload<'a> {
     rescan: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     restarted: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    call: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ask: Option<&'a [PublishedChange]>,
 }
 
 impl Reloader {
@@ -295,7 +304,7 @@ impl Reloader {
             clock: Mutex::default(),
             users: Users(Box::new(|_| Vec::new())),
             texts: Texts::default(),
-            options: Arc::default(),
+            options: Mutex::default(),
             versions: Arc::default(),
         }
     }
@@ -329,15 +338,23 @@ impl Reloader {
 
     /// Sets what the pages do about changes.
     #[must_use]
-    pub fn options(mut self, options: PageOptions) -> Reloader {
-        self.options = Arc::new(options);
+    pub fn options(self, options: PageOptions) -> Reloader {
+        self.set_options(options);
         self
+    }
+
+    fn set_options(&self, options: PageOptions) {
+        *self.options.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(options);
+    }
+
+    fn current_options(&self) -> Arc<PageOptions> {
+        Arc::clone(&self.options.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What a page that is sent now is to be kept as, so that it can be patched later. `None` if pages are never
     /// patched.
     pub fn new_version(&self) -> Option<Version> {
-        (self.options.reload != ReloadMode::Full).then(|| Version::new(&self.versions))
+        (self.current_options().reload != ReloadMode::Full).then(|| Version::new(&self.versions))
     }
 
     /// The pages that were sent.
@@ -366,7 +383,7 @@ impl Reloader {
             tree: clock.tree,
             problem: clock.problem.clone(),
             paused: clock.held.as_ref().map(Held::len),
-            options: Arc::clone(&self.options),
+            options: self.current_options(),
         }
     }
 
@@ -505,6 +522,42 @@ impl Reloader {
             clock.problem = before;
         }
         told
+    }
+
+    /// Calls the roll: every open page reports (`"did":"none"`, with the id of this event) as soon as it shows
+    /// all changes that were published before.
+    ///
+    /// # Errors
+    /// [`PublishError`] if the hub refuses the event.
+    pub fn call_roll(&self) -> Result<EventId, PublishError> {
+        // Held, so that the status is that of this moment.
+        let clock = self.clock();
+        let status = clock.status(clock.timestamp);
+        let call = Payload {
+            call: true,
+            ..clock.status(clock.timestamp)
+        };
+        self.hub
+            .publish_with_status_blocking(TOPIC, json(&call), json(&status))
+    }
+
+    /// Asks every open page what it would do about a change of this file, which is written as the watcher reports
+    /// it. Each reports `"did":"would"`, with the id of this event, and does nothing.
+    ///
+    /// # Errors
+    /// [`PublishError`] if the hub refuses the event.
+    pub fn ask_pages(&self, path: &Path) -> Result<EventId, PublishError> {
+        // Without the lock, because this calls foreign code.
+        let change = Change::new(path, ChangeKind::Modified);
+        let changes: Vec<_> = self.published(&change).collect();
+        let clock = self.clock();
+        let status = clock.status(clock.timestamp);
+        let ask = Payload {
+            ask: Some(&changes),
+            ..clock.status(clock.timestamp)
+        };
+        self.hub
+            .publish_with_status_blocking(TOPIC, json(&ask), json(&status))
     }
 
     /// The change under each address of the file.

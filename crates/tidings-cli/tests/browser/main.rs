@@ -18,15 +18,20 @@
 
 mod app;
 mod backend;
+mod badge;
 mod blocked;
 mod burst;
 mod case;
 mod chromium;
+mod console;
 mod document;
+mod editor;
 mod example;
 mod images;
 mod layer;
 mod overlay;
+mod patched;
+mod patched_served;
 mod policy;
 mod proxied;
 mod resources;
@@ -45,6 +50,7 @@ mod support;
 mod swap;
 mod types;
 mod unseen;
+mod wait;
 
 use chromium::{Browser, Page};
 use site::Site;

@@ -81,7 +81,7 @@ fn a_page_that_is_sent_in_pieces_appears_piece_by_piece() {
 }
 
 #[test]
-fn a_saved_template_reloads_the_page_once() {
+fn a_saved_template_is_shown_and_asked_for_once() {
     let folder = Folder::new(&[("page.html", "one")]);
     let backend = counting(free_listener());
     let server = proxy(&backend, &["--watch", folder.root().to_str().unwrap()]);

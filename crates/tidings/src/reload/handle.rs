@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::layer::ReloadLayer;
-use super::{OwnPaths, Reloader, TOPIC};
+use super::{OwnPaths, PageOptions, Reloader, TOPIC};
 use crate::http::Endpoint;
 use crate::hub::Hub;
 use crate::watch::{Notice, Options, WatchError, Watcher};
@@ -38,9 +38,11 @@ const RETRY: Duration = Duration::from_millis(200);
 /// # Ok(()) }
 /// ```
 ///
-/// Pages reload when a watched file changes, and when the app was built anew meanwhile; a restart of the same
-/// program reloads nothing. Style sheets and images are swapped in place. Fragments that scripts fetch, JSON
-/// and downloads are not changed, nor is what answers a form's `POST`: a reload would send it again.
+/// Pages show what was saved, and reload when the app was built anew meanwhile; a restart of the same program reloads
+/// nothing. Style sheets and images are swapped in place, and a page without scripts is patched in place when a
+/// template was saved ([`ReloadMode`](super::ReloadMode)): what its user has typed, opened and scrolled stays. After any
+/// other change pages reload. Fragments that scripts fetch, JSON and downloads are not changed, nor is what answers a
+/// form's `POST`: a reload would send it again.
 ///
 /// Errors heal as well. One that is sent as text, or without content, becomes a page that shows it, and so
 /// does a panic of a handler while it makes a page (unless panics abort).
@@ -114,6 +116,23 @@ impl Reload {
     pub fn allow_host(mut self, name: impl Into<String>) -> Reload {
         if let Some(setup) = &mut self.setup {
             setup.allowed_hosts.push(name.into());
+        }
+        self
+    }
+
+    /// Sets what pages do about changes: for those that are sent from now on. Without it, [`PageOptions::default`].
+    ///
+    /// ```
+    /// use tidings::reload::{PageOptions, Reload, ReloadMode};
+    ///
+    /// let mut options = PageOptions::default();
+    /// options.reload = ReloadMode::Patch;
+    /// let reload = Reload::new().options(options);
+    /// ```
+    #[must_use]
+    pub fn options(self, options: PageOptions) -> Reload {
+        if let Some(setup) = &self.setup {
+            setup.reloader.set_options(options);
         }
         self
     }

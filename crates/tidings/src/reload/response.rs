@@ -116,7 +116,6 @@ impl Navigation {
             authority: self.authority.as_deref(),
             client: "/",
             stream: "/",
-            requests: ["/"; 2],
         };
         match policy::admit(headers, own) {
             _ if decision == Decision::Replace => decision,
@@ -138,19 +137,18 @@ impl Navigation {
         script: ScriptElement<'_>,
     ) -> Response<PageBody<B>> {
         let (mut head, body) = response.into_parts();
-        let page_head = PageHead::of(&head.headers);
-        let requests = ["seen", "ready"].map(|name| script.beside(name));
         let own = Own {
             authority: self.authority.as_deref(),
             client: script.client,
             stream: script.stream,
-            requests: [&requests[0], &requests[1]],
         };
         let body = match decision {
             Decision::Leave(_) => PageBody::untouched(body),
             Decision::Inject => match policy::admit(&head.headers, own) {
                 Err(_) => PageBody::untouched(body),
                 Ok(mut admission) => {
+                    let nonce = admission.nonce.as_deref();
+                    let page_head = PageHead::with_nonce(&head.headers, nonce);
                     admission.apply(&mut head.headers);
                     let snippet = match admission.has_policy {
                         true => script.admitted(admission.nonce.as_deref()).to_string(),

@@ -35,8 +35,9 @@ const PAGE_BYTES: usize = 4 << 20;
 /// How many pages are kept.
 const PAGES: usize = 256;
 
-/// How many versions of one address. Older ones are shown by no page that has heard of the changes since.
-const PER_ADDRESS: usize = 4;
+/// How many versions of one address: twenty tabs, each with a token of its own in the page. Pages that have heard of
+/// the changes since show no older ones.
+const PER_ADDRESS: usize = 24;
 
 /// How many ids one page may have: each time that the same bytes are sent, there is another one.
 const IDS_PER_PAGE: usize = 128;
@@ -80,6 +81,13 @@ impl PageHead {
     /// The digest of these headers. Take it before [`Navigation::respond`](super::Navigation::respond), which edits a
     /// policy.
     pub fn of(headers: &HeaderMap) -> PageHead {
+        PageHead::with_nonce(headers, None)
+    }
+
+    /// The same for a page whose script element carries a nonce. That may be another one in each response: a page that
+    /// is patched goes on with its own, wherever the new source has this one.
+    pub(super) fn with_nonce(headers: &HeaderMap, nonce: Option<&str>) -> PageHead {
+        let nonce = nonce.map(|nonce| format!("'nonce-{nonce}'"));
         // FNV-1a. Neither a name nor a value has a byte 0 or 1.
         let mut hash = 0xcbf2_9ce4_8422_2325;
         let mut add = |bytes: &[u8], end: u8| {
@@ -90,7 +98,10 @@ impl PageHead {
         for name in HEAD_NAMES {
             for value in headers.get_all(name) {
                 add(name.as_bytes(), 0);
-                add(value.as_bytes(), 1);
+                match (&nonce, value.to_str()) {
+                    (Some(nonce), Ok(value)) => add(value.replace(nonce, "'nonce-'").as_bytes(), 1),
+                    _ => add(value.as_bytes(), 1),
+                }
             }
         }
         PageHead(hash)
@@ -289,6 +300,7 @@ impl Pages {
 mod tests {
     use super::*;
     use http::Request;
+    use http::header::CONTENT_SECURITY_POLICY;
 
     fn page(address: &str, after: &str) -> SentPage {
         let head = PageHead::of(&HeaderMap::new());
@@ -398,5 +410,24 @@ mod tests {
             headers(&[("link", "<a>"), ("link", "<b>")]),
             headers(&[("link", "<b>"), ("link", "<a>")])
         );
+    }
+
+    #[test]
+    fn a_nonce_that_the_script_carries_may_be_another_one() {
+        let head = |policy: &'static str, nonce| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+            PageHead::with_nonce(&headers, nonce)
+        };
+        let one = head("style-src 'nonce-abc'; script-src 'nonce-abc'", Some("abc"));
+        assert_eq!(
+            one,
+            head("style-src 'nonce-x'; script-src 'nonce-x'", Some("x"))
+        );
+        assert_ne!(
+            one,
+            head("style-src 'nonce-y'; script-src 'nonce-x'", Some("x"))
+        );
+        assert_ne!(one, head("style-src 'nonce-x'; script-src 'nonce-x'", None));
     }
 }

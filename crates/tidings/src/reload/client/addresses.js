@@ -15,8 +15,9 @@
     return plain.href
   }
 
-  // The files that an address may be answered with.
+  // The files that an address may be answered with. Of a backend, nothing is known.
   const filesAt = (path) => {
+    if (any) return [path]
     if (path.endsWith('/')) return [path, `${path}index.html`, `${path}index.htm`]
     return /\.[^/]*$/.test(path) ? [path] : [path, `${path}.html`, `${path}/index.html`]
   }

@@ -12,19 +12,22 @@
     { did: 'style', takes: isSheet, plan: swapSheet },
   ]
 
-  const answerTo = ({ path }) => waysToUpdate.find(({ takes }) => takes(path))
-
-  // The answers to all these changes, or null where the page must reload.
-  const planAnswers = (changes, version, scan, used) => {
-    const planned = []
-    for (const answer of waysToUpdate) {
-      for (const { path, kind, text } of changes.filter((change) => answerTo(change) === answer)) {
-        const served = any ? servedPath(path, used) : path
-        if (!served || kind === 'removed' || framedFiles(scan).has(served)) return null
-        const update = answer.plan(served, version, scan, any ? undefined : text)
-        if (!update) return null
-        planned.push({ did: answer.did, update })
+  // The updates for all these changes, what they are, and why the page must reload instead.
+  const planUpdates = (changes, version, scan, used) => {
+    const planned = { updates: [], did: '', why: null }
+    const left = new Set(changes)
+    for (const { did, takes, plan } of waysToUpdate) {
+      for (const change of left) {
+        if (!takes(change.path)) continue
+        const path = any ? servedPath(change.path, used) : change.path
+        if (!path || change.kind === 'removed' || framedFiles(scan).has(path)) continue
+        const update = plan(path, version, scan, any ? undefined : change.text)
+        if (!update) continue
+        left.delete(change)
+        planned.updates.push(update)
+        planned.did ||= did
       }
     }
-    return planned.length === changes.length ? planned : null
+    for (const { path } of left) planned.why ??= `${path} ${/\.[cm]?js$/i.test(path) ? 'has run' : 'cannot be replaced in place'}`
+    return planned
   }

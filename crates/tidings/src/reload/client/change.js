@@ -4,17 +4,6 @@
   let retryNow = () => {} // ends the pause of a reload that waits for the server
   let swapping = Promise.resolve() // swaps run one after the other, so that the last one wins
 
-  const report = (id, action, why = '') => {
-    // By hand: some libraries teach strings a `toJSON` of their own.
-    const reason = why.replace(/[^ -~]|["\\]/g, ' ').slice(0, 200)
-    const body = `{"id":"${id}","page":"${pageId}","did":"${action}","why":"${reason}"}`
-    // If this fails, only the line that the server prints is wrong.
-    if (hasPolicy()) return void request(reportUrl.href, { method: 'POST', body, keepalive: true })
-    try {
-      navigator.sendBeacon(reportUrl, body)
-    } catch {}
-  }
-
   // The status that the page's address is answered with; less than 1 while the server or the backend is
   // away. For a page of a backend the server tells whether that is there: it may take long to make a page, and
   // log each request. Where the server itself does not answer, the page may have all connections in use, and
@@ -36,7 +25,7 @@
   // a script has changed may have no file there.
   const shouldStay = (status) => status === 404 && file && addresses.has(pathOf(location.href))
 
-  const reload = async (id, changes = []) => {
+  const reload = async (id, changes = [], why) => {
     if (reloading) return
     reloading = true
     // Navigating to a server that is away would end on the browser's own error page, where nothing
@@ -57,7 +46,7 @@
     }
     const canKeep = loadRestorer().catch(() => {})
     await refreshServed(changes)
-    report(id, 'reload')
+    report(id, 'reload', why)
     await Promise.race([canKeep, delay(300)])
     reloadNow()
   }
@@ -104,8 +93,21 @@
     }
     if (mine.some((change) => usedElsewhere.has(change))) return reload(id, mine)
     const version = `${positionOf(id)}-${Date.now()}`
-    const planned = planAnswers(mine, version, scan, used)
-    if (!planned || !(await refreshServed(mine))) return reload(id, mine)
-    for (const { update } of planned) await update()
-    report(id, planned[0].did)
+    const others = mine.filter((change) => !isOfPage(change, used))
+    let planned = planUpdates(others, version, scan, used)
+    const isPatch = others.length < mine.length
+    // A patch for an earlier change has got the newest source.
+    const isPatched = !isPatch || !isAfter(id, patchedTo)
+    let why = planned.why ?? (isPatched ? null : whyNotPatched())
+    if (why !== null || !(await refreshServed(others))) return reload(id, mine, why ?? '')
+    if (!isPatched) {
+      why = await patchPage()
+      if (why !== null) return reload(id, mine, why)
+      // It may use other files now.
+      planned = planUpdates(others, version, scanDocuments(), used)
+      why = planned.why
+      if (why !== null) return reload(id, mine, why)
+    }
+    for (const update of planned.updates) await update()
+    report(id, isPatch ? 'patch' : planned.did)
   }

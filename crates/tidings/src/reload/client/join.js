@@ -13,6 +13,7 @@
     timestamp,
     newest,
     tree,
+    paused,
     problem: currentProblem,
     fresh,
     visible: isVisible(),
@@ -21,20 +22,28 @@
   const join = () => {
     if (joined) return
     const me = `${Date.now()}.${Math.random()}`
-    const start = { name, stream: streamUrl.href, me, page: pageStatus(fresh) }
+    const start = { name, stream: streamUrl.href, me, page: pageStatus(fresh), seen: reportUrl.href, pageId }
     fresh = false
     try {
       joined = joinInWorker(start)
     } catch {
       joined = startPeer(start, receive)
     }
+    tell({ did: 'open' })
   }
 
-  // With Trusted Types, a worker's address must come from a policy of this name.
+  // With Trusted Types, the address of a worker or script and a text to be parsed must come from a policy of this name.
   let trusted = (url) => url
   try {
-    const policy = self.trustedTypes?.createPolicy('tidings', { createScriptURL: (url) => url })
-    if (policy) trusted = (url) => policy.createScriptURL(url)
+    const rules = { createScriptURL: (url) => url, createHTML: (text) => text }
+    const policy = self.trustedTypes?.createPolicy('tidings', rules)
+    if (policy) {
+      trusted = (url) => policy.createScriptURL(url)
+      // What is parsed by it is never run.
+      natives.DOMParser = function () {
+        this.parseFromString = (text, type) => new DOMParser().parseFromString(policy.createHTML(text), type)
+      }
+    }
   } catch {} // the name is not allowed
 
   const joinInWorker = (start) => {
@@ -60,9 +69,9 @@
         }
       },
     }
-    worker.onmessage = ({ data: { event, n, status } }) => {
+    worker.onmessage = ({ data: { event, n, answer } }) => {
       started = true
-      if (n) answers.get(n)?.(status)
+      if (n) answers.get(n)?.(answer)
       answers.delete(n)
       if (event && joined === mine) receive(event)
     }
@@ -78,35 +87,48 @@
     return mine
   }
 
-  // Makes a request and returns the status of the response; 0 is none. A policy may forbid the page to
-  // connect, and the browser would report it in the console; the worker has its own policy.
+  // Makes a request, and returns the answer. A policy may forbid the page to connect, and the browser would
+  // report it in the console; the worker has its own policy.
   const answers = new Map()
   let requests = 0
-  const request = (url, init) => {
+  const ask = (url, init) => {
     const worker = joined?.worker ?? keptWorker
-    if (!worker) return statusOf(url, init)
+    if (!worker) return answerTo(url, init)
     const n = ++requests
     worker.postMessage({ request: { n, url, init } })
     return new Promise((done) => answers.set(n, done))
   }
+  const request = async (url, init) => (await ask(url, init)).status
 
   const leave = () => {
     joined?.stop()
     joined = null
-    for (const done of answers.values()) done(0)
+    for (const done of answers.values()) done({ status: 0 })
     answers.clear()
   }
 
-  addEventListener('pagehide', leave)
+  // A policy forbids what could still be sent now.
+  const sayGoodbye = (did) => {
+    if (joined && !reloading && !hasPolicy()) tell({ did })
+    leave()
+  }
+  addEventListener('pagehide', () => sayGoodbye('leave'))
   addEventListener('pageshow', (e) => e.persisted && join())
-  document.addEventListener('freeze', leave)
+  document.addEventListener('freeze', () => sayGoodbye('freeze'))
   document.addEventListener('resume', join)
   const wake = () => joined?.wake(isVisible())
   addEventListener('online', wake)
   document.addEventListener('visibilitychange', wake)
   join()
+  answer(cursor)
+
+  // At once where a policy in a `<meta>` may come, which could forbid them later.
+  const preload = (name) => part(name).catch(() => {})
+  if (any) preload('overlay')
+  if (sendsErrors) preload('console').then((make) => (hear = make?.(sendErrors, { id: pageId, scriptUrl, file }, heard) ?? hear))
+  if (wantsBadge()) showBadge()
 
   // It is in place of a page of the backend: that is loaded as soon as it is there.
   if (awaitsBackend) reload(cursor)
-  else if (document.readyState !== 'loading') showProblem()
+  if (document.readyState !== 'loading') showProblem()
   else document.addEventListener('DOMContentLoaded', showProblem, { once: true })

@@ -39,8 +39,18 @@
   // The newest file's own time, where the timestamp had to be moved on to stay unique.
   let newest = config.newest ? Number(config.newest) : timestamp
   let tree = config.tree // a digest of the names of all files
+  // How many changes the server holds while pages are paused; undefined where they are not.
+  let paused = config.paused && Number(config.paused)
 
   const isNew = (id) => isAfter(id, cursor)
+
+  // The page that was here before this one, if that was reloaded.
+  let was = ''
+  try {
+    const key = `tidings page ${window === window.top ? '' : location.pathname}`
+    if (performance.getEntriesByType('navigation')[0]?.type === 'reload') was = sessionStorage.getItem(key) ?? ''
+    sessionStorage.setItem(key, pageId)
+  } catch {}
 
   // If a reload brought an older copy than the one it was for (a service worker, a cache in between),
   // the next one would too. Then what it was for counts as received.

@@ -2,9 +2,16 @@
 
   const receive = ({ id, data }) => {
     if (!isNew(id)) return
+    const isKnown = sameLog(id, cursor)
     cursor = id
+    // The server was restarted, and does not know this page.
+    if (!isKnown) tell({ did: 'open' })
     const message = JSON.parse(data)
+    if (message.changes) errors.length = 0
+    if (message.call) answer(id)
     if (!message.changes) setProblem(message.problem)
+    paused = message.paused
+    tellBadge(message)
     retryNow()
     const before = timestamp
     const sameNames = !tree || !message.tree || message.tree === tree
@@ -16,9 +23,9 @@
       newest = message.newest ?? message.timestamp
       tree = message.tree
     }
-    if (message.rescan || message.restarted || awaitsBackend) return reload(id)
-    if (message.changes) {
-      swapping = swapping.then(() => apply(id, message.changes)).catch(() => reload(id))
+    if (message.rescan || awaitsBackend) return reload(id)
+    if (message.changes || message.restarted) {
+      swapping = swapping.then(() => apply(id, message.changes ?? everything())).catch(() => reload(id))
     } else if (before !== null && !unchanged) {
       // The status of a server that does not know this page's cursor: something has changed.
       missing ? apply(id, [{ path: '', kind: 'modified' }]) : reload(id)

@@ -18,8 +18,9 @@
   // Has the cache hold all that the page has loaded under the names of these files as it is now: a backend may
   // let browsers keep it, and a reload would take it from there. Tells whether all of it is there. (Where a
   // policy leaves it to the worker, Chromium may still take a script from the memory of the page.)
+  // After a restart of the backend the browser asks for all of it anyway.
   const refreshServed = async (changes) => {
-    if (!any) return true
+    if (!any || changes.some(({ path }) => !path)) return true
     const names = new Set(changes.map(({ path }) => nameOf(path)))
     const loaded = performance.getEntriesByType('resource').map((entry) => unversioned(entry.name))
     const urls = new Set(loaded.filter((url) => pathOf(url) && names.has(nameOf(pathOf(url)))))

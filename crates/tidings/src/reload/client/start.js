@@ -18,7 +18,7 @@
   const names =
     'AbortController Array Boolean BroadcastChannel CSSStyleSheet Date Document DOMParser Element ' +
     'Error EventSource FontFace Image Map Math MutationObserver Number Object PerformanceObserver Promise Set ' +
-    'ShadowRoot String Symbol URL WeakMap WeakSet Worker addEventListener clearTimeout console ' +
+    'ShadowRoot String Symbol TextDecoder URL WeakMap WeakSet Worker addEventListener clearTimeout console ' +
     'decodeURIComponent encodeURIComponent fetch getComputedStyle navigator parseInt performance ' +
     'postMessage queueMicrotask requestAnimationFrame setTimeout'
   for (const name of names.split(' ')) natives[name] = self[name]
@@ -47,6 +47,7 @@
     ShadowRoot,
     String,
     Symbol,
+    TextDecoder,
     URL,
     WeakMap,
     WeakSet,

@@ -4,8 +4,8 @@
   // (Resource Timing). The first can be updated in place; if the second has more, only a reload is sure to
   // be right. What workers and sandboxed frames use is in the message (`usedBy`).
 
-  // Requests of this script, so that they do not count as the page's.
-  const clientPath = pathOf(script.src)
+  // Requests of this script, so that they do not count as the page's: below its own path, and others.
+  const ownPath = pathOf(scriptUrl)?.replace(/(?<=.\/)[^/]*$/, '')
   const ownRequests = []
 
   // Has the cache hold the file as it is now, under the address that the page wrote. Tells whether it is
@@ -42,7 +42,7 @@
       const note = (entries) => {
         for (const entry of entries) {
           const path = pathOf(entry.name)
-          if (path === null || path === clientPath || isOwnRequest(entry)) continue
+          if (path === null || path.startsWith(ownPath) || isOwnRequest(entry)) continue
           if (!paths.has(path)) paths.set(path, new Set())
           paths.get(path).add(entry.initiatorType)
         }
@@ -93,7 +93,7 @@
     const files = framedFiles(scan)
     const use = (url, base) => {
       const path = pathOf(url, base)
-      if (path) filesAt(path).forEach((file) => files.add(file))
+      if (path && !path.startsWith(ownPath)) filesAt(path).forEach((file) => files.add(file))
     }
     for (const { defaultView: view } of scan.documents) {
       if (!view) continue

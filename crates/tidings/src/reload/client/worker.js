@@ -52,15 +52,18 @@
   }
 
   // Makes a request and returns the status of the response; 0 is none, and -1 one that the server gives in
-  // place of a backend.
-  const statusOf = (url, init) =>
+  // place of a backend. Where the whole of it is wanted, also its content.
+  const answerTo = (url, { whole, ...init } = {}) =>
     fetch(url, { redirect: 'manual', ...init })
       .then(async (response) => {
-        await response.arrayBuffer() // else no cache gets all of it
+        const bytes = await response.arrayBuffer() // else no cache gets all of it
         const { type, status, headers } = response
-        return type === 'opaqueredirect' ? 302 : headers.has('tidings-problem') ? -1 : status
+        return {
+          status: type === 'opaqueredirect' ? 302 : headers.has('tidings-problem') ? -1 : status,
+          ...(whole && { head: headers.get('tidings-head'), bytes }),
+        }
       })
-      .catch(() => 0)
+      .catch(() => ({ status: 0 }))
 
   if (typeof document === 'undefined') {
     // This is the worker.
@@ -69,10 +72,17 @@
       if (wake) return running?.wake(wake.visible)
       if (request) {
         const { n, url, init } = request
-        return postMessage({ n, status: await statusOf(url, init) })
+        const answer = await answerTo(url, init)
+        return postMessage({ n, answer }, answer.bytes ? [answer.bytes] : [])
       }
       running?.stop()
-      running = start ? startPeer(start, (event) => postMessage({ event })) : null
+      const deliver = (event) => {
+        postMessage({ event })
+        // A page that is busy, or paused at a breakpoint, cannot say that it is there.
+        if (!event.data.includes('"call":')) return
+        statusOf(start.seen, { method: 'POST', body: `{"page":"${start.pageId}","did":"here"}` })
+      }
+      running = start ? startPeer(start, deliver) : null
       postMessage({})
     }
     return

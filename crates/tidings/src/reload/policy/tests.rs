@@ -6,11 +6,9 @@ const OWN: Own<'_> = Own {
     authority: Some("localhost:3000"),
     client: "/@tidings/client.js?0123",
     stream: "/@tidings/events",
-    requests: ["/@tidings/seen", "/@tidings/ready"],
 };
-const CLIENT: &str = "localhost:3000/@tidings/client.js";
-const CONNECT: &str =
-    "localhost:3000/@tidings/events localhost:3000/@tidings/seen localhost:3000/@tidings/ready";
+const CLIENT: &str = "localhost:3000/@tidings/";
+const CONNECT: &str = "localhost:3000/@tidings/events localhost:3000/@tidings/";
 
 /// The policies, edited, and the nonce of our element.
 #[track_caller]
@@ -40,6 +38,21 @@ fn check(policy: &str, expected: &str, nonce: Option<&str>) {
 #[track_caller]
 fn check_unchanged(policy: &str, nonce: Option<&str>) {
     check(policy, policy, nonce);
+}
+
+#[test]
+fn a_script_at_the_top_of_the_site_is_admitted_alone() {
+    let own = Own {
+        client: "/client.js?1",
+        stream: "/events",
+        ..OWN
+    };
+    let (values, _) = edited(&["script-src 'none'; connect-src 'none'"], own).unwrap();
+    assert_eq!(
+        values,
+        ["script-src localhost:3000/client.js; \
+             connect-src localhost:3000/events localhost:3000/client.js"]
+    );
 }
 
 #[test]
@@ -267,10 +280,7 @@ fn an_address_that_no_source_can_name_is_no_reason_to_loosen_a_policy() {
     }
     for authority in ["127.0.0.1:1", "my_app.test", "x.localhost:3000"] {
         let (values, _) = edited(&["script-src"], at(Some(authority))).unwrap();
-        assert_eq!(
-            values,
-            [format!("script-src {authority}/@tidings/client.js")]
-        );
+        assert_eq!(values, [format!("script-src {authority}/@tidings/")]);
     }
 }
 

@@ -1,0 +1,66 @@
+  // ---- in place: the page itself -------------------------------------------------------------------
+  //
+  // The part `update` gets the source that the page was made from and the new one, and the part `patch` does to the
+  // page what differs. This tells when there is nothing to patch. In case of doubt it says why, and the page reloads.
+
+  // A page that was patched shows all that had happened up to here.
+  let patchedTo = config.cursor
+  const pageAddress = () => location.href.split('#')[0]
+  const loadedAt = pageAddress()
+
+  // What a backend makes pages of, mostly. What else it uses may show in any file that the page has loaded.
+  const isMarkup = (path) =>
+    !/\.(css|js|svg|json|xml)\.\w+$/i.test(path) &&
+    /\.([xds]?html?|[gt]?html\w?|tmpl|tpl|twig|jinja2?|j2|njk|liquid|mustache|hbs|handlebars|ejs|erb|haml|slim|pug|tera|md|markdown|rst|adoc|txt)$/i.test(path)
+
+  // Whether a change shows in the response to the page's own address, and nowhere else.
+  const isOfPage = ({ path, kind }, used) => {
+    if (!any) return path === file || Boolean(listing)
+    if (!path) return true
+    return kind !== 'removed' && isMarkup(path) && [...used].every((other) => nameOf(other) !== nameOf(path))
+  }
+
+  // Another run of the backend may answer anything differently: the page, and all that it has loaded. (An icon that no
+  // page names is the browser's affair.)
+  const everything = () => {
+    const used = [...filesUsed(scanDocuments())].filter((path) => path !== '/favicon.ico')
+    return ['', ...used].map((path) => ({ path }))
+  }
+
+  const isRun = (element) =>
+    element !== script && /^$|(java|ecma)script|^module$/i.test(element.type) && element.dataset.tidings !== 'pure'
+
+  // The page's own wish, or that of the server's user.
+  const mode = () => {
+    const wish = document.documentElement?.getAttribute('data-tidings')
+    return config.reload !== 'full' && ['patch', 'reload'].includes(wish) ? wish : (config.reload ?? 'auto')
+  }
+
+  // Why the page reloads in any case; null where it may be patched.
+  const whyNotPatched = () => {
+    if (!config.version) return ''
+    if (mode() === 'reload') return 'it says data-tidings=reload'
+    if (document.readyState !== 'complete') return 'it was still loading'
+    if (navigator.serviceWorker?.controller) return 'it has a service worker'
+    if (hasPolicy() && !joined?.worker) return 'its policy forbids it to ask for its source'
+    if (any && pageAddress() !== loadedAt) return 'a script has changed its address'
+    const isRefused = mode() === 'auto' && [...document.querySelectorAll('script')].some(isRun)
+    return isRefused ? 'it has scripts; --reload patch tries in place' : null
+  }
+
+  // Patches the page. Returns null, or why it must reload.
+  let update = null
+  const patchPage = async () => {
+    try {
+      update ??= (await part('update'))({ ask, any, config, isReloading: () => reloading, part, script, scriptUrl })
+      patchedTo = await update(mode())
+      return null
+    } catch (why) {
+      return typeof why === 'string' ? why : 'the patcher has failed'
+    }
+  }
+
+  // Whoever goes to their editor comes back with a change.
+  const prepare = () => whyNotPatched() === null && part('update').then(() => part('patch')).catch(() => {})
+  addEventListener('blur', prepare, { once: true })
+
