@@ -217,7 +217,7 @@
   }
 
   // Loads and decodes a file before it is shown, so that nothing flashes.
-  const preload = async (path, url) => {
+  const loadAhead = async (path, url) => {
     if (isFont(path)) return new FontFace('tidings', `url("${url}")`).load()
     const image = new Image()
     if (isImage(path)) image.src = url
@@ -244,7 +244,7 @@
       const { steps, urls, symbols, media } = resourceUses(path, version, scanDocuments())
       // What loads its old address later gets the new file.
       const refreshed = [...urls].map(refresh)
-      const prepared = [...urls].map((url) => preload(path, versioned(url, version)).catch(() => {}))
+      const prepared = [...urls].map((url) => loadAhead(path, versioned(url, version)).catch(() => {}))
       const helpers = await Promise.all([...symbols].map(loadSymbol))
       await Promise.all([...refreshed, ...prepared])
       steps.push(...Array.from(media, resumes))
