@@ -36,6 +36,7 @@ mod patched;
 mod patched_served;
 mod policy;
 mod proxied;
+mod resources;
 mod restore;
 mod return_;
 mod sandbox;
@@ -45,6 +46,7 @@ mod share;
 mod sheets;
 mod site;
 mod strange;
+mod style;
 #[path = "../support/mod.rs"]
 mod support;
 mod swap;
