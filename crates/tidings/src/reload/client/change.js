@@ -84,22 +84,24 @@
     return isImage(path) ? swapImage(path, version, scan) : null
   }
 
-  const apply = async (id, changes) => {
+  // With `ask` nothing is done: that is told what would be.
+  const apply = async (id, changes, ask) => {
     if (reloading) return
+    const again = (mine, why) => (ask ? ask('reload', why) : reload(id, mine, why))
     const scan = scanDocuments()
     const used = filesUsed(scan)
     const usedElsewhere = new Set(changes.filter((change) => isUsedElsewhere(change, id, scan, used)))
     const mine = changes.filter((change) => concerns(change, usedElsewhere.has(change), used))
-    if (mine.length === 0) return
+    if (mine.length === 0) return ask?.('none')
     // A 404 page: check whether the file is there now. The error page itself may have changed, too.
     const ofThisPage = ({ path }) => path === '/404.html' || used.has(path)
-    if (missing && !mine.some(ofThisPage)) return (await isThere()) && reload(id)
+    if (missing && !mine.some(ofThisPage)) return ask ? ask('reload') : (await isThere()) && reload(id)
     if (mine.every(({ kind }) => kind === 'removed')) {
       // A generator that wipes its output and writes it again: wait for it, then check.
       await delay(150)
       return (await isThere()) && reload(id, mine)
     }
-    if (mine.some((change) => usedElsewhere.has(change))) return reload(id, mine)
+    if (mine.some((change) => usedElsewhere.has(change))) return again(mine)
     const version = `${positionOf(id)}-${Date.now()}`
     const others = mine.filter((change) => !isOfPage(change, used))
     // Images first, so that a reloaded sheet gets their new addresses.
@@ -117,7 +119,9 @@
       return `${path} ${/\.[cm]?js$/i.test(path) ? 'has run' : 'cannot be replaced in place'}`
     }
     let why = whyNotSwapped() ?? (isPatched ? null : whyNotPatched())
-    if (why !== null || !(await refreshServed(ordered))) return reload(id, mine, why ?? '')
+    if (why !== null || !(ask || (await refreshServed(ordered)))) return again(mine, why ?? '')
+    const did = isPatch ? 'patch' : images.length > 0 ? 'image' : 'style'
+    if (ask) return ask(did)
     if (!isPatched) {
       why = await patchPage()
       if (why !== null) return reload(id, mine, why)
@@ -127,6 +131,6 @@
       if (why !== null) return reload(id, mine, why)
     }
     for (const swap of swaps) await swap()
-    report(id, isPatch ? 'patch' : images.length > 0 ? 'image' : 'style')
+    report(id, did)
   }
 
