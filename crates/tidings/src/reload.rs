@@ -21,6 +21,9 @@
 //!   `"changes":[{"path":"/css/site.css","kind":"modified"}]`
 //! - a problem that has come or gone: the status as it is now
 //! - a restart of the backend: the status as it is now, and `"restarted":true`
+//! - a roll call: the status as it is now, and `"call":true`. Each page reports when it shows all changes before it.
+//! - a question: the status as it is now, and `"ask":[..]` with changes as in `changes`. Each page reports what it
+//!   would do about them, and does nothing.
 //!
 //! So an event without `changes` is the whole status, and a field that it does not have does not apply (any
 //! more). A change leaves the problem as it is.
@@ -33,6 +36,7 @@
 //! | `path` | the file's path below the root, with a leading slash, not percent-encoded; without the slash, a watched path outside of the root |
 //! | `kind` | `created`, `modified` or `removed` |
 //! | `usedBy` | the paths of pages and workers that use the file, where the publisher knows of some that a page cannot see itself ([`Reloader::used_by`]). [`ANYONE`] and [`OPAQUE_ORIGIN`] stand for users without a known path. |
+//! | `text` | the file's new text, of small style sheets where the publisher knows it ([`Reloader::texts`]) |
 //! | `rescan` | `true` if anything may have changed |
 //! | `restarted` | `true` if another run of the backend answers from now on |
 //! | `paused` | how many changes are held, during a pause ([`Reloader::pause`]): in each event, and absent otherwise |
@@ -60,6 +64,7 @@ mod response;
 mod script_element;
 mod strip;
 mod text_page;
+mod texts;
 mod versions;
 
 use std::fmt;
@@ -75,6 +80,7 @@ use crate::watch::{Change, ChangeKind, ChangeSet};
 
 use pause::Held;
 use problem::PublishedProblem;
+use texts::Texts;
 
 pub use caching::revalidate;
 pub use client::CLIENT_JS;
@@ -114,6 +120,7 @@ pub struct Reloader {
     // hub in memory never blocks there.
     clock: Mutex<Clock>,
     users: Users,
+    texts: Texts,
     // Held to read or replace it.
     options: Mutex<Arc<PageOptions>>,
     versions: Arc<Versions>,
@@ -241,6 +248,10 @@ pub struct PublishedChange {
     /// Its users, as returned by the callback of [`Reloader::used_by`].
     #[serde(rename = "usedBy", skip_serializing_if = "Vec::is_empty")]
     pub used_by: Vec<String>,
+    /// The file's new text, as returned by the callback of [`Reloader::texts`]. Not serialized: it is a part of
+    /// the event only.
+    #[serde(skip)]
+    pub text: Option<String>,
 }
 
 /// The data of an event.
@@ -257,12 +268,19 @@ struct Payload<'a> {
     problem: Option<&'a PublishedProblem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     paused: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "texts::with_texts"
+    )]
     changes: Option<&'a [PublishedChange]>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     rescan: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     restarted: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    call: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ask: Option<&'a [PublishedChange]>,
 }
 
 impl Reloader {
@@ -285,6 +303,7 @@ impl Reloader {
             mounts: Vec::new(),
             clock: Mutex::default(),
             users: Users(Box::new(|_| Vec::new())),
+            texts: Texts::default(),
             options: Mutex::default(),
             versions: Arc::default(),
         }
@@ -505,6 +524,42 @@ impl Reloader {
         told
     }
 
+    /// Calls the roll: every open page reports (`"did":"none"`, with the id of this event) as soon as it shows
+    /// all changes that were published before.
+    ///
+    /// # Errors
+    /// [`PublishError`] if the hub refuses the event.
+    pub fn call_roll(&self) -> Result<EventId, PublishError> {
+        // Held, so that the status is that of this moment.
+        let clock = self.clock();
+        let status = clock.status(clock.timestamp);
+        let call = Payload {
+            call: true,
+            ..clock.status(clock.timestamp)
+        };
+        self.hub
+            .publish_with_status_blocking(TOPIC, json(&call), json(&status))
+    }
+
+    /// Asks every open page what it would do about a change of this file, which is written as the watcher reports
+    /// it. Each reports `"did":"would"`, with the id of this event, and does nothing.
+    ///
+    /// # Errors
+    /// [`PublishError`] if the hub refuses the event.
+    pub fn ask_pages(&self, path: &Path) -> Result<EventId, PublishError> {
+        // Without the lock, because this calls foreign code.
+        let change = Change::new(path, ChangeKind::Modified);
+        let changes: Vec<_> = self.published(&change).collect();
+        let clock = self.clock();
+        let status = clock.status(clock.timestamp);
+        let ask = Payload {
+            ask: Some(&changes),
+            ..clock.status(clock.timestamp)
+        };
+        self.hub
+            .publish_with_status_blocking(TOPIC, json(&ask), json(&status))
+    }
+
     /// The change under each address of the file.
     fn published(&self, change: &Change) -> impl Iterator<Item = PublishedChange> {
         let mut paths = self.addresses(&change.path);
@@ -522,8 +577,10 @@ impl Reloader {
                 path,
                 kind,
                 used_by: Vec::new(),
+                text: None,
             };
             published.used_by = (self.users.0)(&published);
+            published.text = (self.texts.0)(&published);
             published
         })
     }

@@ -66,6 +66,7 @@ impl Cli {
                 config: Some(file), ..
             }) => Wanted::Given(file.clone()),
             Some(_) => Wanted::Nearest,
+            None if matches!(self.command, Some(Command::Why(_))) => Wanted::Nearest,
             None => Wanted::Nothing,
         }
     }
@@ -74,7 +75,14 @@ impl Cli {
     pub(crate) fn output(&self) -> Output {
         match self.shared() {
             Some(shared) => shared.output(None),
-            None => Output::default(),
+            None => Output {
+                json: match &self.command {
+                    Some(Command::Wait(args)) => args.json,
+                    Some(Command::Why(args)) => args.json,
+                    _ => false,
+                },
+                quiet: false,
+            },
         }
     }
 
@@ -83,7 +91,14 @@ impl Cli {
             None => Some(&self.serve.shared),
             Some(Command::Serve(args)) => Some(&args.shared),
             Some(Command::Proxy(args)) => Some(&args.shared),
-            Some(Command::Init | Command::Trust(_)) => None,
+            Some(
+                Command::Init
+                | Command::Trust(_)
+                | Command::Wait(_)
+                | Command::Why(_)
+                | Command::Completions(_)
+                | Command::Man(_),
+            ) => None,
         }
     }
 }

@@ -8,17 +8,20 @@
 mod app;
 mod banner;
 mod routes;
+mod texts;
 
 use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tidings::Hub;
+use tidings::engine::{Memory, Retention};
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, Reloader, TOPIC};
+use tidings::watch;
 
 use crate::config::Serve;
 use crate::files::Files;
@@ -28,14 +31,22 @@ use crate::referrers::Referrers;
 use crate::report::{ChangeReporter, Console, HintedError, PageErrorReporter};
 use crate::sources::Sources;
 
-use super::control::{self, Control};
+use super::attended::Attended;
+use super::control::Control;
 use super::entrance::Entrance;
+use super::explained::Effect;
 use super::link::Link;
 use super::passing::Passing;
+use super::programs::Programs;
 use super::server::{self, Accepting};
+use super::token::Token;
 use app::App;
 use banner::Banner;
 use routes::Routes;
+use texts::Texts;
+
+/// How much the log of changes keeps.
+const LOG_BYTES: usize = 2 << 20;
 
 /// Serves until a signal ends the process.
 pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> {
@@ -51,19 +62,29 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         addresses,
     } = Entrance::new(&config.server, listeners.port, &root, console)?;
     let runtime = server::runtime()?;
-    let hub = Hub::memory();
+    // A page that has missed more than this reloads if anything has changed. The texts of style sheets are in it.
+    let hub = Hub::new(Memory::new(Retention::new().bytes(LOG_BYTES)));
     let referrers = Arc::new(Referrers::default());
     let requests = Arc::clone(&referrers);
-    let token = control::new_token();
+    let watcher = Arc::new(OnceLock::new());
+    let routes = Arc::new(Routes::new(&config.proxy));
+    let files = folders(config, &root, &mounts);
+    let texts = Texts {
+        routes: Arc::clone(&routes),
+        rules: Arc::clone(&config.rules),
+        files: Arc::clone(&files),
+        watcher: Arc::clone(&watcher),
+    };
+    let token = Token::new();
     let mut options = config.pages.options();
-    options.token = Some(token.clone());
+    options.token = Some(token.as_str().to_owned());
     let reloader = Reloader::new(hub.clone(), &root)
         .mounts(mounts.iter().map(|(prefix, dir)| (*prefix, dir)))
         .used_by(move |change| requests.users_of(&change.path, change.kind == "removed"))
+        .texts(move |change| texts.of(change))
         .options(options);
     let reloader = Arc::new(reloader);
     let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
-    let watcher = Arc::new(OnceLock::new());
     let frame_host = Arc::new(FrameHost::default());
     let paths = OwnPaths::default();
     let pages = LivePages::new(
@@ -86,43 +107,66 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         .cloned()
         .collect();
     let sources = Sources::new(roots.clone(), []);
-    let control = Control::new(token, &reloader, &reporter, console, sources);
+    let control = Control::new(token.clone(), &reloader, &reporter, console, sources);
     let forwards = config.pages.forward_console;
     let app = Arc::new(App {
         control: Arc::new(control),
         page_errors: forwards.then(|| PageErrorReporter::new(console)),
         paths: paths.clone(),
-        routes: Routes::new(&config.proxy),
+        routes,
         passing,
         access,
         link: config.server.slow.map(Link::new),
         frame_host,
         has_refused_opaque: false.into(),
-        files: folders(config, &root, &mounts),
+        files,
         rules: Arc::clone(&config.rules),
         pages,
         referrers,
         // Shorter than the library's default: a server on the developer's machine is back at once.
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
         reporter: Arc::clone(&reporter),
+        programs: Programs {
+            token: token.clone(),
+            reloader: Arc::clone(&reloader),
+            reporter: Arc::clone(&reporter),
+            watcher: Arc::clone(&watcher),
+            settled: Box::new(|| Box::pin(async {})),
+            effect: Box::new(|_| Effect::Pages),
+            started: Instant::now(),
+        },
     });
     runtime.block_on(async {
         // Before the banner: whoever reads it may stop the server at once.
         let stop = server::shutdown_signal()?;
         let banner = Banner::new(config, addresses);
         let handle = move |request, peer| Arc::clone(&app).answer(request, peer);
+        let port = listeners.port;
         let accepting = Accepting::start(listeners.sockets, tls.as_ref(), handle)?;
         // Before the banner, so that a folder that cannot be watched is reported instead of it.
         let options = config.watch_options(&roots);
         let started = server::start_watching(options, Some, &reloader, &reporter, console)?;
         // It cannot be set already: this is the only place that does.
         let _ = watcher.set(started);
+        let announced = server::announce(banner.url(), port, &root, &token, console);
         console.banner("listening", &banner);
         if let Some(path) = &config.server.open {
             server::open_browser(banner.url(), path, console);
         }
         tokio::spawn(Arc::clone(&reporter).run());
-        stop.await;
+        let attended = Attended {
+            console: Arc::clone(console),
+            reloader,
+            reporter,
+            url: banner.url().to_owned(),
+            page: config.server.open.clone().unwrap_or_default(),
+            addresses: Box::new(move |console| console.banner("listening", &banner)),
+        };
+        tokio::select! {
+            () = stop => {}
+            () = attended.start(&config.server) => {}
+        }
+        drop(announced);
         accepting.finish(&hub).await;
         Ok::<(), anyhow::Error>(())
     })?;
@@ -132,8 +176,18 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// What would be watched.
+pub(crate) fn watched(config: &Serve) -> anyhow::Result<watch::Options> {
+    let mounted = config.mounts.iter().map(|mount| &mount.dir);
+    let roots = iter::once(&config.dir).chain(mounted);
+    let roots = roots
+        .map(|dir| root_of(dir))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(config.watch_options(&roots))
+}
+
 /// The folders that are served, those with the longest path first.
-fn folders(config: &Serve, root: &Path, mounts: &[(&str, PathBuf)]) -> Vec<Files> {
+fn folders(config: &Serve, root: &Path, mounts: &[(&str, PathBuf)]) -> Arc<[Files]> {
     let mut all: Vec<_> = mounts
         .iter()
         .map(|(prefix, dir)| (*prefix, &**dir))

@@ -2,6 +2,7 @@
 //! it all ends.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch::{Sender, channel};
 use tokio_rustls::rustls::ServerConfig;
 
+use super::token::Token;
 use crate::config::Server;
+use crate::instances::{self, Announced, Instance};
 use crate::listen::{self, Answer, Listeners, Peer, Ports};
 use crate::report::{ChangeReporter, Console, HintedError};
 use crate::upstream::Target;
@@ -152,6 +155,35 @@ pub(super) fn start_watching(
         let message = error.to_string();
         HintedError { message, hint }.into()
     })
+}
+
+/// Lets local programs find this server. `dir` is the folder that it is for.
+pub(super) fn announce(
+    url: &str,
+    port: u16,
+    dir: &Path,
+    token: &Token,
+    console: &Console,
+) -> Option<Announced> {
+    let resolved = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let here = std::env::current_dir().unwrap_or_default();
+    let announced = instances::announce(&Instance {
+        pid: std::process::id(),
+        url: url.to_owned(),
+        port,
+        dir: resolved(dir),
+        started_in: resolved(&here),
+        token: token.as_str().to_owned(),
+    });
+    match announced {
+        Ok(announced) => Some(announced),
+        Err(error) => {
+            let message = format!("`tidings wait` will not find this server: {error}");
+            let hint = "there is no folder for it that is yours alone: set XDG_RUNTIME_DIR";
+            console.warn(&message, Some(hint));
+            None
+        }
+    }
 }
 
 pub(super) fn open_browser(url: &str, path: &str, console: &Console) {

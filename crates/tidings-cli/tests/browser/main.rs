@@ -31,10 +31,12 @@ mod images;
 mod layer;
 mod one_stream;
 mod overlay;
+mod patch;
 mod patched;
 mod patched_served;
 mod policy;
 mod proxied;
+mod resources;
 mod restore;
 mod return_;
 mod sandbox;
@@ -44,11 +46,13 @@ mod share;
 mod sheets;
 mod site;
 mod strange;
+mod style;
 #[path = "../support/mod.rs"]
 mod support;
 mod swap;
 mod types;
 mod unseen;
+mod wait;
 
 use chromium::{Browser, Page};
 use site::Site;

@@ -55,7 +55,7 @@ fn the_bytes_of_a_stream() {
     assert_eq!(
         data,
         format!(
-            r#"{{"timestamp":{newest},"tree":"{tree}","changes":[{{"path":"/css/site.css","kind":"modified"}}]}}"#
+            r#"{{"timestamp":{newest},"tree":"{tree}","changes":[{{"path":"/css/site.css","kind":"modified","text":"a{{color:red}}"}}]}}"#
         )
     );
 }
@@ -109,7 +109,12 @@ fn a_client_that_leaves_right_after_it_asked_leaves_no_stream_behind() {
     let only_one = until(|| {
         n += 1;
         folder.save("a.txt", "x".repeat(n));
-        let line: Value = serde_json::from_str(&server.out.next().unwrap()).unwrap();
+        let line = loop {
+            let line: Value = serde_json::from_str(&server.out.next().unwrap()).unwrap();
+            if line["event"] == "change" {
+                break line;
+            }
+        };
         (line["streams"] == 1).then_some(())
     });
     only_one.expect("one stream is left");

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use http::{Request, StatusCode};
+use http::Request;
 use hyper::body::Incoming;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, OwnResource, as_navigation, client_response};
 
 use super::super::access::Access;
 use super::super::addresses::is_own_address;
-use super::super::answers::{page_failed, page_reported, plain, redirected, refused};
+use super::super::answers::{page_failed, page_reported, redirected, refused};
 use super::super::body::{self, Body};
 use super::super::control::Control;
 use super::super::link::{Link, Upload};
 use super::super::passing::{Passage, Passing};
+use super::super::programs::Programs;
 use super::super::unavailable::Wanted;
 use super::backing::Backing;
 use crate::files;
@@ -34,6 +35,7 @@ pub(super) struct App {
     pub(super) control: Arc<Control>,
     /// `None`: pages do not send their errors.
     pub(super) page_errors: Option<PageErrorReporter>,
+    pub(super) programs: Programs,
 }
 
 impl App {
@@ -82,7 +84,7 @@ impl App {
                 page_failed(self.page_errors.as_ref(), &parts.method, incoming).await
             }
             OwnResource::Report => page_reported(&self.reporter, &parts.method, incoming).await,
-            _ => plain(StatusCode::NOT_FOUND, "not found\n"),
+            _ => self.programs.respond(&parts, incoming).await,
         })
     }
 

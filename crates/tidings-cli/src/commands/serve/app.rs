@@ -17,6 +17,7 @@ use super::super::body::{self, Body};
 use super::super::control::Control;
 use super::super::link::{Link, Upload};
 use super::super::passing::{Passage, Passing};
+use super::super::programs::Programs;
 use super::super::unavailable::Wanted;
 use super::routes::Routes;
 use crate::files::{self, Files, SentPage};
@@ -47,8 +48,8 @@ pub(super) struct App {
     pub(super) has_refused_opaque: AtomicBool,
     pub(super) paths: OwnPaths,
     /// The folders that are served, those with the longest path first. The last one is for every path.
-    pub(super) files: Vec<Files>,
-    pub(super) routes: Routes,
+    pub(super) files: Arc<[Files]>,
+    pub(super) routes: Arc<Routes>,
     pub(super) passing: Passing,
     pub(super) rules: Arc<LiveRules>,
     pub(super) pages: Arc<LivePages>,
@@ -58,6 +59,7 @@ pub(super) struct App {
     pub(super) control: Arc<Control>,
     /// `None`: pages do not send their errors.
     pub(super) page_errors: Option<PageErrorReporter>,
+    pub(super) programs: Programs,
 }
 
 impl App {
@@ -145,7 +147,7 @@ impl App {
                     let versions = self.passing.reloader.versions();
                     versions.respond(&parts).map(files::Body::whole)
                 }
-                _ => plain(StatusCode::NOT_FOUND, "not found\n"),
+                _ => self.programs.respond(&parts, incoming).await,
             },
             _ => {
                 self.referrers.record(&parts);
