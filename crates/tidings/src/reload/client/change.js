@@ -96,7 +96,7 @@
     if (mine.some((change) => usedElsewhere.has(change))) return again(mine)
     const version = `${positionOf(id)}-${Date.now()}`
     const others = mine.filter((change) => !isOfPage(change, used))
-    let planned = planUpdates(others, version, scan, used)
+    let planned = await planUpdates(others, version, scan, used)
     const isPatch = others.length < mine.length
     // A patch for an earlier change has got the newest source.
     const isPatched = !isPatch || !isAfter(id, patchedTo)
@@ -107,7 +107,7 @@
       why = await patchPage()
       if (why !== null) return reload(id, mine, why)
       // It may use other files now.
-      planned = planUpdates(others, version, scanDocuments(), used)
+      planned = await planUpdates(others, version, scanDocuments(), used)
       why = planned.why
       if (why !== null) return reload(id, mine, why)
     }
