@@ -63,7 +63,6 @@ mod problem;
 mod response;
 mod roll_call;
 mod script_element;
-mod strip;
 mod text_page;
 mod texts;
 mod versions;
