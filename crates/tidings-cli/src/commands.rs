@@ -2,6 +2,7 @@
 
 mod answers;
 mod body;
+mod control;
 pub(crate) mod follow;
 pub(crate) mod init;
 mod passing;

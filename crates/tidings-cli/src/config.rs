@@ -27,6 +27,8 @@ use crate::rules::LiveRules;
 pub(crate) trait Config: Send + 'static {
     /// What can change while it runs.
     fn rules(&self) -> &Arc<LiveRules>;
+    /// How files are watched.
+    fn watched(&self) -> &Watched;
     /// The keys of everything else that differs.
     fn differences(&self, other: &Self) -> Vec<&'static str>;
 }

@@ -4,6 +4,7 @@ mod backend;
 mod cli;
 mod commands;
 mod config;
+mod editor;
 mod files;
 mod guard;
 mod listen;
@@ -11,6 +12,7 @@ mod pages;
 mod referrers;
 mod report;
 mod rules;
+mod sources;
 mod upstream;
 
 use std::process::ExitCode;

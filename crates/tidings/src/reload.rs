@@ -39,6 +39,7 @@
 //! | `problem` | why pages are not what their source says ([`Reloader::set_problem`]): `{"id":"5e0a2c.7","kind":"build_failed","title":"The build failed","text":[["error","bold fg9"],[": expected `;`\n"]]}` |
 //! | `id` | another problem has another one, also in another run of the server |
 //! | `kind` of a problem | `build_failed`, `backend_exited`, `backend_not_ready` or `backend_unreachable` |
+//! | `excerpt` | the lines of a file that it is about: `{"file":"src/main.rs","line":4,"column":5,"first":1,"lines":[..]}`, where `first` is the number of the first of the lines |
 //! | `text` | pieces of text, some with a style: names separated by blanks, of `bold`, `dim`, `italic`, `underline`, `strike`, `inverse`, `file` (a place in a file), `fg0` to `fg15` and `bg0` to `bg15` (the colours of a terminal), `fg#rrggbb` and `bg#rrggbb` |
 
 mod caching;
@@ -86,7 +87,7 @@ pub use options::{PageOptions, ReloadMode};
 pub use own_paths::{OwnPaths, OwnResource, client_response};
 pub use page_body::PageBody;
 pub use pause::Resumed;
-pub use problem::{PROBLEM_HEADER, Problem, ProblemKind, problem_page};
+pub use problem::{Excerpt, PROBLEM_HEADER, Place, Problem, ProblemKind, problem_page};
 pub use response::Decision;
 pub use script_element::ScriptElement;
 pub use versions::{PageHead, SentPage, Version, Versions};

@@ -26,15 +26,18 @@
 //! # What is never walked
 //! File systems without files of their own (`/proc`, `/sys`, `/dev`), whatever leads there.
 //!
-//! # Where the system has no events
-//! Network and container mounts often deliver none; then nothing is noticed. Directories beyond
-//! the system's limit are polled.
+//! # Where the system does not report every change
+//! File systems that others change, too (of the network, of a host system, of a program), are known by their
+//! types, and others by a probe; they are watched, and polled as well. So is what lies beyond the system's
+//! limits. What readers asked for is looked at twice a second, the rest as often as about a
+//! twentieth of the time allows. [`Options::poll`] polls everything.
 
 mod content_index;
 mod debounce;
 mod dispatcher;
 mod error;
 mod explain;
+mod file_systems;
 mod ignores;
 mod inbox;
 mod links;
@@ -46,9 +49,10 @@ mod scan;
 mod scope;
 mod stat;
 mod tree;
+mod used;
 mod watch_thread;
 
-pub use error::WatchError;
+pub use error::{Limit, WatchError};
 pub use explain::{Because, Explanation, Step, explain};
 pub use scope::{Candidate, Scope};
 
@@ -60,6 +64,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use tree::Tree;
 use watch_thread::WatchThread;
 
@@ -81,6 +86,9 @@ pub struct Options {
     /// At most this many directories of each root are watched by the system; the rest are polled,
     /// about once a second. Default: as many as the system allows.
     pub directory_limit: Option<usize>,
+    /// Ask the system for no events, and look at everything this often instead (in a large tree, at what
+    /// readers asked for). Default: none, so that only what needs it is polled.
+    pub poll: Option<Duration>,
 }
 
 impl Options {
@@ -92,6 +100,7 @@ impl Options {
             gitignore: true,
             scope: Scope::default(),
             directory_limit: None,
+            poll: None,
         }
     }
 }
@@ -199,7 +208,8 @@ impl Watcher {
     /// is reported). It may call [`observed`](Self::observed).
     ///
     /// # Errors
-    /// A root that does not exist, an invalid glob, or a system that refuses to watch at all.
+    /// A root that does not exist, an invalid glob, or a thread that cannot be started. If the system
+    /// refuses to watch, that is a [`Notice::Warning`], and everything is polled.
     pub fn start(
         options: Options,
         on_notice: impl FnMut(Notice) + Send + 'static,
@@ -211,6 +221,7 @@ impl Watcher {
             gitignore,
             scope,
             directory_limit,
+            poll,
         } = options;
         let mut trees = Vec::with_capacity(roots.len());
         for root in roots {
@@ -223,18 +234,26 @@ impl Watcher {
             .collect();
         let dispatcher = Arc::new(Dispatcher::new(trees, Box::new(on_notice)));
         let mut natives = Vec::with_capacity(root_watches.len());
+        let mut troubles = Vec::new();
         for (root, root_watch) in root_watches.into_iter().enumerate() {
-            natives.push((root_watch, watch_thread::listen(&dispatcher, root, 0)?));
+            let native = match poll {
+                Some(_) => None,
+                None => watch_thread::listen(&dispatcher, root, 0)
+                    .map_err(|trouble| troubles.push(trouble))
+                    .ok(),
+            };
+            natives.push((root_watch, native));
         }
         let watch_thread = WatchThread::new(
             Arc::clone(&dispatcher),
             natives,
             directory_limit,
+            poll,
             started_ns,
         );
         let watch_thread = thread::Builder::new()
             .name("tidings-watch".to_owned())
-            .spawn(move || watch_thread.run())
+            .spawn(move || watch_thread.run(troubles))
             .map_err(WatchError::System)?;
         Ok(Watcher {
             dispatcher,

@@ -87,10 +87,12 @@ const PROGRAM: Crate = Crate {
     layers: "
         main:      cli commands config backend report
         cli:       config rules files upstream backend listen
-        commands:  config pages referrers rules files upstream backend guard listen report
+        commands:  config pages referrers sources editor rules files upstream backend guard listen report
         config:    rules files upstream backend listen report
         pages:     files report
         referrers: files
+        sources:   files
+        editor:
         rules:
         files:
         upstream:
@@ -103,7 +105,7 @@ const PROGRAM: Crate = Crate {
     forbidden: &[
         Forbidden {
             files: "cli.rs cli/ config.rs config/ commands.rs commands/ pages.rs referrers.rs referrers/ \
-                    rules.rs rules/ files.rs files/ upstream.rs upstream/ backend.rs backend/ guard.rs guard/ listen.rs listen/",
+                    sources.rs editor.rs rules.rs rules/ files.rs files/ upstream.rs upstream/ backend.rs backend/ guard.rs guard/ listen.rs listen/",
             words: "println! print! stdout() stderr()",
             why: "only report/ prints",
         },

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 
 use crate::files;
 use crate::guard::Refusal;
-use crate::report::{ChangeReporter, PageReport};
+use crate::report::{ChangeReporter, PAGE_ERRORS_LIMIT, PageErrorReporter, PageErrors, PageReport};
 use crate::rules::{Redirect, Rules};
 
 /// The largest report of a page, in bytes.
@@ -34,6 +34,33 @@ pub(super) async fn page_reported(
             plain(StatusCode::NO_CONTENT, "")
         }
         Err(_) => plain(StatusCode::BAD_REQUEST, "not a report\n"),
+    }
+}
+
+/// Takes a page's errors.
+pub(super) async fn page_failed(
+    reporter: Option<&PageErrorReporter>,
+    method: &Method,
+    body: Incoming,
+) -> Response<files::Body> {
+    let Some(reporter) = reporter else {
+        return plain(
+            StatusCode::NOT_FOUND,
+            "--forward-console takes the errors of pages\n",
+        );
+    };
+    if method != Method::POST {
+        return method_not_allowed("POST", "only POST\n");
+    }
+    let Ok(body) = Limited::new(body, PAGE_ERRORS_LIMIT).collect().await else {
+        return plain(StatusCode::PAYLOAD_TOO_LARGE, "too large\n");
+    };
+    match serde_json::from_slice::<PageErrors>(&body.to_bytes()) {
+        Ok(errors) => {
+            reporter.report(errors);
+            plain(StatusCode::NO_CONTENT, "")
+        }
+        Err(_) => plain(StatusCode::BAD_REQUEST, "not errors of a page\n"),
     }
 }
 
@@ -66,7 +93,10 @@ pub(super) fn refused(refusal: Refusal) -> Response<files::Body> {
 }
 
 /// RFC 9110 15.5.6: says which methods are.
-fn method_not_allowed(allowed: &'static str, text: &'static str) -> Response<files::Body> {
+pub(super) fn method_not_allowed(
+    allowed: &'static str,
+    text: &'static str,
+) -> Response<files::Body> {
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
     let headers = response.headers_mut();
     headers.insert(ALLOW, HeaderValue::from_static(allowed));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use tidings::watch::{self, Notice, Watcher};
+use tidings::watch::{self, Notice, WatchError, Watcher};
 
 use crate::config::Config;
 use crate::config::file::ConfigFile;
@@ -40,6 +40,7 @@ pub(crate) fn follow<C: Config>(
 ) {
     let mut options = watch::Options::new([file]);
     options.gitignore = false;
+    options.poll = running.watched().poll;
     // A link to a file elsewhere is the user's own affair.
     options.scope = watch::Scope::Anywhere;
     let mut follower = Follower {
@@ -52,6 +53,8 @@ pub(crate) fn follow<C: Config>(
     let watcher = Watcher::start(options, move |notice| match notice {
         Notice::Ready { changes, .. } if changes.is_empty() => {}
         Notice::Ready { .. } | Notice::Changed(_) => follower.changed(),
+        // The watcher of the pages says this, too.
+        Notice::Warning(WatchError::TooManyWatchers { .. } | WatchError::Unreported { .. }) => {}
         Notice::Warning(warning) => {
             let hint = warning.hint();
             follower.console.warn(&warning.to_string(), hint.as_deref());

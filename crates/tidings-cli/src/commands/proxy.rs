@@ -23,12 +23,14 @@ use tidings::Hub;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, Reloader, TOPIC};
 
+use super::control::{self, Control};
 use super::passing::Passing;
 use super::server::{self, Accepting};
 use crate::config::Proxy;
 use crate::guard::Guard;
 use crate::pages::LivePages;
-use crate::report::{ChangeReporter, Console};
+use crate::report::{ChangeReporter, Console, PageErrorReporter};
+use crate::sources::Sources;
 use crate::upstream::{self, Upstream};
 
 use app::App;
@@ -45,7 +47,10 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     let runtime = server::runtime()?;
     let hub = Hub::memory();
     let root = std::env::current_dir().context("cannot tell the working directory")?;
-    let reloader = Arc::new(Reloader::new(hub.clone(), &root).options(config.pages.options()));
+    let token = control::new_token();
+    let mut options = config.pages.options();
+    options.token = Some(token.clone());
+    let reloader = Arc::new(Reloader::new(hub.clone(), &root).options(options));
     let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
     let paths = OwnPaths::default();
     let passing = passing(config, &reloader, console, &paths);
@@ -53,7 +58,12 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     let entered = runtime.enter();
     let backing = Arc::new(backing(config, &root, &reloader, console)?);
     drop(entered);
+    let sources = sources(config, &root);
+    let control = Control::new(token, &reloader, &reporter, console, sources);
+    let forwards = config.pages.forward_console;
     let app = Arc::new(App {
+        control: Arc::new(control),
+        page_errors: forwards.then(|| PageErrorReporter::new(console)),
         guard: Guard::new(config.server.host_names()),
         port: listeners.port,
         paths,
@@ -112,6 +122,21 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// The files that a problem may be about: those in the folders that are watched.
+fn sources(config: &Proxy, working_dir: &Path) -> Sources {
+    let Roots { watch, restart } = Roots::of(config);
+    let command = config.command.as_ref();
+    let build = command.and_then(|command| command.build.as_ref());
+    let dirs = command.map(|command| &command.dir).into_iter();
+    let dirs = dirs.chain(build.map(|build| &build.dir));
+    // Programs name their files relative to where they run.
+    let bases = dirs.map(|dir| working_dir.join(dir));
+    Sources::new(
+        watch.into_iter().chain(restart),
+        bases.chain([working_dir.to_owned()]),
+    )
+}
+
 fn passing(
     config: &Proxy,
     reloader: &Arc<Reloader>,
@@ -143,7 +168,8 @@ fn backing(
 ) -> anyhow::Result<Backing> {
     if let Some(command) = &config.command {
         let base = base.to_owned();
-        let command = Supervised::new(config, command, base, reloader, console);
+        let sources = Arc::new(sources(config, &base));
+        let command = Supervised::new(config, command, base, sources, reloader, console);
         return Ok(Backing::Command(command));
     }
     let Some(target) = &config.url else {

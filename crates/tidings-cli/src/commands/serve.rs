@@ -26,8 +26,10 @@ use crate::guard::Guard;
 use crate::guard::frames::FrameHost;
 use crate::pages::{LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
-use crate::report::{ChangeReporter, Console, HintedError};
+use crate::report::{ChangeReporter, Console, HintedError, PageErrorReporter};
+use crate::sources::Sources;
 
+use super::control::{self, Control};
 use super::passing::Passing;
 use super::server::{self, Accepting};
 use app::App;
@@ -46,10 +48,13 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     let hub = Hub::memory();
     let referrers = Arc::new(Referrers::default());
     let requests = Arc::clone(&referrers);
+    let token = control::new_token();
+    let mut options = config.pages.options();
+    options.token = Some(token.clone());
     let reloader = Reloader::new(hub.clone(), &root)
         .mounts(mounts.iter().map(|(prefix, dir)| (*prefix, dir)))
         .used_by(move |change| requests.users_of(&change.path, change.kind == "removed"))
-        .options(config.pages.options());
+        .options(options);
     let reloader = Arc::new(reloader);
     let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
     let watcher = Arc::new(OnceLock::new());
@@ -70,7 +75,16 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         stream: STREAM_PATH.to_owned(),
         pages: Arc::clone(&pages),
     };
+    let roots: Vec<_> = iter::once(&root)
+        .chain(mounts.iter().map(|(_, dir)| dir))
+        .cloned()
+        .collect();
+    let sources = Sources::new(roots.clone(), []);
+    let control = Control::new(token, &reloader, &reporter, console, sources);
+    let forwards = config.pages.forward_console;
     let app = Arc::new(App {
+        control: Arc::new(control),
+        page_errors: forwards.then(|| PageErrorReporter::new(console)),
         port: listeners.port,
         paths: paths.clone(),
         routes: Routes::new(&config.proxy),
@@ -93,8 +107,6 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         let handle = move |request, peer| Arc::clone(&app).answer(request, peer);
         let accepting = Accepting::start(listeners.sockets, handle)?;
         // Before the banner, so that a folder that cannot be watched is reported instead of it.
-        let mounted = mounts.iter().map(|(_, dir)| dir);
-        let roots: Vec<_> = iter::once(&root).chain(mounted).cloned().collect();
         let options = config.watch_options(&roots);
         let started = server::start_watching(options, Some, &reloader, &reporter, console)?;
         // It cannot be set already: this is the only place that does.

@@ -39,6 +39,7 @@ impl Proxy {
         let mut options = watch::Options::new(paths.map(|path| &**path));
         options.ignore.clone_from(&self.watched.ignore);
         options.gitignore = self.watched.gitignore;
+        options.poll = self.watched.poll;
         (!options.roots.is_empty()).then_some(options)
     }
 }
@@ -77,6 +78,10 @@ pub(crate) struct Build {
 impl super::Config for Proxy {
     fn rules(&self) -> &Arc<LiveRules> {
         &self.rules
+    }
+
+    fn watched(&self) -> &Watched {
+        &self.watched
     }
 
     fn differences(&self, other: &Proxy) -> Vec<&'static str> {

@@ -44,6 +44,10 @@ impl super::Config for Serve {
         &self.rules
     }
 
+    fn watched(&self) -> &Watched {
+        &self.watched
+    }
+
     fn differences(&self, other: &Serve) -> Vec<&'static str> {
         let Serve {
             output,
@@ -115,6 +119,7 @@ impl Serve {
         let mut options = watch::Options::new(roots.iter().chain(&self.watched.paths));
         options.ignore.clone_from(&self.watched.ignore);
         options.gitignore = self.watched.gitignore;
+        options.poll = self.watched.poll;
         let (roots, follow_symlinks) = (roots.to_vec(), self.follow_symlinks);
         options.scope = watch::Scope::Where(Arc::new(move |candidate| {
             match roots.iter().any(|root| candidate.root == root) {

@@ -36,6 +36,7 @@ pub(crate) struct PageReport {
 enum Action {
     Style,
     Image,
+    Patch,
     Reload,
 }
 

@@ -19,8 +19,8 @@ use serde_json::Value;
 use tidings::Hub;
 use tidings::http::Endpoint;
 use tidings::reload::{
-    CLIENT_JS, PROBLEM_HEADER, PageKind, Problem, ProblemKind, Reloader, ScriptElement, TOPIC,
-    problem_page,
+    PROBLEM_HEADER, PageKind, PageOptions, Problem, ProblemKind, Reloader, ScriptElement, TOPIC,
+    client_response, problem_page,
 };
 use tidings::watch::{Change, ChangeKind, ChangeSet};
 use tokio::net::TcpListener;
@@ -31,6 +31,9 @@ const ROOT: &str = "/project";
 
 /// The newest time of them.
 const NEWEST: u64 = 1000;
+
+/// What pages must send with an order.
+const TOKEN: &str = "token";
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -50,6 +53,8 @@ struct Shared {
     requests: Mutex<Vec<String>>,
     /// What pages have reported.
     reports: Mutex<Vec<Value>>,
+    /// What pages have asked for.
+    orders: Mutex<Vec<Value>>,
 }
 
 #[derive(Clone)]
@@ -67,7 +72,9 @@ struct Live {
 impl Live {
     fn new() -> Live {
         let hub = Hub::memory();
-        let reloader = Reloader::new(hub.clone(), ROOT);
+        let mut options = PageOptions::default();
+        options.token = Some(TOKEN.to_owned());
+        let reloader = Reloader::new(hub.clone(), ROOT).options(options);
         reloader.ready(NEWEST, None, &[]).unwrap();
         Live {
             reloader: Arc::new(reloader),
@@ -90,6 +97,7 @@ impl Backend {
             is_away: AtomicBool::new(false),
             requests: Mutex::default(),
             reports: Mutex::default(),
+            orders: Mutex::default(),
         });
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
@@ -186,6 +194,11 @@ impl Backend {
             .count()
     }
 
+    /// What pages have asked for.
+    pub fn orders(&self) -> Vec<Value> {
+        self.shared.orders.lock().unwrap().clone()
+    }
+
     /// What pages have done, in the order of their reports.
     pub fn reports(&self) -> Vec<String> {
         let reports = self.shared.reports.lock().unwrap();
@@ -220,11 +233,24 @@ async fn answer(
     shared.requests.lock().unwrap().push(request);
     Ok(match path {
         "/@tidings/events" => live.endpoint.respond(&parts).map(BodyExt::boxed_unsync),
-        "/@tidings/client.js" => whole(StatusCode::OK, "text/javascript", CLIENT_JS.to_owned()),
+        _ if path.starts_with("/@tidings/") && path.ends_with(".js") => {
+            client_response(&parts).map(|text| http_body_util::Full::new(text).boxed_unsync())
+        }
         "/@tidings/seen" => {
             let body = body.collect().await.unwrap().to_bytes();
             let report = serde_json::from_slice(&body).unwrap();
             shared.reports.lock().unwrap().push(report);
+            whole(StatusCode::NO_CONTENT, "text/plain", String::new())
+        }
+        "/@tidings/control" => {
+            let has_token = parts
+                .headers
+                .get("tidings-token")
+                .is_some_and(|t| t == TOKEN);
+            assert!(has_token && parts.headers["content-type"] == "application/json");
+            let body = body.collect().await.unwrap().to_bytes();
+            let order = serde_json::from_slice(&body).unwrap();
+            shared.orders.lock().unwrap().push(order);
             whole(StatusCode::NO_CONTENT, "text/plain", String::new())
         }
         "/@tidings/ready" if shared.is_away.load(Ordering::SeqCst) => in_its_place(String::new()),

@@ -18,11 +18,14 @@
 
 mod app;
 mod backend;
+mod badge;
 mod blocked;
 mod burst;
 mod case;
 mod chromium;
+mod console;
 mod document;
+mod editor;
 mod example;
 mod images;
 mod layer;

@@ -14,6 +14,7 @@
 mod abuse;
 mod arguments;
 mod config;
+mod control;
 mod frames;
 mod http;
 mod names;

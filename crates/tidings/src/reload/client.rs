@@ -31,10 +31,9 @@ pub const CLIENT_JS: &str = script![
     include_str!("client/documents.js"),
     include_str!("client/sheets.js"),
     include_str!("client/images.js"),
-    "const problemStyle = `\n",
-    include_str!("client/problem.css"),
-    "`\n",
-    include_str!("client/overlay.js"),
+    include_str!("client/console.js"),
+    include_str!("client/problem.js"),
+    include_str!("client/badge.js"),
     include_str!("client/restore.js"),
     include_str!("client/uses.js"),
     include_str!("client/served.js"),
@@ -62,19 +61,62 @@ const PATCH_JS: &str = script![
 /// Gets what the page is patched with.
 const UPDATE_JS: &str = script![include_str!("client/parts/update.js")];
 
+/// Shows a problem of the backend over the page.
+const OVERLAY_JS: &str = script![
+    "{\n",
+    "const problemStyle = `\n",
+    include_str!("client/problem.css"),
+    "`\n",
+    include_str!("client/parts/overlay.js"),
+    "}\n",
+];
+
+/// Shows whether the page is connected, and what was done about the last change.
+const BADGE_JS: &str = script![
+    "{\n",
+    "const badgeStyle = `\n",
+    include_str!("client/parts/badge.css"),
+    "`\n",
+    include_str!("client/parts/badge.js"),
+    "}\n",
+];
+
 /// Puts back after a reload what the user was doing.
 const RESTORE_JS: &str = script![include_str!("client/parts/restore.js")];
 
+/// Sends the page's errors.
+const CONSOLE_JS: &str = script![include_str!("client/parts/console.js")];
+
 /// The names of all files below the script's directory, and their text.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 7] = [
     ("client.js", CLIENT_JS),
     ("patch.js", PATCH_JS),
     ("update.js", UPDATE_JS),
+    ("overlay.js", OVERLAY_JS),
+    ("badge.js", BADGE_JS),
+    ("console.js", CONSOLE_JS),
     ("restore.js", RESTORE_JS),
 ];
 
-/// The script or one of its parts.
+/// The name of the script's source map.
+pub(super) const MAP_NAME: &str = "client.map";
+
+/// Tells developer tools to pass over the script: a debugger does not step into it, and where it has wrapped a
+/// method of the console, the place is shown from which the page has called that (ECMA-426, `ignoreList`). Each
+/// line is its own source.
+static MAP: LazyLock<String> = LazyLock::new(|| {
+    let lines = CLIENT_JS.lines().count();
+    let mappings = format!("AAAA{}", ";AACA".repeat(lines.saturating_sub(1)));
+    format!(
+        r#"{{"version":3,"sources":["client.js"],"names":[],"mappings":"{mappings}","ignoreList":[0]}}"#
+    )
+});
+
+/// The script, one of its parts, or its source map.
 pub(super) fn file(name: &str) -> Option<&'static str> {
+    if name == MAP_NAME {
+        return Some(&MAP);
+    }
     let found = FILES.iter().find(|(file, _)| *file == name)?;
     Some(found.1)
 }

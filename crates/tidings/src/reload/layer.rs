@@ -122,7 +122,10 @@ fn answer(shared: &Shared, resource: OwnResource, parts: &Parts) -> Response<Own
         OwnResource::Version => shared.reloader.versions().respond(parts).map(OwnBody::from),
         // It is the app that answers this.
         OwnResource::Ready => plain(StatusCode::NO_CONTENT, ""),
-        OwnResource::Unknown => plain(StatusCode::NOT_FOUND, "not found\n"),
+        // The body of a request is the app's, of any type: nothing here could read it.
+        OwnResource::Control | OwnResource::Errors | OwnResource::Unknown => {
+            plain(StatusCode::NOT_FOUND, "not found\n")
+        }
     }
 }
 

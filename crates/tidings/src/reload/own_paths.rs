@@ -50,6 +50,12 @@ pub enum OwnResource {
     /// Whether the app answers: 204, or any response with [`PROBLEM_HEADER`](super::PROBLEM_HEADER). A page
     /// asks before it reloads. With 404 it requests its own address instead.
     Ready,
+    /// Where pages and programs `POST` what the server is to do, such as `{"do":"pause"}`, with the token of
+    /// [`PageOptions`](super::PageOptions) in the header `tidings-token`. A server that has given no token answers
+    /// with 404.
+    Control,
+    /// Where pages `POST` their errors, if [`PageOptions::console`](super::PageOptions) says so.
+    Errors,
     /// Nothing, and not the app's either: 404.
     Unknown,
 }
@@ -91,6 +97,8 @@ impl OwnPaths {
             "events" => OwnResource::Stream,
             "seen" => OwnResource::Report,
             "ready" => OwnResource::Ready,
+            "control" => OwnResource::Control,
+            "console" => OwnResource::Errors,
             "version" => OwnResource::Version,
             _ => OwnResource::Unknown,
         })
@@ -148,6 +156,9 @@ pub fn client_response(request: &Parts) -> Response<Bytes> {
     }
     set(policy, "same-origin");
     set(CACHE_CONTROL, "max-age=31536000, immutable");
+    if name == "client.js" {
+        set(HeaderName::from_static("sourcemap"), client::MAP_NAME);
+    }
     // WHATWG HTML 7.1.4: a page with an embedder policy starts only workers that have one, too.
     let policy = HeaderName::from_static("cross-origin-embedder-policy");
     set(policy, "require-corp");

@@ -25,11 +25,10 @@ const TRUSTED_TYPES_POLICY: &str = "tidings";
 pub(super) struct Own<'a> {
     /// The host and port of the page's address.
     pub(super) authority: Option<&'a str>,
-    /// The script, which is also the worker's, and beside which its parts are.
+    /// The script, which is also the worker's. Its parts, and what the page requests besides the stream, are in
+    /// the same directory.
     pub(super) client: &'a str,
     pub(super) stream: &'a str,
-    /// What the page requests besides.
-    pub(super) requests: [&'a str; 2],
 }
 
 /// What the page gets.
@@ -226,7 +225,7 @@ impl Policy {
             // 8.2: it makes addresses count for nothing, and 'unsafe-inline', which a nonce would switch off,
             // has no effect beside it.
             _ if list.is_strict_dynamic() => format!("'nonce-{}'", nonce.need()),
-            _ => own.source(own.scripts())?,
+            _ => own.directory()?,
         };
         if list.has(&source) {
             return Ok(false);
@@ -248,8 +247,8 @@ impl Policy {
         if list.allows_our_origin() || (is_script_list && list.is_strict_dynamic()) {
             return Ok(false);
         }
-        let source = own.source(own.client)?;
-        if list.has(&source) || list.has(&own.source(own.scripts())?) {
+        let source = own.directory()?;
+        if list.has(&source) {
             return Ok(false);
         }
         match name {
@@ -267,12 +266,7 @@ impl Policy {
         if list.allows_our_origin() {
             return Ok(false);
         }
-        let [report, ready] = own.requests;
-        let sources = [
-            own.source(own.stream)?,
-            own.source(report)?,
-            own.source(ready)?,
-        ];
+        let sources = [own.source(own.stream)?, own.directory()?];
         if sources.iter().all(|source| list.has(source)) {
             return Ok(false);
         }
@@ -334,14 +328,13 @@ impl Policy {
 }
 
 impl Own<'_> {
-    /// Where the script and the files are that it loads when it needs them: beside it. 6.7.2.12: a path with a slash
-    /// at its end is for all below it.
-    fn scripts(&self) -> &str {
-        let path = self.client.split(['?', '#']).next().unwrap_or_default();
+    /// 6.7.2.11: a path with a slash at its end matches everything below it. That of a script at the top would
+    /// match the whole site, so it is admitted alone.
+    fn directory(&self) -> Result<String, &'static str> {
+        let path = path_of(self.client);
         match path.rfind('/') {
-            Some(end) if end > 0 => &path[..=end],
-            // All of the origin would be below.
-            _ => path,
+            Some(end @ 1..) => self.source(&path[..=end]),
+            _ => self.source(path),
         }
     }
 
@@ -359,10 +352,13 @@ impl Own<'_> {
             );
         }
         // 2.3.1: a path holds neither semicolon nor comma, and the query does not count.
-        let path = path.split(['?', '#']).next().unwrap_or_default();
-        let path = path.replace(';', "%3B").replace(',', "%2C");
+        let path = path_of(path).replace(';', "%3B").replace(',', "%2C");
         Ok(format!("{authority}{path}"))
     }
+}
+
+fn path_of(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
 }
 
 impl<'a> SourceList<'a> {

@@ -4,6 +4,7 @@
 //! What must stay true: the text is bounded, and comes from any program. So it is taken apart here,
 //! once, into runs of plain text with a style (`problem/runs.rs`); pages only ever insert text.
 
+mod excerpt;
 mod files;
 mod page;
 mod runs;
@@ -14,6 +15,8 @@ use serde::Serialize;
 
 use runs::Run;
 
+pub use excerpt::Excerpt;
+pub use files::Place;
 pub use page::problem_page;
 
 /// The header of every answer that stands in for the backend's, such as a [`problem_page`]. Its value is
@@ -57,6 +60,8 @@ pub struct Problem {
     kind: ProblemKind,
     title: String,
     text: Vec<Run>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    excerpt: Option<Excerpt>,
 }
 
 impl Problem {
@@ -80,7 +85,54 @@ impl Problem {
             kind,
             title: title.take(TITLE_CHARS).collect(),
             text: runs::parse(text.as_ref(), Problem::MAX_TEXT_BYTES),
+            excerpt: None,
         }
+    }
+
+    /// Also shows these lines of a file, unless the text has them already.
+    #[must_use]
+    pub fn with_excerpt(self, excerpt: Excerpt) -> Problem {
+        let excerpt = (!excerpt.is_in(&self.plain_text())).then_some(excerpt);
+        Problem { excerpt, ..self }
+    }
+
+    /// The places in files that the text names, those first that it is most likely about: what a compiler finds
+    /// first, and where a program has ended.
+    ///
+    /// ```
+    /// # use tidings::reload::{Problem, ProblemKind};
+    /// let output = "Traceback (most recent call last):\n  File \"/srv/a.py\", line 3, in <module>\n  File \"/srv/b.py\", line 7, in f\n";
+    /// let problem = Problem::new(ProblemKind::BackendExited, "It ended", output);
+    /// assert_eq!(problem.places()[0].file, "/srv/b.py");
+    /// ```
+    pub fn places(&self) -> Vec<Place> {
+        let text = self.plain_text();
+        let lines: Vec<Vec<Place>> = text
+            .lines()
+            .map(|line| files::named(line).collect())
+            .collect();
+        if self.kind == ProblemKind::BuildFailed {
+            return lines.into_iter().flatten().collect();
+        }
+        // A program may have printed anything before it ended. Traces name the innermost call first, but for
+        // Python's.
+        if text.contains("(most recent call last)") {
+            return lines.into_iter().rev().flatten().collect();
+        }
+        let mut groups: Vec<Vec<Place>> = Vec::new();
+        let mut since = usize::MAX;
+        for places in lines {
+            if places.is_empty() {
+                since = since.saturating_add(1);
+                continue;
+            }
+            match groups.last_mut() {
+                Some(group) if since <= 2 => group.extend(places),
+                _ => groups.push(places),
+            }
+            since = 0;
+        }
+        groups.into_iter().rev().flatten().collect()
     }
 
     /// What kind of problem it is.

@@ -116,7 +116,6 @@ impl Navigation {
             authority: self.authority.as_deref(),
             client: "/",
             stream: "/",
-            requests: ["/"; 2],
         };
         match policy::admit(headers, own) {
             _ if decision == Decision::Replace => decision,
@@ -138,12 +137,10 @@ impl Navigation {
         script: ScriptElement<'_>,
     ) -> Response<PageBody<B>> {
         let (mut head, body) = response.into_parts();
-        let requests = ["seen", "ready"].map(|name| script.beside(name));
         let own = Own {
             authority: self.authority.as_deref(),
             client: script.client,
             stream: script.stream,
-            requests: [&requests[0], &requests[1]],
         };
         let body = match decision {
             Decision::Leave(_) => PageBody::untouched(body),

@@ -81,13 +81,6 @@ impl<'a> ScriptElement<'a> {
         self.nonce = nonce;
         self
     }
-
-    /// The path of what is beside the script, such as where the page reports what it did about a change.
-    pub(super) fn beside(&self, name: &str) -> String {
-        let path = self.client.split(['?', '#']).next().unwrap_or_default();
-        let (directory, _) = path.rsplit_once('/').unwrap_or_default();
-        format!("{directory}/{name}")
-    }
 }
 
 impl fmt::Display for ScriptElement<'_> {

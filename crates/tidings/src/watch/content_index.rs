@@ -206,6 +206,17 @@ impl ContentIndex {
         }
     }
 
+    /// Whether the version with this stat is the one that was last reported.
+    pub(super) fn is_current(&self, path: &Path, stat: &FileStat) -> bool {
+        let entry = self.entries.get(&self.names.key(path));
+        entry.is_some_and(|entry| entry.fingerprint == stat.fingerprint())
+    }
+
+    /// Whether the content that was last reported is known.
+    pub(super) fn has_content(&self, path: &Path) -> bool {
+        self.entries.contains_key(&self.names.key(path))
+    }
+
     /// Somebody wrote the file now. If its entry is too young for a stat to tell the versions
     /// apart, the entry goes.
     pub(super) fn mark_written(&mut self, path: &Path, now_ns: i64) {

@@ -16,6 +16,7 @@ use super::names::Names;
 use super::native::{KEEPS_TIME, NativeEvent, RawEvent, WRITE_QUIET};
 use super::stat::{FileStat, now_ns};
 use super::tree::Tree;
+use super::used::Used;
 use super::{Change, ChangeKind, ChangeSet, Notice};
 use std::collections::HashSet;
 use std::fs;
@@ -32,6 +33,7 @@ pub(super) struct Dispatcher {
     pub(super) index: Mutex<ContentIndex>,
     pub(super) state: Mutex<State>,
     pub(super) inbox: Inbox,
+    pub(super) used: Used,
 }
 
 /// What is guarded by the dispatcher's lock.
@@ -65,6 +67,7 @@ impl Dispatcher {
                 callback: Some(callback),
             }),
             inbox: Inbox::default(),
+            used: Used::new(),
         }
     }
 
@@ -97,7 +100,10 @@ impl Dispatcher {
                 for (name, linked) in named.names {
                     self.handle_path(&mut state, root, name, raw_event, linked);
                 }
-                if !matches!(raw_event, RawEvent::Written | RawEvent::Closed) {
+                if !matches!(
+                    raw_event,
+                    RawEvent::Written | RawEvent::Closed | RawEvent::Polled
+                ) {
                     for link in named.links {
                         self.inbox.push(Job::FollowLink { root, link });
                     }
@@ -129,7 +135,7 @@ impl Dispatcher {
                     self.inbox.push(Job::CheckRoot { root });
                 }
                 RawEvent::Attributes => self.inbox.push(Job::CheckAccess { root, path }),
-                RawEvent::Written | RawEvent::Closed => {}
+                RawEvent::Written | RawEvent::Closed | RawEvent::Polled => {}
             }
             return;
         }
@@ -147,7 +153,7 @@ impl Dispatcher {
         let was_dir = tree.has_directory(&path) || tree.unreadable.contains(&path);
         let signal = match raw_event {
             RawEvent::Written => self.writing(&path),
-            RawEvent::Closed => self.completion(&path),
+            RawEvent::Closed | RawEvent::Polled => self.completion(&path),
             RawEvent::Removed if via_link => Signal::Removed,
             RawEvent::Removed => {
                 if was_dir || tree.links.resolution(&path).is_some() {
@@ -205,7 +211,8 @@ impl Dispatcher {
         };
         let is_dir = raw_event == RawEvent::Removed && was_dir;
         if tree.reports(&path, is_dir) {
-            if signal != Signal::Removed {
+            // A look comes after the write, whenever that was.
+            if signal != Signal::Removed && raw_event != RawEvent::Polled {
                 lock(&self.index).mark_written(&path, now_ns());
             }
             self.signal(state, path, signal);
@@ -335,6 +342,7 @@ impl Dispatcher {
 
     /// See [`Watcher::observed`](super::Watcher::observed).
     pub(super) fn observed(&self, path: &Path, meta: &fs::Metadata) {
+        self.used.note(path);
         let unannounced = lock(&self.index).observed(path, &FileStat::of(meta));
         if unannounced {
             let path = path.to_owned();
@@ -344,6 +352,7 @@ impl Dispatcher {
 
     /// See [`Watcher::missed`](super::Watcher::missed).
     pub(super) fn missed(&self, path: &Path) {
+        self.used.note(path);
         let unannounced = lock(&self.index).missed(path, now_ns());
         if unannounced {
             let path = path.to_owned();

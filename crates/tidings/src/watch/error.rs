@@ -1,5 +1,6 @@
 //! What can go wrong with watching, by what the user can do about it.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -23,20 +24,20 @@ pub enum WatchError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The user has too many watchers (processes that watch).
-    #[error("too many watchers (fs.inotify.max_user_instances is {})", shown(*limit))]
+    /// The user has too many watchers (processes that watch); everything is polled.
+    #[error("too many watchers ({limit}): changes are polled, and noticed about a second late")]
     TooManyWatchers {
-        /// The limit now in force, where it can be read.
-        limit: Option<u64>,
+        /// The limit that is reached.
+        limit: Limit,
     },
-    /// More directories than the system watches; the rest is looked at once in a while.
+    /// More directories than the system watches; the rest is polled.
     #[error(
-        "too many watched directories (fs.inotify.max_user_watches is {}): changes in {} and others are noticed about a second late",
-        shown(*limit), path.display()
+        "too many watched directories ({limit}): {} and others are polled, and changes noticed about a second late",
+        path.display()
     )]
     TooManyDirectories {
-        /// The limit now in force, where it can be read.
-        limit: Option<u64>,
+        /// The limit that is reached.
+        limit: Limit,
         /// The first directory that is not watched.
         path: PathBuf,
     },
@@ -62,9 +63,60 @@ pub enum WatchError {
         /// Where it was mounted.
         path: PathBuf,
     },
-    /// Anything else the system refuses.
+    /// On this file system the system does not report what others change: another machine, the host of
+    /// a container, the program behind the mount. It is polled, too.
+    #[error("{} is on {kind}, where not every change is reported: it is polled as well", path.display())]
+    Unreported {
+        /// The first directory that was found there.
+        path: PathBuf,
+        /// The type of the file system.
+        kind: String,
+    },
+    /// Anything else the system refuses. What it was asked to watch is polled.
     #[error("cannot watch: {0}")]
     System(#[source] io::Error),
+}
+
+/// A limit of the system that is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limit {
+    /// The setting that raises it, as `sysctl` names it.
+    pub sysctl: String,
+    /// The value now in force, where it can be read.
+    pub value: Option<u64>,
+}
+
+impl Limit {
+    /// `what`: `instances` or `watches`. Of the limit for a user and that of the namespace, the lower one
+    /// is reached first.
+    pub(super) fn of(what: &str, of_user: Option<u64>, of_namespace: Option<u64>) -> Limit {
+        match (of_user, of_namespace) {
+            (Some(user), Some(namespace)) if namespace < user => Limit {
+                sysctl: format!("user.max_inotify_{what}"),
+                value: Some(namespace),
+            },
+            (value, _) => Limit {
+                sysctl: format!("fs.inotify.max_user_{what}"),
+                value,
+            },
+        }
+    }
+
+    /// What to set it to, at least this.
+    fn raised(&self, least: u64) -> String {
+        let value = self.value.unwrap_or(0).saturating_mul(4).max(least);
+        format!("sudo sysctl {}={value}", self.sysctl)
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.value {
+            Some(value) => write!(f, "{} is {value}", self.sysctl),
+            None => write!(f, "{}", self.sysctl),
+        }
+    }
 }
 
 impl WatchError {
@@ -72,29 +124,62 @@ impl WatchError {
     pub fn hint(&self) -> Option<String> {
         match self {
             WatchError::TooManyWatchers { limit } => Some(format!(
-                "stop other watchers, or raise the limit: sudo sysctl fs.inotify.max_user_instances={}",
-                limit.map_or(1024, |limit| limit.max(128) * 4)
+                "stop other watchers, or raise the limit: {}",
+                limit.raised(512)
             )),
             WatchError::TooManyDirectories { limit, .. } => Some(format!(
-                "ignore what need not be watched, or raise the limit: sudo sysctl fs.inotify.max_user_watches={}",
-                limit.map_or(524_288, |limit| limit.max(131_072) * 4)
+                "ignore what need not be watched, or raise the limit: {}",
+                limit.raised(524_288)
             )),
             WatchError::Unreadable { path, .. } => Some(format!(
                 "make it readable (chmod u+rx {}), or ignore it",
                 path.display()
             )),
-            WatchError::Mounted { .. } => Some(
-                "if it is a network or container mount, changes made elsewhere are not noticed"
-                    .to_owned(),
-            ),
             WatchError::NoRoot { .. }
             | WatchError::Pattern { .. }
             | WatchError::RootGone { .. }
+            | WatchError::Mounted { .. }
+            | WatchError::Unreported { .. }
             | WatchError::System(_) => None,
         }
     }
 }
 
-fn shown(limit: Option<u64>) -> String {
-    limit.map_or_else(|| "unknown".to_owned(), |limit| limit.to_string())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_setting_that_is_named_is_the_one_that_is_reached() {
+        for (user, namespace, shown, raised) in [
+            (
+                Some(128),
+                Some(128),
+                "fs.inotify.max_user_instances is 128",
+                "sudo sysctl fs.inotify.max_user_instances=512",
+            ),
+            (
+                Some(1000),
+                None,
+                "fs.inotify.max_user_instances is 1000",
+                "sudo sysctl fs.inotify.max_user_instances=4000",
+            ),
+            (
+                Some(128),
+                Some(3),
+                "user.max_inotify_instances is 3",
+                "sudo sysctl user.max_inotify_instances=512",
+            ),
+            (
+                None,
+                None,
+                "fs.inotify.max_user_instances",
+                "sudo sysctl fs.inotify.max_user_instances=512",
+            ),
+        ] {
+            let limit = Limit::of("instances", user, namespace);
+            assert_eq!(limit.to_string(), shown);
+            assert_eq!(limit.raised(512), raised);
+        }
+    }
 }

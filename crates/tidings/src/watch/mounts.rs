@@ -1,37 +1,11 @@
-//! What is mounted where: file systems that hold no files, and those that appear later.
+//! What is mounted where: of which type, and what appears later.
 //!
 //! inotify says nothing when something is mounted over a directory that is watched: the watch stays
 //! on what is covered. So the table of mounts is compared once in a while.
 
+use super::file_systems::{Reports, kind_of, reports_of};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-
-/// File systems whose files are questions to the kernel: never walked, whatever leads there.
-const NO_FILES: [&str; 23] = [
-    "binfmt_misc",
-    "bpf",
-    "cgroup",
-    "cgroup2",
-    "configfs",
-    "debugfs",
-    "devpts",
-    "devtmpfs",
-    "efivarfs",
-    "fusectl",
-    "hugetlbfs",
-    "mqueue",
-    "nfsd",
-    "nsfs",
-    "proc",
-    "pstore",
-    "resctrl",
-    "rpc_pipefs",
-    "securityfs",
-    "selinuxfs",
-    "smackfs",
-    "sysfs",
-    "tracefs",
-];
 
 /// The table, as it was when it was read. Empty where the system has none to read.
 #[derive(Debug, Default)]
@@ -39,8 +13,8 @@ pub(super) struct Mounts {
     text: String,
     /// Mount point -> the id of what is on top there.
     points: HashMap<PathBuf, u32>,
-    /// Device -> whether it holds no files.
-    devices: HashMap<u64, bool>,
+    /// Device -> what is reported of it, and the type of its file system.
+    devices: HashMap<u64, (Reports, String)>,
 }
 
 impl Mounts {
@@ -68,16 +42,21 @@ impl Mounts {
             ) {
                 // A later line lies on top of an earlier one.
                 mounts.points.insert(unescaped(point), id);
-                mounts.devices.insert(device, NO_FILES.contains(&kind));
+                let reports = reports_of(kind);
+                mounts.devices.insert(device, (reports, kind.to_owned()));
             }
         }
         mounts.text = text;
         mounts
     }
 
-    /// Whether a file system holds no files; none if it was not there yet.
-    pub(super) fn holds_no_files(&self, device: u64) -> Option<bool> {
-        self.devices.get(&device).copied()
+    /// What the system reports of a file system, and its type. `directory` is in it.
+    pub(super) fn reports(&mut self, device: u64, directory: &Path) -> (Reports, &str) {
+        let (reports, kind) = self.devices.entry(device).or_insert_with(|| {
+            let kind = kind_of(directory).unwrap_or("unknown");
+            (reports_of(kind), kind.to_owned())
+        });
+        (*reports, kind)
     }
 
     /// Reads the table again. Returns the directories over which something was mounted since
@@ -150,10 +129,11 @@ mod tests {
 
     #[test]
     fn the_kind_of_a_file_system_is_known_by_its_device() {
-        let mounts = Mounts::parse(TABLE.to_owned());
-        assert_eq!(mounts.holds_no_files(21), Some(true));
-        assert_eq!(mounts.holds_no_files(254 << 8 | 1), Some(false));
-        assert_eq!(mounts.holds_no_files(9), None);
+        let mut mounts = Mounts::parse(TABLE.to_owned());
+        let nowhere = Path::new("/nowhere/at/all");
+        assert_eq!(mounts.reports(21, nowhere), (Reports::NoFiles, "proc"));
+        let disk = mounts.reports(254 << 8 | 1, nowhere);
+        assert_eq!(disk, (Reports::All, "ext4"));
     }
 
     #[test]
@@ -161,9 +141,12 @@ mod tests {
     fn proc_is_told_from_the_directory_it_is_in() {
         use std::os::unix::fs::MetadataExt;
         let device = |path: &str| std::fs::metadata(path).unwrap().dev();
-        let mounts = Mounts::read();
-        assert_eq!(mounts.holds_no_files(device("/proc")), Some(true));
-        assert_ne!(mounts.holds_no_files(device("/")), Some(true));
+        let mut tables = [Mounts::read(), Mounts::default()];
+        for mounts in &mut tables {
+            let mut reports = |path| mounts.reports(device(path), Path::new(path)).0;
+            assert_eq!(reports("/proc"), Reports::NoFiles);
+            assert_ne!(reports("/"), Reports::NoFiles);
+        }
     }
 
     #[test]

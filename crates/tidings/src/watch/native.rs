@@ -16,12 +16,13 @@ mod inotify;
 mod others;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use inotify::Native;
+pub(super) use inotify::{Native, reports_access};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) use others::Native;
+pub(super) use others::{Native, reports_access};
 
+use super::error::Limit;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Whether the system tells that a writer is done (inotify's `IN_CLOSE_WRITE`).
@@ -56,6 +57,8 @@ pub(super) enum RawEvent {
     Removed,
     /// Its permissions, owner or times changed.
     Attributes,
+    /// It was found to differ, by looking.
+    Polled,
 }
 
 /// What comes from the system.
@@ -78,14 +81,21 @@ pub(super) enum NativeEvent {
 pub(super) enum Refusal {
     /// The user's limit of watches is reached.
     Limit,
+    /// There is no watcher of the system. That is known already.
+    NoWatcher,
     Other(io::Error),
 }
 
-/// A limit of inotify that is now in force.
-pub(super) fn read_limit(name: &str) -> Option<u64> {
-    std::fs::read_to_string(Path::new("/proc/sys/fs/inotify").join(name))
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+/// The limit that stops us from watching: of all the user's processes, or of this container's.
+pub(super) fn limit_of(what: &str) -> Limit {
+    let read = |path: String| -> Option<u64> {
+        let text = std::fs::read_to_string(path).ok()?;
+        text.trim().parse().ok()
+    };
+    Limit::of(
+        what,
+        read(format!("/proc/sys/fs/inotify/max_user_{what}")),
+        // Of this user namespace (namespaces(7)).
+        read(format!("/proc/sys/user/max_inotify_{what}")),
+    )
 }

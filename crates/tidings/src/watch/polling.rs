@@ -1,47 +1,187 @@
-//! Directories that the system does not watch (its limit is reached), looked at once in a while.
+//! Directories of which the system does not report every change: looked at once in a while.
 //!
-//! A sweep is paid with processor time, so the pause between two grows with what the last one
-//! took: never more than about a twentieth of one core.
+//! What pages use is looked at often; the rest in rounds, a slice at a time, so that a large tree delays
+//! nothing else. Looking costs processor time, and answers of a network, so the pauses grow with what the
+//! last look took: never more than about a twentieth of the time is spent.
+//!
+//! A look may come in the middle of a save. So what was touched just now is looked at again before it is
+//! reported, until it stays as it is; that is what an event of the system says elsewhere.
+//!
+//! What must stay true: no IO and no clock here; what differs from the last look is given out exactly once, or is
+//! held as unsettled; and two versions with the same `stat` are told apart by a second look, once the
+//! times of the file system are surely over.
 
-use super::scan::Scan;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use super::ignores::GITIGNORE;
+use super::scan::{Found, Scan};
+use super::stat::{FileStat, as_ns};
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The pause between two sweeps, at least.
-const PAUSE: Duration = Duration::from_secs(1);
-/// The pause is at least this many times what the last sweep took.
+/// How often what pages use is looked at, where nothing was asked for.
+const USED_PAUSE: Duration = Duration::from_millis(500);
+/// From the begin of a round over the rest to the begin of the next, at least.
+const ROUND_PAUSE: Duration = Duration::from_secs(1);
+/// The pause is at least this many times what the last look took.
 const SHARE: u32 = 20;
 
-/// What a directory held when it was last looked at.
-#[derive(Debug, Default)]
-struct Listing {
-    files: HashMap<PathBuf, u64>,
-    directories: HashSet<PathBuf>,
+/// A file that was written less than this ago may still be being written.
+const SETTLE: Duration = Duration::from_millis(80);
+/// The same for a file without anything in it.
+const SETTLE_EMPTY: Duration = Duration::from_secs(2);
+/// How long a file is waited for that is written all the time.
+const SETTLE_CAP: Duration = Duration::from_secs(1);
+
+/// Times of files are as coarse as this on some file systems (FAT, and what is exported from one).
+const COARSE: Duration = Duration::from_secs(2);
+
+/// What a look tells of one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Print {
+    /// Of the times and the size. Not of the inode: some network file systems number them anew.
+    hash: u64,
+    /// It was changed so short before that another change may leave the same times.
+    young: bool,
 }
 
-/// What changed in one directory since then.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Differences {
-    pub(super) written: Vec<PathBuf>,
-    pub(super) appeared: Vec<PathBuf>,
-    pub(super) gone: Vec<PathBuf>,
+impl Print {
+    fn of(stat: &FileStat, now_ns: i64) -> Print {
+        let mut hasher = DefaultHasher::new();
+        (stat.modified_ns, stat.changed_ns, stat.size).hash(&mut hasher);
+        Print {
+            hash: hasher.finish(),
+            young: stat.modified_ns > now_ns - as_ns(COARSE),
+        }
+    }
 }
 
-/// The directories that are polled, each with the number of its root.
+/// What became of an entry since the last look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Difference {
+    /// A file is there that was not, or a directory.
+    Appeared,
+    /// A file is different.
+    Changed,
+    /// It looks the same, and may have been changed all the same.
+    Again,
+    /// It is gone.
+    Gone,
+}
+
+/// An entry that differs, with its `stat` if it is a file.
+pub(super) type Differing = (PathBuf, Difference, Option<FileStat>);
+
+/// An entry of a polled directory that is not what it was.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Moved {
+    pub(super) root: usize,
+    pub(super) directory: PathBuf,
+    pub(super) entry: PathBuf,
+    pub(super) is_dir: bool,
+}
+
+/// The entries of a directory when it was last looked at, sorted by name; none stands for a directory.
 #[derive(Debug, Default)]
+struct Listing(Vec<(Box<OsStr>, Option<Print>)>);
+
+#[derive(Debug)]
+struct Polled {
+    root: usize,
+    listing: Listing,
+    /// Of its `.gitignore`.
+    rules: Option<FileStat>,
+}
+
+/// What changed so short before that there may be more to come.
+#[derive(Debug)]
+struct Unsettled {
+    root: usize,
+    difference: Difference,
+    stat: Option<FileStat>,
+    /// When it was first found to differ.
+    begun: Instant,
+    /// Since when it is as it is.
+    same_since: Instant,
+    next_look: Instant,
+}
+
+/// See the module.
+#[derive(Debug)]
 pub(super) struct Polling {
-    directories: BTreeMap<PathBuf, (usize, Listing)>,
-    next: Option<Instant>,
+    used_pause: Duration,
+    round_pause: Duration,
+    directories: BTreeMap<PathBuf, Polled>,
+    /// Roots that are files.
+    files: BTreeMap<PathBuf, (usize, Option<FileStat>)>,
+    unsettled: HashMap<PathBuf, Unsettled>,
+    next_used: Instant,
+    next_rest: Instant,
+    round_begun: Instant,
+    /// The last directory that was looked at in this round.
+    at: Option<PathBuf>,
 }
 
 impl Polling {
+    /// `pause`: how often to look, if that was asked for.
+    pub(super) fn new(pause: Option<Duration>, now: Instant) -> Polling {
+        Polling {
+            used_pause: pause.unwrap_or(USED_PAUSE),
+            round_pause: pause.unwrap_or(ROUND_PAUSE),
+            directories: BTreeMap::new(),
+            files: BTreeMap::new(),
+            unsettled: HashMap::new(),
+            next_used: now,
+            next_rest: now,
+            round_begun: now,
+            at: None,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.directories.is_empty() && self.files.is_empty()
+    }
+
     /// Polls a directory from now on; `scan` is what is there now.
-    pub(super) fn add(&mut self, root: usize, directory: &Path, scan: &Scan, now: Instant) {
-        let listing = Listing::of(scan);
-        self.directories
-            .insert(directory.to_owned(), (root, listing));
-        self.next.get_or_insert(now + PAUSE);
+    pub(super) fn add(
+        &mut self,
+        root: usize,
+        directory: &Path,
+        scan: &Scan,
+        (now, now_ns): (Instant, i64),
+    ) {
+        if self.is_empty() {
+            self.begin(now);
+        }
+        let polled = Polled {
+            root,
+            listing: Listing::of(scan, now_ns),
+            rules: scan.rules,
+        };
+        self.directories.insert(directory.to_owned(), polled);
+    }
+
+    /// Polls a root that is a file.
+    pub(super) fn add_file(
+        &mut self,
+        root: usize,
+        path: &Path,
+        stat: Option<FileStat>,
+        now: Instant,
+    ) {
+        if self.is_empty() {
+            self.begin(now);
+        }
+        self.files.insert(path.to_owned(), (root, stat));
+    }
+
+    fn begin(&mut self, now: Instant) {
+        self.next_used = now + self.used_pause;
+        self.next_rest = now + self.round_pause;
+        self.round_begun = now;
+        self.at = None;
     }
 
     /// The directory is watched, or gone.
@@ -49,68 +189,473 @@ impl Polling {
         if !self.directories.is_empty() {
             self.directories.remove(directory);
         }
-        if self.directories.is_empty() {
-            self.next = None;
+    }
+
+    /// Forgets a root.
+    pub(super) fn remove_root(&mut self, root: usize) {
+        self.directories.retain(|_, polled| polled.root != root);
+        self.files.retain(|_, (of, _)| *of != root);
+        self.unsettled.retain(|_, unsettled| unsettled.root != root);
+    }
+
+    /// When something is to be looked at.
+    pub(super) fn due(&self) -> Option<Instant> {
+        if self.is_empty() {
+            return None;
+        }
+        let settled = (!self.unsettled.is_empty()).then(|| self.next_settled());
+        let due = self.next_used.min(self.next_rest);
+        Some(settled.map_or(due, |settled| settled.min(due)))
+    }
+
+    fn next_settled(&self) -> Instant {
+        let times = self.unsettled.values().map(|unsettled| unsettled.next_look);
+        times.min().unwrap_or(self.next_used)
+    }
+
+    pub(super) fn is_used_due(&self, now: Instant) -> bool {
+        self.next_used <= now
+    }
+
+    /// What pages use has been looked at.
+    pub(super) fn used_done(&mut self, begun: Instant, now: Instant) {
+        let took = now.saturating_duration_since(begun);
+        self.next_used = now + self.used_pause.max(took * SHARE);
+    }
+
+    pub(super) fn is_rest_due(&self, now: Instant) -> bool {
+        self.next_rest <= now
+    }
+
+    /// Every directory, and its root.
+    pub(super) fn directories(&self) -> Vec<(usize, PathBuf)> {
+        let directories = self.directories.iter();
+        directories
+            .map(|(path, polled)| (polled.root, path.clone()))
+            .collect()
+    }
+
+    /// Whether nothing is held because there may be more to come.
+    pub(super) fn is_settled(&self) -> bool {
+        self.unsettled.is_empty()
+    }
+
+    /// The next directory of this round, and its root.
+    pub(super) fn next_directory(&mut self) -> Option<(usize, PathBuf)> {
+        let from = match &self.at {
+            Some(at) => Bound::Excluded(at.as_path()),
+            None => Bound::Unbounded,
+        };
+        let mut rest = self.directories.range::<Path, _>((from, Bound::Unbounded));
+        let (path, polled) = rest.next()?;
+        let next = (polled.root, path.clone());
+        self.at = Some(next.1.clone());
+        Some(next)
+    }
+
+    /// A slice of the round is done; `ended`: it was the last one.
+    pub(super) fn slice_done(&mut self, begun: Instant, ended: bool, now: Instant) {
+        let pause = now.saturating_duration_since(begun) * SHARE;
+        self.next_rest = now + pause;
+        if ended {
+            self.next_rest = self.next_rest.max(self.round_begun + self.round_pause);
+            self.round_begun = self.next_rest;
+            self.at = None;
         }
     }
 
-    /// When the next sweep is due.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.next
-    }
-
-    /// What is to be swept.
-    pub(super) fn directories(&self) -> Vec<(usize, PathBuf)> {
-        self.directories
-            .iter()
+    pub(super) fn files(&self) -> Vec<(usize, PathBuf)> {
+        let files = self.files.iter();
+        files
             .map(|(path, (root, _))| (*root, path.clone()))
             .collect()
     }
 
-    /// Compares a directory with how it was.
-    pub(super) fn compare(&mut self, directory: &Path, scan: &Scan) -> Differences {
-        let Some((_, before)) = self.directories.get_mut(directory) else {
-            return Differences::default();
+    /// Compares a root that is a file.
+    pub(super) fn look_at_file(
+        &mut self,
+        path: &Path,
+        stat: Option<FileStat>,
+        (now, now_ns): (Instant, i64),
+    ) -> Option<Differing> {
+        let (root, before) = self.files.get_mut(path)?;
+        let root = *root;
+        let before = std::mem::replace(before, stat);
+        if before == stat {
+            return None;
+        }
+        let difference = match (before, stat) {
+            (_, None) => Difference::Gone,
+            (None, Some(_)) => Difference::Appeared,
+            (Some(_), Some(_)) => Difference::Changed,
         };
-        let now = Listing::of(scan);
-        let mut differences = Differences::default();
-        for (path, print) in &now.files {
-            if before.files.get(path) != Some(print) {
-                differences.written.push(path.clone());
-            }
-        }
-        for path in &now.directories {
-            if !before.directories.contains(path) {
-                differences.appeared.push(path.clone());
-            }
-        }
-        let files = before.files.keys();
-        for path in files.chain(&before.directories) {
-            if !now.files.contains_key(path) && !now.directories.contains(path) {
-                differences.gone.push(path.clone());
-            }
-        }
-        *before = now;
-        differences
+        self.settled(root, (path.to_owned(), difference, stat), now, now_ns)
     }
 
-    /// A sweep is over.
-    pub(super) fn swept(&mut self, started: Instant, now: Instant) {
-        let pause = PAUSE.max(now.saturating_duration_since(started) * SHARE);
-        self.next = (!self.directories.is_empty()).then(|| now + pause);
+    /// Of the nearest directory above a path that is polled: the entry that leads there, if that is not
+    /// what it was. `stat` tells what is there now: none if nothing is, and nothing within for a directory.
+    pub(super) fn moved(
+        &self,
+        path: &Path,
+        now_ns: i64,
+        stat: impl FnOnce(&Path) -> Option<Option<FileStat>>,
+    ) -> Option<Moved> {
+        let mut child = path;
+        while let Some(directory) = child.parent() {
+            let Some(polled) = self.directories.get(directory) else {
+                child = directory;
+                continue;
+            };
+            let before = polled.listing.get(child.file_name()?);
+            let now = stat(child).map(|stat| stat.map(|stat| Print::of(&stat, now_ns)));
+            return (now != before).then(|| Moved {
+                root: polled.root,
+                directory: directory.to_owned(),
+                entry: child.to_owned(),
+                is_dir: now == Some(None),
+            });
+        }
+        None
+    }
+
+    /// Compares a directory with how it was. Returns what is to be handled now.
+    pub(super) fn look(
+        &mut self,
+        directory: &Path,
+        scan: &Scan,
+        (now, now_ns): (Instant, i64),
+    ) -> Vec<Differing> {
+        let Some(polled) = self.directories.get_mut(directory) else {
+            return Vec::new();
+        };
+        let root = polled.root;
+        let after = Listing::of(scan, now_ns);
+        let before = std::mem::replace(&mut polled.listing, after);
+        let mut differing = Vec::new();
+        if std::mem::replace(&mut polled.rules, scan.rules) != scan.rules {
+            differing.push((directory.join(GITIGNORE), Difference::Changed, scan.rules));
+        }
+        for name in before.names_not_in(&polled.listing) {
+            differing.push((directory.join(name), Difference::Gone, None));
+        }
+        for path in scan.directories.iter().chain(&scan.linked_directories) {
+            if path.file_name().and_then(|name| before.get(name)) != Some(None) {
+                differing.push((path.clone(), Difference::Appeared, None));
+            }
+        }
+        for Found { path, stat, .. } in &scan.files {
+            let now = Print::of(stat, now_ns);
+            let difference = match path.file_name().and_then(|name| before.get(name)) {
+                Some(Some(before)) if before == now => continue,
+                Some(Some(before)) if before.hash == now.hash => Difference::Again,
+                Some(Some(_)) => Difference::Changed,
+                Some(None) | None => Difference::Appeared,
+            };
+            differing.push((path.clone(), difference, Some(*stat)));
+        }
+        let differing = differing.into_iter();
+        differing
+            .filter_map(|differing| self.settled(root, differing, now, now_ns))
+            .collect()
+    }
+
+    /// Holds back what was touched just now.
+    fn settled(
+        &mut self,
+        root: usize,
+        differing: Differing,
+        now: Instant,
+        now_ns: i64,
+    ) -> Option<Differing> {
+        let (path, difference, stat) = differing;
+        let settled = match (difference, &stat) {
+            (Difference::Again, _) | (Difference::Appeared, None) => true,
+            // An editor removes and re-creates.
+            (Difference::Gone, _) | (_, None) => false,
+            // By a clock that may not be ours: the time of a file may seem to be still to come.
+            (_, Some(stat)) => {
+                stat.modified_ns.max(stat.changed_ns) < now_ns - as_ns(quiet_time(Some(stat)))
+            }
+        };
+        let before = self.unsettled.remove(&path);
+        if settled {
+            return Some((path, difference, stat));
+        }
+        let same_since = match &before {
+            Some(before) if before.stat == stat => before.same_since,
+            Some(_) | None => now,
+        };
+        let unsettled = Unsettled {
+            root,
+            difference,
+            stat,
+            begun: before.map_or(now, |before| before.begun),
+            same_since,
+            next_look: now + SETTLE,
+        };
+        self.unsettled.insert(path, unsettled);
+        None
+    }
+
+    /// What is to be looked at again now.
+    pub(super) fn unsettled(&self, now: Instant) -> Vec<(usize, PathBuf)> {
+        let due = self.unsettled.iter();
+        let due = due.filter(|(_, unsettled)| unsettled.next_look <= now);
+        due.map(|(path, unsettled)| (unsettled.root, path.clone()))
+            .collect()
+    }
+
+    /// Takes another look at what was not settled. Returns it if it is now.
+    pub(super) fn settle(
+        &mut self,
+        path: &Path,
+        stat: Option<FileStat>,
+        now: Instant,
+    ) -> Option<Differing> {
+        let mut unsettled = self.unsettled.remove(path)?;
+        if unsettled.stat != stat {
+            unsettled.same_since = now;
+            unsettled.stat = stat;
+        }
+        let quiet = quiet_time(stat.as_ref());
+        if unsettled.same_since + quiet <= now || unsettled.begun + SETTLE_CAP.max(quiet) <= now {
+            let difference = match (unsettled.difference, stat) {
+                (_, None) => Difference::Gone,
+                // It is back.
+                (Difference::Gone, Some(_)) => Difference::Changed,
+                (difference, Some(_)) => difference,
+            };
+            return Some((path.to_owned(), difference, stat));
+        }
+        unsettled.next_look = now + SETTLE;
+        self.unsettled.insert(path.to_owned(), unsettled);
+        None
+    }
+}
+
+/// How long a file must be left alone to count as done.
+fn quiet_time(stat: Option<&FileStat>) -> Duration {
+    match stat {
+        Some(stat) if stat.size == 0 => SETTLE_EMPTY,
+        Some(_) | None => SETTLE,
     }
 }
 
 impl Listing {
-    fn of(scan: &Scan) -> Listing {
-        let files = scan
-            .files
-            .iter()
-            .map(|file| (file.path.clone(), file.stat.fingerprint()));
+    fn of(scan: &Scan, now_ns: i64) -> Listing {
         let directories = scan.directories.iter().chain(&scan.linked_directories);
-        Listing {
-            files: files.collect(),
-            directories: directories.cloned().collect(),
+        let directories = directories.map(|path| (path, None));
+        let files = scan.files.iter();
+        let files = files.map(|file| (&file.path, Some(Print::of(&file.stat, now_ns))));
+        let named = directories.chain(files).filter_map(|(path, print)| {
+            let name = OsString::from(path.file_name()?);
+            Some((name.into_boxed_os_str(), print))
+        });
+        let mut entries: Vec<_> = named.collect();
+        entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        Listing(entries)
+    }
+
+    fn get(&self, name: &OsStr) -> Option<Option<Print>> {
+        let at = self.0.binary_search_by(|(other, _)| (**other).cmp(name));
+        Some(self.0[at.ok()?].1)
+    }
+
+    fn names_not_in(&self, other: &Listing) -> Vec<&OsStr> {
+        let names = self.0.iter().map(|(name, _)| &**name);
+        names.filter(|name| other.get(name).is_none()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND_NS: i64 = 1_000_000_000;
+
+    /// A polling with a clock that the test turns.
+    struct Bench {
+        polling: Polling,
+        start: Instant,
+    }
+
+    /// A file changed at this time; 0 is long ago.
+    fn stat(changed_ms: u64, size: u64) -> FileStat {
+        let changed_ns = match i64::try_from(changed_ms).unwrap() {
+            0 => SECOND_NS,
+            changed_ms => changed_ms * 1_000_000 + 100 * SECOND_NS,
+        };
+        FileStat {
+            modified_ns: changed_ns,
+            changed_ns,
+            size,
+            inode: 1,
+            device: 1,
+            links: 1,
         }
+    }
+
+    /// Files of `/d`, each with the time of its last change and its size.
+    fn scan(files: &[(&str, u64, u64)]) -> Scan {
+        let files = files.iter().map(|(name, changed_ms, size)| Found {
+            path: Path::new("/d").join(name),
+            stat: stat(*changed_ms, *size),
+            newest_ms: 0,
+            born_ns: None,
+        });
+        Scan {
+            files: files.collect(),
+            ..Scan::default()
+        }
+    }
+
+    impl Bench {
+        fn new(pause: Option<Duration>, scan: &Scan) -> Bench {
+            let start = Instant::now();
+            let mut polling = Polling::new(pause, start);
+            polling.add(0, Path::new("/d"), scan, times(start, 0));
+            Bench { polling, start }
+        }
+
+        fn look(&mut self, ms: u64, scan: &Scan) -> Vec<(String, Difference)> {
+            let times = times(self.start, ms);
+            let differing = self.polling.look(Path::new("/d"), scan, times);
+            differing.into_iter().map(shown).collect()
+        }
+
+        fn settle(&mut self, ms: u64, name: &str, stat: Option<FileStat>) -> Option<Difference> {
+            let now = times(self.start, ms).0;
+            let path = Path::new("/d").join(name);
+            let due = self.polling.unsettled(now);
+            assert!(due.iter().any(|(_, other)| *other == path), "{due:?}");
+            let differing = self.polling.settle(&path, stat, now)?;
+            Some(shown(differing).1)
+        }
+    }
+
+    fn times(start: Instant, ms: u64) -> (Instant, i64) {
+        let now_ns = i64::try_from(ms).unwrap() * 1_000_000 + 100 * SECOND_NS;
+        (start + Duration::from_millis(ms), now_ns)
+    }
+
+    fn shown((path, difference, _): Differing) -> (String, Difference) {
+        let name = path.file_name().unwrap();
+        (name.to_str().unwrap().to_owned(), difference)
+    }
+
+    fn said(name: &str, difference: Difference) -> Vec<(String, Difference)> {
+        vec![(name.to_owned(), difference)]
+    }
+
+    #[test]
+    fn what_was_done_a_while_ago_is_given_out_at_once_and_once() {
+        let mut bench = Bench::new(None, &scan(&[("a", 0, 1), ("b", 0, 1)]));
+        let after = scan(&[("a", 5_000, 2), ("b", 0, 1), ("c", 5_000, 1)]);
+        let mut given = said("a", Difference::Changed);
+        given.extend(said("c", Difference::Appeared));
+        assert_eq!(bench.look(5_100, &after), given);
+        assert_eq!(bench.look(5_200, &after), []);
+    }
+
+    #[test]
+    fn what_is_being_written_waits_until_it_stays_as_it_is() {
+        let mut bench = Bench::new(None, &scan(&[("a", 0, 1)]));
+        assert_eq!(bench.look(5_010, &scan(&[("a", 5_000, 2)])), []);
+        assert_eq!(bench.settle(5_090, "a", Some(stat(5_080, 3))), None);
+        let done = Some(Difference::Changed);
+        assert_eq!(bench.settle(5_170, "a", Some(stat(5_080, 3))), done);
+        // One that never rests is given out all the same.
+        assert_eq!(bench.look(6_010, &scan(&[("a", 6_000, 2)])), []);
+        let rounds = 1..20_u64;
+        let given = rounds.map(|n| bench.settle(6_010 + n * 80, "a", Some(stat(6_000 + n, n))));
+        let at = given.take_while(Option::is_none).count();
+        assert_eq!(at, 12);
+    }
+
+    #[test]
+    fn an_empty_file_waits_longer() {
+        let mut bench = Bench::new(None, &scan(&[("a", 0, 1)]));
+        assert_eq!(bench.look(5_010, &scan(&[("a", 5_000, 0)])), []);
+        assert_eq!(bench.settle(5_900, "a", Some(stat(5_000, 0))), None);
+        let done = Some(Difference::Changed);
+        assert_eq!(bench.settle(7_010, "a", Some(stat(5_000, 0))), done);
+    }
+
+    #[test]
+    fn a_removal_waits_and_a_save_undoes_it() {
+        let mut bench = Bench::new(None, &scan(&[("a", 0, 1), ("b", 0, 1)]));
+        assert_eq!(bench.look(5_000, &scan(&[])), []);
+        assert_eq!(bench.settle(5_080, "a", None), Some(Difference::Gone));
+        assert_eq!(bench.settle(5_080, "b", Some(stat(5_070, 1))), None);
+        let back = Some(Difference::Changed);
+        assert_eq!(bench.settle(5_160, "b", Some(stat(5_070, 1))), back);
+    }
+
+    #[test]
+    fn a_time_that_is_still_to_come_does_not_hide_a_change() {
+        let mut bench = Bench::new(None, &scan(&[("a", 0, 1)]));
+        assert_eq!(bench.look(5_000, &scan(&[("a", 900_000, 1)])), []);
+        let done = Some(Difference::Changed);
+        assert_eq!(bench.settle(5_080, "a", Some(stat(900_000, 1))), done);
+    }
+
+    #[test]
+    fn two_versions_with_the_same_times_are_told_apart_by_a_second_look() {
+        let mut bench = Bench::new(None, &scan(&[("a", 0, 1)]));
+        let after = scan(&[("a", 5_000, 1)]);
+        assert_eq!(bench.look(5_500, &after), said("a", Difference::Changed));
+        assert_eq!(bench.look(6_500, &after), []);
+        assert_eq!(bench.look(7_100, &after), said("a", Difference::Again));
+        assert_eq!(bench.look(8_100, &after), []);
+    }
+
+    #[test]
+    fn an_inode_that_is_numbered_anew_is_no_difference() {
+        let mut bench = Bench::new(None, &scan(&[("a", 0, 1)]));
+        let mut after = scan(&[("a", 0, 1)]);
+        after.files[0].stat.inode = 2;
+        assert_eq!(bench.look(5_000, &after), []);
+    }
+
+    #[test]
+    fn what_leads_to_a_used_file_is_compared() {
+        let bench = Bench::new(None, &scan(&[("a", 0, 1)]));
+        let times = times(bench.start, 0);
+        let moved = |path: &str, stat: Option<Option<FileStat>>| {
+            let moved = bench.polling.moved(Path::new(path), times.1, |_| stat);
+            moved.map(|moved| moved.entry)
+        };
+        assert_eq!(moved("/d/a", Some(Some(stat(0, 1)))), None);
+        assert_eq!(moved("/d/a", None), Some("/d/a".into()));
+        assert_eq!(moved("/d/a", Some(Some(stat(1, 1)))), Some("/d/a".into()));
+        assert_eq!(moved("/d/new/deep/b", None), None);
+        assert_eq!(moved("/d/new/deep/b", Some(None)), Some("/d/new".into()));
+        assert_eq!(moved("/elsewhere/a", None), None);
+    }
+
+    #[test]
+    fn what_takes_long_is_done_seldom_and_a_round_goes_on_where_it_was() {
+        let mut bench = Bench::new(None, &scan(&[]));
+        let start = bench.start;
+        let at = |ms| start + Duration::from_millis(ms);
+        bench
+            .polling
+            .add(1, Path::new("/e"), &scan(&[]), times(start, 0));
+        assert_eq!(bench.polling.due(), Some(at(500)));
+        bench.polling.used_done(at(500), at(502));
+        assert!(!bench.polling.is_used_due(at(1_001)));
+        bench.polling.used_done(at(1_002), at(1_102));
+        assert!(!bench.polling.is_used_due(at(3_101)));
+        assert!(bench.polling.is_used_due(at(3_102)));
+
+        assert!(bench.polling.is_rest_due(at(1_000)));
+        assert_eq!(bench.polling.next_directory(), Some((0, "/d".into())));
+        bench.polling.slice_done(at(1_000), false, at(1_020));
+        assert!(!bench.polling.is_rest_due(at(1_419)));
+        assert!(bench.polling.is_rest_due(at(1_420)));
+        assert_eq!(bench.polling.next_directory(), Some((1, "/e".into())));
+        assert_eq!(bench.polling.next_directory(), None);
+        bench.polling.slice_done(at(1_420), true, at(1_421));
+        assert_eq!(bench.polling.next_directory(), Some((0, "/d".into())));
     }
 }

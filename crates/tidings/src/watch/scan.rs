@@ -33,6 +33,8 @@ pub(super) struct Scan {
     pub(super) linked_directories: Vec<PathBuf>,
     /// All links, wherever they lead.
     pub(super) links: Vec<PathBuf>,
+    /// Of the `.gitignore`, where there is one.
+    pub(super) rules: Option<FileStat>,
 }
 
 /// What decides what is listed.
@@ -64,6 +66,10 @@ pub(super) fn scan(directory: &Path, real: &Path, rules: &Rules, now_ns: i64) ->
             continue;
         };
         let path = entry.path();
+        if entry.file_name() == GITIGNORE {
+            let meta = fs::metadata(&path);
+            scan.rules = meta.ok().map(|meta| FileStat::of(&meta));
+        }
         let linked = kind.is_symlink();
         let target = linked.then(|| fs::metadata(&path).ok()).flatten();
         let is_dir = kind.is_dir() || target.as_ref().is_some_and(fs::Metadata::is_dir);

@@ -106,6 +106,10 @@ impl DirectoryId {
             born: meta.created().ok(),
         }
     }
+
+    pub(super) fn device(&self) -> u64 {
+        self.identity.device
+    }
 }
 
 /// Now, in nanoseconds since the epoch.

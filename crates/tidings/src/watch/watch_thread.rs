@@ -6,6 +6,7 @@
 mod access;
 mod flush;
 mod follow;
+mod poll;
 mod root;
 mod walk;
 
@@ -14,19 +15,20 @@ use self::root::{MISSING_PAUSE, ROOT_PAUSE, RootWatch};
 use self::walk::Walk;
 use super::content_index::Version;
 use super::debounce::Signal;
-use super::dispatcher::{Dispatcher, RootState};
+use super::dispatcher::Dispatcher;
 use super::inbox::{Job, Wake};
 use super::lock;
 use super::mounts::Mounts;
-use super::native::{Native, NativeEvent, RawEvent};
+use super::native::Native;
 use super::polling::Polling;
-use super::scan::{self, Found};
-use super::stat::{FileStat, now_ns};
-use std::collections::HashSet;
+use super::scan::Found;
+use super::stat::FileStat;
+use super::{Notice, WatchError};
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(super) use self::flush::Done;
 pub(super) use self::root::{listen, watched_directory_of};
@@ -44,6 +46,12 @@ pub(super) struct WatchThread {
     dispatcher: Arc<Dispatcher>,
     root_watches: Vec<RootWatch>,
     polling: Polling,
+    /// Whether the system is to be asked for events.
+    has_watcher: bool,
+    /// Device -> whether anything is reported of it, as far as that could be tried.
+    probed: HashMap<u64, Option<bool>>,
+    /// Devices of which it was said that not everything is reported.
+    told: HashSet<u64>,
     /// Files still to be hashed.
     unhashed: Unhashed,
     started_ns: i64,
@@ -51,6 +59,7 @@ pub(super) struct WatchThread {
     /// Each kind of failure to watch a directory is reported once, not for each directory.
     limit_reported: bool,
     refusal_reported: bool,
+    no_watcher_reported: bool,
     /// Directories with a warning.
     warned: HashSet<PathBuf>,
     mounts: Mounts,
@@ -68,10 +77,12 @@ struct Unhashed {
 }
 
 impl WatchThread {
+    /// `poll`: how often to look, if nothing is to be watched by the system.
     pub(super) fn new(
         dispatcher: Arc<Dispatcher>,
-        natives: Vec<(PathBuf, Native)>,
+        natives: Vec<(PathBuf, Option<Native>)>,
         directory_limit: Option<usize>,
+        poll: Option<Duration>,
         started_ns: i64,
     ) -> WatchThread {
         let root_watches = natives
@@ -80,12 +91,16 @@ impl WatchThread {
         WatchThread {
             dispatcher,
             root_watches: root_watches.collect(),
-            polling: Polling::default(),
+            polling: Polling::new(poll, Instant::now()),
+            has_watcher: poll.is_none(),
+            probed: HashMap::new(),
+            told: HashSet::new(),
             unhashed: Unhashed::default(),
             started_ns,
             directory_limit: directory_limit.unwrap_or(usize::MAX),
             limit_reported: false,
             refusal_reported: false,
+            no_watcher_reported: false,
             warned: HashSet::new(),
             mounts: Mounts::read(),
             next_root_check: Instant::now() + ROOT_PAUSE,
@@ -94,8 +109,11 @@ impl WatchThread {
         }
     }
 
-    /// Runs until the inbox is stopped.
-    pub(super) fn run(mut self) {
+    /// Runs until the inbox is stopped. `troubles`: why roots have no watcher of the system.
+    pub(super) fn run(mut self, troubles: Vec<WatchError>) {
+        for trouble in troubles {
+            self.warn_of_no_watcher(trouble);
+        }
         self.first_walk();
         self.end_hashing();
         loop {
@@ -131,7 +149,7 @@ impl WatchThread {
             .publish_due(&mut lock(&self.dispatcher.state));
         let now = Instant::now();
         if self.polling.due().is_some_and(|due| due <= now) {
-            self.sweep();
+            self.poll();
         }
         if self.next_root_check <= now {
             for root in 0..self.root_watches.len() {
@@ -182,7 +200,7 @@ impl WatchThread {
         if was_linked || is_linked {
             // What the link led to may still be there, and would be reported under this name.
             for watched in &left.watched {
-                self.root_watches[root].native.unwatch(watched);
+                self.root_watches[root].unwatch(watched);
             }
         }
         self.leave_outside(root, &left.outside);
@@ -224,46 +242,11 @@ impl WatchThread {
         self.walk(root, top, Walk::Rules { since_ns }, &mut Vec::new());
     }
 
-    /// Looks at the directories that the system does not watch.
-    fn sweep(&mut self) {
-        let started = Instant::now();
-        for (root, directory) in self.polling.directories() {
-            if self.dispatcher.inbox.is_stopped() {
-                return;
-            }
-            let (rules, real, generation) = {
-                let state = lock(&self.dispatcher.state);
-                let RootState { tree, generation } = &state.roots[root];
-                (
-                    tree.rules.clone(),
-                    tree.real_directory(&directory),
-                    *generation,
-                )
-            };
-            let Ok(scan) = scan::scan(&directory, &real, &rules, now_ns()) else {
-                self.polling.remove(&directory);
-                self.dispatcher.inbox.push(Job::Rewatch {
-                    root,
-                    path: directory,
-                });
-                continue;
-            };
-            let differences = self.polling.compare(&directory, &scan);
-            let signals = [
-                (differences.gone, RawEvent::Removed),
-                (differences.appeared, RawEvent::MovedIn),
-                (differences.written, RawEvent::Closed),
-            ];
-            for (paths, raw_event) in signals {
-                for path in paths {
-                    self.dispatcher
-                        .handle(root, generation, NativeEvent::Path(path, raw_event));
-                }
-            }
-            self.dispatcher
-                .publish_due(&mut lock(&self.dispatcher.state));
+    /// A root has no watcher of the system, and is polled. Of several, one has the same to say.
+    fn warn_of_no_watcher(&mut self, trouble: WatchError) {
+        if !std::mem::replace(&mut self.no_watcher_reported, true) {
+            lock(&self.dispatcher.state).notify(Notice::Warning(trouble));
         }
-        self.polling.swept(started, Instant::now());
     }
 
     fn hash_next(&mut self) {

@@ -12,6 +12,7 @@ mod ignored;
 mod limit;
 mod link;
 mod lost;
+mod poll;
 mod random;
 mod root;
 mod save;

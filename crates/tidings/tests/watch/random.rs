@@ -4,9 +4,18 @@ use super::*;
 
 #[test]
 fn random_saves_leave_no_reader_behind() {
+    check(|_| {});
+}
+
+#[test]
+fn random_saves_that_are_found_by_looking_leave_no_reader_behind() {
+    check(|options| options.poll = Some(Duration::from_millis(10)));
+}
+
+fn check(set: impl Fn(&mut Options)) {
     on_time(|| {
         let names = ["a.html", "b.css", "d/c.js", "d/e/f.txt"];
-        let mut site = Site::with(&names);
+        let mut site = Site::new(&names, &set);
         let mut model = Model::of(&site, &names);
         let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
         let mut random = move |below: u64| {

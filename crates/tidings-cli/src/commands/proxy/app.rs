@@ -8,8 +8,9 @@ use hyper::body::Incoming;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, OwnResource, as_navigation, client_response};
 
-use super::super::answers::{page_reported, plain, redirected, refused};
+use super::super::answers::{page_failed, page_reported, plain, redirected, refused};
 use super::super::body::{self, Body};
+use super::super::control::Control;
 use super::super::passing::{Passage, Passing};
 use super::super::server;
 use super::super::unavailable::Wanted;
@@ -17,7 +18,7 @@ use super::backing::Backing;
 use crate::files;
 use crate::guard::{self, Guard};
 use crate::listen::Answer;
-use crate::report::ChangeReporter;
+use crate::report::{ChangeReporter, PageErrorReporter};
 use crate::upstream::Client;
 
 pub(super) struct App {
@@ -29,6 +30,9 @@ pub(super) struct App {
     pub(super) backing: Arc<Backing>,
     pub(super) endpoint: Endpoint,
     pub(super) reporter: Arc<ChangeReporter>,
+    pub(super) control: Arc<Control>,
+    /// `None`: pages do not send their errors.
+    pub(super) page_errors: Option<PageErrorReporter>,
 }
 
 impl App {
@@ -64,6 +68,10 @@ impl App {
                 versions.respond(&parts).map(files::Body::whole)
             }
             OwnResource::Ready => self.backing.ready().await,
+            OwnResource::Control => self.control.respond(&parts, incoming, peer).await,
+            OwnResource::Errors => {
+                page_failed(self.page_errors.as_ref(), &parts.method, incoming).await
+            }
             OwnResource::Report => page_reported(&self.reporter, &parts.method, incoming).await,
             _ => plain(StatusCode::NOT_FOUND, "not found\n"),
         })

@@ -11,7 +11,7 @@ use super::super::body::{self, Body};
 use super::super::passing::{Failed, Passage, Passing};
 use super::super::unavailable::{Wanted, set_problem};
 use super::outage::Outage;
-use super::supervised::{Supervised, Unanswered, problem};
+use super::supervised::{Supervised, Unanswered};
 use crate::files;
 use crate::listen::Answer;
 use crate::upstream::{ErrorKind, Upstream};
@@ -87,7 +87,7 @@ impl Backing {
                     body::own(wanted.answer(&target, &failed.error, passing))
                 }
                 Err(Unanswered::Unavailable(failure)) => {
-                    let problem = problem(&failure);
+                    let problem = command.problem(&failure);
                     // RFC 9110 15.6.4: for a while.
                     let status = StatusCode::SERVICE_UNAVAILABLE;
                     body::own(wanted.of_problem(status, &problem, &failure.text, passing))

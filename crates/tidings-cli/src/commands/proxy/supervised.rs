@@ -17,11 +17,13 @@ use crate::backend::{Backend, Event, Failure, FailureKind, Handler, Lease, Liste
 use crate::config::{Command, Proxy};
 use crate::listen::Answer;
 use crate::report::Console;
+use crate::sources::Sources;
 use crate::upstream::{self, Client, Outgoing, Target, Upstream};
 
 pub(super) struct Supervised {
     backend: Backend<Upstream>,
     start_timeout: Duration,
+    sources: Arc<Sources>,
 }
 
 /// A request that no instance has answered.
@@ -38,6 +40,7 @@ impl Supervised {
         config: &Proxy,
         command: &Command,
         base: PathBuf,
+        sources: Arc<Sources>,
         reloader: &Arc<Reloader>,
         console: &Arc<Console>,
     ) -> Supervised {
@@ -68,13 +71,20 @@ impl Supervised {
             },
             health: command.health.clone(),
             base,
+            sources: Arc::clone(&sources),
             reloader: Arc::clone(reloader),
             console: Arc::clone(console),
         });
         Supervised {
             backend: Backend::new(options, &handler),
             start_timeout: command.start_timeout,
+            sources,
         }
+    }
+
+    /// What a page shows while there is no instance.
+    pub(super) fn problem(&self, failure: &Failure) -> Problem {
+        self.sources.with_excerpt(problem(failure))
     }
 
     pub(super) fn start(&self) {
@@ -165,8 +175,7 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     })
 }
 
-/// What a page shows about it.
-pub(super) fn problem(failure: &Failure) -> Problem {
+fn problem(failure: &Failure) -> Problem {
     let kind = match failure.kind {
         FailureKind::BuildFailed => ProblemKind::BuildFailed,
         FailureKind::Exited => ProblemKind::BackendExited,
@@ -182,6 +191,7 @@ struct Around {
     options: upstream::Options,
     health: Option<String>,
     base: PathBuf,
+    sources: Arc<Sources>,
     reloader: Arc<Reloader>,
     console: Arc<Console>,
 }
@@ -228,7 +238,8 @@ impl Handler for Around {
 
     fn failed(&self, failure: &Failure) {
         // An error means that the hub is closed: the process is about to exit.
-        let _ = self.reloader.set_problem(Some(problem(failure)));
+        let problem = self.sources.with_excerpt(problem(failure));
+        let _ = self.reloader.set_problem(Some(problem));
     }
 
     fn restarted(&self) {

@@ -12,6 +12,7 @@ use tidings::reload::{OwnPaths, OwnResource, PageHead, as_navigation, client_res
 
 use super::super::answers::{self, plain, redirected, refused, script};
 use super::super::body::{self, Body};
+use super::super::control::Control;
 use super::super::passing::{Passage, Passing};
 use super::super::server;
 use super::super::unavailable::Wanted;
@@ -22,7 +23,7 @@ use crate::guard::{self, Guard};
 use crate::listen::Answer;
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
-use crate::report::ChangeReporter;
+use crate::report::{ChangeReporter, PageErrorReporter};
 use crate::rules::LiveRules;
 use crate::upstream::{Client, Upstream};
 
@@ -52,6 +53,9 @@ pub(super) struct App {
     pub(super) referrers: Arc<Referrers>,
     pub(super) endpoint: Endpoint,
     pub(super) reporter: Arc<ChangeReporter>,
+    pub(super) control: Arc<Control>,
+    /// `None`: pages do not send their errors.
+    pub(super) page_errors: Option<PageErrorReporter>,
 }
 
 impl App {
@@ -111,6 +115,10 @@ impl App {
             REPORT_PATH => answers::page_reported(&self.reporter, &parts.method, incoming).await,
             _ if own => match self.paths.resource(path) {
                 Some(OwnResource::Client) => client_response(&parts).map(files::Body::whole),
+                Some(OwnResource::Control) => self.control.respond(&parts, incoming, peer).await,
+                Some(OwnResource::Errors) => {
+                    answers::page_failed(self.page_errors.as_ref(), &parts.method, incoming).await
+                }
                 Some(OwnResource::Version) => {
                     let versions = self.passing.reloader.versions();
                     versions.respond(&parts).map(files::Body::whole)

@@ -5,6 +5,7 @@
   let swapping = Promise.resolve() // swaps run one after the other, so that the last one wins
 
   const report = (id, action, why = '') => {
+    tellBadge({ id, did: action, why })
     // By hand: some libraries teach strings a `toJSON` of their own.
     const reason = why.replace(/[^ -~]|["\\]/g, ' ').slice(0, 200)
     const body = `{"id":"${id}","page":"${pageId}","did":"${action}","why":"${reason}"}`

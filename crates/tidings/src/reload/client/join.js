@@ -13,6 +13,7 @@
     timestamp,
     newest,
     tree,
+    paused,
     problem: currentProblem,
     fresh,
     visible: isVisible(),
@@ -114,7 +115,13 @@
   document.addEventListener('visibilitychange', wake)
   join()
 
+  // At once where a policy in a `<meta>` may come, which could forbid them later.
+  const preload = (name) => part(name).catch(() => {})
+  if (any) preload('overlay')
+  if (sendsErrors) preload('console').then((make) => (hear = make?.(sendErrors, { id: pageId, scriptUrl, file }, heard) ?? hear))
+  if (wantsBadge()) showBadge()
+
   // It is in place of a page of the backend: that is loaded as soon as it is there.
   if (awaitsBackend) reload(cursor)
-  else if (document.readyState !== 'loading') showProblem()
+  if (document.readyState !== 'loading') showProblem()
   else document.addEventListener('DOMContentLoaded', showProblem, { once: true })

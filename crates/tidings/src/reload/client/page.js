@@ -39,6 +39,8 @@
   // The newest file's own time, where the timestamp had to be moved on to stay unique.
   let newest = config.newest ? Number(config.newest) : timestamp
   let tree = config.tree // a digest of the names of all files
+  // How many changes the server holds while pages are paused; undefined where they are not.
+  let paused = config.paused && Number(config.paused)
 
   const isNew = (id) => isAfter(id, cursor)
 

@@ -9,23 +9,15 @@
     value: { provide: (name, make) => (makers[name] = make) },
   })
 
-  // Loads a part, once. Fails where it cannot be loaded: a policy of the page may forbid that.
+  // Loads a part, once. Fails where it cannot be loaded: a policy of the page may forbid that. Imported, because a
+  // script element would show in the page's document, and needs a policy of its own where there are Trusted Types;
+  // and an import has the nonce of this script.
   const part = (name) =>
-    (parts[name] ??= new Promise((done, failed) => {
-      const element = document.createElement('script')
-      const url = new URL(scriptUrl.split(/[&#]/)[0])
-      url.pathname = url.pathname.replace(/[^/]*$/, `${name}.js`)
-      element.src = trusted(url.href)
-      element.nonce = script.nonce
-      element.onload = () => {
-        element.remove()
-        makers[name] ? done(makers[name](natives)) : failed(new Error(name))
-      }
-      element.onerror = () => {
-        element.remove()
+    (parts[name] ??= import(scriptUrl.split(/[&#]/)[0].replace(/[^/]*(?=\?|$)/, `${name}.js`)).then(
+      () => makers[name](natives),
+      (error) => {
         delete parts[name]
-        failed(new Error(name))
-      }
-      ;(document.head ?? document.documentElement).append(element)
-    }))
+        throw error
+      },
+    ))
 

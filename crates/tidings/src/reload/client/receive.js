@@ -5,6 +5,8 @@
     cursor = id
     const message = JSON.parse(data)
     if (!message.changes) setProblem(message.problem)
+    paused = message.paused
+    tellBadge(message)
     retryNow()
     const before = timestamp
     const sameNames = !tree || !message.tree || message.tree === tree

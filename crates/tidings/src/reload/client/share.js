@@ -39,7 +39,7 @@
   //   connect(after, {opened, failed, event}): opens the stream and returns what closes it; `failed(true)`
   //     is for an answer that is no stream,
   //   later(ms, action), cancel(timer), random() }
-  // `page`: { id, timestamp, newest, tree, problem: the page's cursor and what the status was there,
+  // `page`: { id, timestamp, newest, tree, paused, problem: the page's cursor and what the status was there,
   //   fresh: the page has just been loaded, so its cursor is of the newest run of the server,
   //   visible: whether somebody may be looking at it }
   const peer = (environment, page, deliver) => {
@@ -75,9 +75,9 @@
         if (log.length > LOG_LIMIT) from = log.shift().id
       }
       if (!isAfter(event.id, cursor.id)) return
-      const { timestamp, newest = timestamp, tree, problem, changes } = JSON.parse(event.data)
+      const { timestamp, newest = timestamp, tree, paused, problem, changes } = JSON.parse(event.data)
       // A change leaves the problem as it is.
-      cursor = { id: event.id, timestamp, newest, tree, problem: changes ? cursor.problem : problem }
+      cursor = { id: event.id, timestamp, newest, tree, paused, problem: changes ? cursor.problem : problem }
       deliver(event)
     }
 

@@ -6,12 +6,9 @@ const OWN: Own<'_> = Own {
     authority: Some("localhost:3000"),
     client: "/@tidings/client.js?0123",
     stream: "/@tidings/events",
-    requests: ["/@tidings/seen", "/@tidings/ready"],
 };
-const CLIENT: &str = "localhost:3000/@tidings/client.js";
-const SCRIPTS: &str = "localhost:3000/@tidings/";
-const CONNECT: &str =
-    "localhost:3000/@tidings/events localhost:3000/@tidings/seen localhost:3000/@tidings/ready";
+const CLIENT: &str = "localhost:3000/@tidings/";
+const CONNECT: &str = "localhost:3000/@tidings/events localhost:3000/@tidings/";
 
 /// The policies, edited, and the nonce of our element.
 #[track_caller]
@@ -27,12 +24,11 @@ fn edited(policies: &[&str], own: Own<'_>) -> Result<(Vec<String>, Option<String
     Ok((values.collect(), admission.nonce))
 }
 
-/// `{client}`, `{scripts}` and `{connect}` stand for our sources.
+/// `{client}` and `{connect}` stand for our sources.
 #[track_caller]
 fn check(policy: &str, expected: &str, nonce: Option<&str>) {
     let expected = expected
         .replace("{client}", CLIENT)
-        .replace("{scripts}", SCRIPTS)
         .replace("{connect}", CONNECT);
     let (values, found) = edited(&[policy], OWN).unwrap();
     assert_eq!(values, [expected]);
@@ -42,6 +38,21 @@ fn check(policy: &str, expected: &str, nonce: Option<&str>) {
 #[track_caller]
 fn check_unchanged(policy: &str, nonce: Option<&str>) {
     check(policy, policy, nonce);
+}
+
+#[test]
+fn a_script_at_the_top_of_the_site_is_admitted_alone() {
+    let own = Own {
+        client: "/client.js?1",
+        stream: "/events",
+        ..OWN
+    };
+    let (values, _) = edited(&["script-src 'none'; connect-src 'none'"], own).unwrap();
+    assert_eq!(
+        values,
+        ["script-src localhost:3000/client.js; \
+             connect-src localhost:3000/events localhost:3000/client.js"]
+    );
 }
 
 #[test]
@@ -105,7 +116,7 @@ fn with_a_nonce_alone_the_worker_needs_its_own_permission() {
 fn a_nonce_that_is_no_base64_is_not_copied() {
     check(
         "script-src 'nonce-\"><script>'",
-        "script-src 'nonce-\"><script>' {scripts}",
+        "script-src 'nonce-\"><script>' {client}",
         None,
     );
 }
@@ -114,13 +125,13 @@ fn a_nonce_that_is_no_base64_is_not_copied() {
 fn what_is_missing_is_made_from_what_it_falls_back_to() {
     check(
         "default-src 'none'",
-        "default-src 'none'; script-src {scripts}; connect-src {connect}",
+        "default-src 'none'; script-src {client}; connect-src {connect}",
         None,
     );
     check(
         "default-src https://a.example 'unsafe-inline'; img-src *;",
         "default-src https://a.example 'unsafe-inline'; img-src *; \
-         script-src https://a.example 'unsafe-inline' {scripts}; \
+         script-src https://a.example 'unsafe-inline' {client}; \
          connect-src https://a.example {connect};",
         None,
     );
@@ -140,19 +151,19 @@ fn what_is_there_gets_our_addresses_and_nothing_else() {
          script-src github.githubassets.com; style-src 'unsafe-inline' github.githubassets.com; \
          worker-src github.githubassets.com github.com/assets-cdn/worker/",
         "default-src 'none'; base-uri 'self'; connect-src 'self' uploads.github.com wss://alive.github.com; \
-         script-src github.githubassets.com {scripts}; style-src 'unsafe-inline' github.githubassets.com; \
+         script-src github.githubassets.com {client}; style-src 'unsafe-inline' github.githubassets.com; \
          worker-src github.githubassets.com github.com/assets-cdn/worker/ {client}",
         None,
     );
     check(
         "script-src 'none'; connect-src 'None'; worker-src 'none'",
-        "script-src {scripts}; connect-src {connect}; worker-src {client}",
+        "script-src {client}; connect-src {connect}; worker-src {client}",
         None,
     );
-    check("script-src", "script-src {scripts}", None);
+    check("script-src", "script-src {client}", None);
     check(
         "script-src 'sha256-abc='",
-        "script-src 'sha256-abc=' {scripts}",
+        "script-src 'sha256-abc=' {client}",
         None,
     );
 }
@@ -161,7 +172,7 @@ fn what_is_there_gets_our_addresses_and_nothing_else() {
 fn only_the_first_directive_of_a_name_counts() {
     check(
         "script-src https://a.example; script-src 'self'",
-        "script-src https://a.example {scripts}; script-src 'self'",
+        "script-src https://a.example {client}; script-src 'self'",
         None,
     );
 }
@@ -187,7 +198,7 @@ fn all_policies_apply_whether_in_one_line_or_in_several() {
         values,
         [
             format!("default-src 'self', script-src 'nonce-x'; worker-src {CLIENT}"),
-            format!("script-src {SCRIPTS}"),
+            format!("script-src {CLIENT}"),
         ]
     );
     assert_eq!(nonce.as_deref(), Some("x"));
@@ -201,7 +212,7 @@ fn all_policies_apply_whether_in_one_line_or_in_several() {
         values,
         [
             "script-src 'nonce-x' 'self'".to_owned(),
-            format!("script-src 'nonce-y' {SCRIPTS}"),
+            format!("script-src 'nonce-y' {CLIENT}"),
         ]
     );
     assert_eq!(nonce.as_deref(), Some("x"));
@@ -288,7 +299,7 @@ proptest::proptest! {
         let Ok((values, nonce)) = edited(&[&policy], OWN) else {
             return Ok(());
         };
-        let own = format!("{CLIENT} {SCRIPTS} {CONNECT} tidings 'nonce-{}'", nonce.unwrap_or_default());
+        let own = format!("{CLIENT} {CONNECT} tidings 'nonce-{}'", nonce.unwrap_or_default());
         let admitted = Policies::read_text(&values[0]);
         for (before, after) in Policies::read_text(&policy).iter().zip(&admitted) {
             for (name, range) in &before.directives {
@@ -317,17 +328,4 @@ impl Policies {
     fn read_text(text: &str) -> Vec<Policy> {
         text.split(',').map(Policy::parse).collect()
     }
-}
-
-#[test]
-fn a_script_at_the_top_of_a_site_does_not_admit_all_of_it() {
-    let own = Own {
-        client: "/client.js?1",
-        ..OWN
-    };
-    let (values, _) = edited(&["script-src 'none'; worker-src *"], own).unwrap();
-    assert_eq!(
-        values,
-        ["script-src localhost:3000/client.js; worker-src *"]
-    );
 }

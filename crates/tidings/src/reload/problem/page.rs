@@ -1,6 +1,8 @@
 //! The page that is served where there is no page to lay a problem over.
 
-use super::{Problem, escape};
+use std::fmt::Write;
+
+use super::{Excerpt, Problem, escape};
 
 const STYLE: &str = include_str!("../client/problem.css");
 
@@ -18,20 +20,39 @@ pub fn problem_page(problem: &Problem, script: &str) -> String {
         .iter()
         .map(|run| span(run.text(), run.style()))
         .collect();
+    let excerpt = problem.excerpt.as_ref().map_or(String::new(), excerpt);
     format!(
         "<!doctype html>\n\
          <html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n\
          <noscript><meta http-equiv=\"refresh\" content=\"2\"></noscript>\n\
          {script}<style>\n{STYLE}</style></head>\n\
-         <body class=\"page\"><main class=\"panel {kind}\"><h1>{title}</h1>\n\
+         <body class=\"page\"><main class=\"panel {kind}\"><h1>{title}</h1>\n{excerpt}\
          <pre tabindex=\"0\">{text}</pre>\n\
          <p class=\"foot\">This page goes on by itself as soon as it is mended.</p></main></body></html>\n",
         kind = problem.kind.as_str(),
     )
 }
 
-/// As `spanFor` in `client/overlay.js`.
+/// As `excerptOf` in `client/parts/overlay.js`.
+fn excerpt(excerpt: &Excerpt) -> String {
+    let mut html = format!(
+        "<figure><figcaption><span class=\"file\">{}</span></figcaption><pre>",
+        escape(&excerpt.place())
+    );
+    for (number, text) in excerpt.numbered() {
+        let text = escape(text);
+        // Writing to a `String` cannot fail.
+        _ = match number == excerpt.line() {
+            true => writeln!(html, "<mark>{number:>5}  {text}</mark>"),
+            false => writeln!(html, "{number:>5}  {text}"),
+        };
+    }
+    html.push_str("</pre></figure>\n");
+    html
+}
+
+/// As `spanFor` in `client/parts/overlay.js`.
 fn span(text: &str, style: &str) -> String {
     let text = escape(text);
     if style.is_empty() {

@@ -14,7 +14,7 @@
 //! loses its watch with it: every event of a directory must be followed by a new `watch`. (When a directory
 //! is deleted, the system itself ends that one watch.)
 
-use super::{NativeEvent, RawEvent, Refusal, read_limit};
+use super::{NativeEvent, RawEvent, Refusal, limit_of};
 use crate::watch::error::WatchError;
 use crate::watch::lock;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -82,7 +82,7 @@ impl Native {
             Ok(inotify) => inotify,
             // inotify_init1(2): EMFILE is both this process's table and max_user_instances.
             Err(Errno::MFILE) => {
-                let limit = read_limit("max_user_instances");
+                let limit = limit_of("instances");
                 return Err(WatchError::TooManyWatchers { limit });
             }
             Err(error) => return Err(WatchError::System(error.into())),
@@ -137,6 +137,21 @@ impl Native {
         if let Some(descriptor) = watches.descriptors.get(directory).copied() {
             self.shared.end(&mut watches, descriptor);
         }
+    }
+}
+
+/// Whether the system reports anything at all of a directory: opening it is an event, which nobody else
+/// asked for and which changes nothing. None if that cannot be tried.
+pub(in crate::watch) fn reports_access(directory: &Path) -> Option<bool> {
+    let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
+    inotify::add_watch(&inotify, directory, WatchFlags::OPEN).ok()?;
+    drop(std::fs::File::open(directory).ok()?);
+    // inotify(7): the event is in the queue before open(2) returns.
+    let mut buffer = [MaybeUninit::uninit(); 1024];
+    match Reader::new(&inotify, &mut buffer).next() {
+        Ok(_) => Some(true),
+        Err(Errno::AGAIN) => Some(false),
+        Err(_) => None,
     }
 }
 
@@ -350,6 +365,16 @@ mod tests {
         let mut buffer = [MaybeUninit::uninit(); 1024];
         let event = Reader::new(&inotify, &mut buffer).next().map(|_| ());
         assert_eq!(event, Err(Errno::AGAIN));
+    }
+
+    #[test]
+    fn that_something_is_reported_is_found_without_changing_anything() {
+        let dir = tempfile::tempdir().unwrap();
+        let before = fs::metadata(dir.path()).unwrap();
+        assert_eq!(reports_access(dir.path()), Some(true));
+        let after = fs::metadata(dir.path()).unwrap();
+        assert_eq!(before.modified().unwrap(), after.modified().unwrap());
+        assert_eq!(reports_access(&dir.path().join("nothing")), None);
     }
 
     #[test]

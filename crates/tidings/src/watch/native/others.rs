@@ -71,6 +71,11 @@ impl Native {
     }
 }
 
+/// Not tried here.
+pub(in crate::watch) fn reports_access(_directory: &Path) -> Option<bool> {
+    None
+}
+
 fn translate(event: notify::Event, handler: &mut impl FnMut(NativeEvent) -> Option<Instant>) {
     if event.need_rescan() {
         handler(NativeEvent::Lost);

@@ -4,6 +4,8 @@
 use super::WatchThread;
 use crate::watch::dispatcher::may_be_entered;
 use crate::watch::error::WatchError;
+use crate::watch::file_systems::Reports;
+use crate::watch::native;
 use crate::watch::{Notice, lock};
 use std::fs;
 use std::io;
@@ -82,7 +84,31 @@ impl WatchThread {
     }
 
     /// Whether a directory is in a file system that holds no files, as `/proc`.
-    pub(super) fn holds_no_files(&self, device: u64) -> bool {
-        self.mounts.holds_no_files(device).unwrap_or(false)
+    pub(super) fn holds_no_files(&mut self, device: u64, directory: &Path) -> bool {
+        self.mounts.reports(device, directory).0 == Reports::NoFiles
+    }
+
+    /// Whether the system may keep silent about changes in a directory, so that it has to be polled. That is
+    /// said of each file system once, where it is likely.
+    pub(super) fn may_go_unreported(&mut self, device: u64, directory: &Path) -> bool {
+        if !self.has_watcher {
+            return true;
+        }
+        let (mut reports, kind) = self.mounts.reports(device, directory);
+        if matches!(reports, Reports::All | Reports::Perhaps) {
+            let probed = self.probed.entry(device);
+            let probed = probed.or_insert_with(|| native::reports_access(directory));
+            if *probed == Some(false) {
+                reports = Reports::Own;
+            }
+        }
+        if reports == Reports::Own && self.told.insert(device) {
+            let warning = WatchError::Unreported {
+                path: directory.to_owned(),
+                kind: kind.to_owned(),
+            };
+            lock(&self.dispatcher.state).notify(Notice::Warning(warning));
+        }
+        reports != Reports::All
     }
 }

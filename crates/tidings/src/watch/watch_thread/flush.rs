@@ -6,6 +6,7 @@
 use super::WatchThread;
 use crate::watch::debounce::{GATHER_CAP, WRITE_CAP};
 use crate::watch::lock;
+use crate::watch::native::Native;
 use std::time::{Duration, Instant};
 
 /// A file that is written without a pause is always held. It has been reported at least once by then.
@@ -28,13 +29,12 @@ impl Flushing {
 
 impl WatchThread {
     pub(super) fn begin_flush(&mut self, waiting: Vec<Done>) {
-        for root_watch in &self.root_watches {
-            root_watch.native.drain();
-        }
+        let natives = self.root_watches.iter().map(|root| &root.native);
+        natives.flatten().for_each(Native::drain);
         let now = Instant::now();
         self.next_root_check = now;
         self.next_check = now;
-        self.sweep();
+        self.poll_everything();
         let waiting = waiting.into_iter().map(|done| (now + LIMIT, done));
         self.flushing.waiting.extend(waiting);
     }
@@ -44,6 +44,7 @@ impl WatchThread {
             return;
         }
         let is_idle = self.dispatcher.inbox.is_empty()
+            && self.polling.is_settled()
             && lock(&self.dispatcher.state).debouncer.due().is_none();
         let now = Instant::now();
         let over = self

@@ -36,13 +36,16 @@ impl WatchThread {
             at
         };
         let resolution = Resolution::of(link, at);
-        let to_watch = |directory: &PathBuf| {
-            let meta = fs::metadata(directory).ok()?;
+        let mut directories = Vec::new();
+        for directory in resolution.iter().flat_map(|resolution| &resolution.watch) {
+            let Ok(meta) = fs::metadata(directory) else {
+                continue;
+            };
             let stat = FileStat::of(&meta);
-            (!self.holds_no_files(stat.device)).then(|| (directory.clone(), stat))
-        };
-        let directories = resolution.iter().flat_map(|resolution| &resolution.watch);
-        let directories: Vec<_> = directories.filter_map(to_watch).collect();
+            if !self.holds_no_files(stat.device, directory) {
+                directories.push((directory.clone(), stat));
+            }
+        }
         let (watch, left) = {
             let tree = &mut lock(&self.dispatcher.state).roots[root].tree;
             let target = resolution.as_ref().and_then(Resolution::target);
@@ -57,10 +60,10 @@ impl WatchThread {
             return false;
         }
         for (directory, _) in &watch {
-            let native = &mut self.root_watches[root].native;
+            let root_watch = &mut self.root_watches[root];
             // It may be another directory of the same name.
-            native.unwatch(directory);
-            if native.watch_flat(directory).is_err() {
+            root_watch.unwatch(directory);
+            if root_watch.watch_flat(directory).is_err() {
                 let tree = &mut lock(&self.dispatcher.state).roots[root].tree;
                 tree.leave_outside(directory);
             }
@@ -76,7 +79,7 @@ impl WatchThread {
                 tree.leave_outside(directory)
             };
             if left {
-                self.root_watches[root].native.unwatch(directory);
+                self.root_watches[root].unwatch(directory);
             }
         }
     }

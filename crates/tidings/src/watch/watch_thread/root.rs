@@ -8,6 +8,7 @@ use super::WatchThread;
 use super::walk::{Walk, too_many};
 use crate::watch::dispatcher::Dispatcher;
 use crate::watch::error::WatchError;
+use crate::watch::file_systems::Reports;
 use crate::watch::lock;
 use crate::watch::native::{Native, Refusal};
 use crate::watch::stat::{DirectoryId, FileStat, now_ns};
@@ -28,22 +29,48 @@ pub(super) const ROOT_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct RootWatch {
     /// The directory that is watched: the root, or the directory of a root that is a file.
     pub(super) directory: PathBuf,
-    pub(super) native: Native,
+    /// None where the system has none for us, or none is wanted: then everything is polled.
+    pub(super) native: Option<Native>,
     /// What is watched now; none while the root is gone.
     directory_id: Option<DirectoryId>,
+    /// Where it really is.
+    real: Option<PathBuf>,
     /// That it is gone has been reported.
     gone_reported: bool,
     pub(super) watched: usize,
 }
 
 impl RootWatch {
-    pub(super) fn new(directory: PathBuf, native: Native) -> RootWatch {
+    pub(super) fn new(directory: PathBuf, native: Option<Native>) -> RootWatch {
         RootWatch {
             directory,
             native,
             directory_id: None,
+            real: None,
             gone_reported: false,
             watched: 0,
+        }
+    }
+
+    /// Has the system watch a directory of this root.
+    pub(super) fn watch(&mut self, directory: &Path) -> Result<(), Refusal> {
+        match &mut self.native {
+            Some(native) => native.watch(directory),
+            None => Err(Refusal::NoWatcher),
+        }
+    }
+
+    /// Likewise, for what happens to its direct entries only.
+    pub(super) fn watch_flat(&mut self, directory: &Path) -> Result<(), Refusal> {
+        match &mut self.native {
+            Some(native) => native.watch_flat(directory),
+            None => Err(Refusal::NoWatcher),
+        }
+    }
+
+    pub(super) fn unwatch(&mut self, directory: &Path) {
+        if let Some(native) = &mut self.native {
+            native.unwatch(directory);
         }
     }
 
@@ -59,6 +86,7 @@ impl WatchThread {
         let root_watch = &mut self.root_watches[root];
         let directory_id = directory_id(&root_watch.directory);
         root_watch.directory_id = directory_id;
+        root_watch.real = fs::canonicalize(&root_watch.directory).ok();
         if directory_id.is_none() {
             self.report_gone(root);
             return false;
@@ -84,12 +112,21 @@ impl WatchThread {
         walk: Walk,
         found: &mut Vec<Change>,
     ) {
-        let root_watch = &mut self.root_watches[root];
-        let refused = root_watch.native.watch_flat(&root_watch.directory).err();
+        let directory = self.root_watches[root].directory.clone();
+        let refused = self.root_watches[root].watch_flat(&directory).err();
+        let meta = fs::metadata(&directory);
+        let unreported = meta.is_ok_and(|meta| {
+            let device = FileStat::of(&meta).device;
+            self.may_go_unreported(device, &directory)
+        });
+        if refused.is_some() || unreported {
+            let stat = fs::metadata(path).ok().map(|meta| FileStat::of(&meta));
+            self.polling.add_file(root, path, stat, Instant::now());
+        }
         let mut state = lock(&self.dispatcher.state);
         match refused {
-            None => {}
-            Some(Refusal::Limit) => state.notify(Notice::Warning(too_many(&root_watch.directory))),
+            None | Some(Refusal::NoWatcher) => {}
+            Some(Refusal::Limit) => state.notify(Notice::Warning(too_many(&directory))),
             Some(Refusal::Other(error)) => state.notify(Notice::Warning(WatchError::System(error))),
         }
         if let (Ok(own), Ok(meta)) = (fs::symlink_metadata(path), fs::metadata(path))
@@ -119,9 +156,23 @@ impl WatchThread {
                 root_watch.directory_id = None;
                 self.report_gone(root);
             }
-            (before, Some(_)) if touched || before != now => self.replace(root),
-            (_, _) => {}
+            (before, Some(_)) if !touched && before == now => {}
+            (Some(before), Some(now)) if !touched && self.is_renumbered(root, before, now) => {
+                self.root_watches[root].directory_id = Some(now);
+            }
+            (_, Some(_)) => self.replace(root),
+            (None, None) => {}
         }
+    }
+
+    /// Whether a root may be what it was though its inode is another one. Network file systems number them
+    /// anew when nobody holds them, as a watch would. What is in it is compared anyway.
+    fn is_renumbered(&mut self, root: usize, before: DirectoryId, now: DirectoryId) -> bool {
+        let root_watch = &self.root_watches[root];
+        root_watch.native.is_none()
+            && before.device() == now.device()
+            && root_watch.real == fs::canonicalize(&root_watch.directory).ok()
+            && self.mounts.reports(now.device(), &root_watch.directory).0 != Reports::All
     }
 
     pub(super) fn report_gone(&mut self, root: usize) {
@@ -143,14 +194,11 @@ impl WatchThread {
         };
         // Asked by the generation that is over: one replacement causes several events.
         self.dispatcher.inbox.clear(root);
-        match listen(&self.dispatcher, root, generation) {
-            Ok(native) => self.root_watches[root].native = native,
-            Err(trouble) => {
-                // Tried again with the next check.
-                self.root_watches[root].directory_id = None;
-                lock(&self.dispatcher.state).notify(Notice::Warning(trouble));
-                return;
-            }
+        if self.has_watcher {
+            let native = listen(&self.dispatcher, root, generation);
+            self.root_watches[root].native = native
+                .map_err(|trouble| self.warn_of_no_watcher(trouble))
+                .ok();
         }
         self.rescan(root);
     }
@@ -164,6 +212,7 @@ impl WatchThread {
             index.forget_all_but(&tree.root, &HashSet::new());
         }
         self.root_watches[root].watched = 0;
+        self.polling.remove_root(root);
         if !self.attach(root, Walk::Again, &mut Vec::new()) {
             return;
         }

@@ -48,6 +48,7 @@ impl WatchThread {
             changes.extend(news.into_iter().map(|change| Change { kind, ..change }));
         }
         state.ready = true;
+        self.dispatcher.used.want(!self.polling.is_empty());
         let directories = state
             .roots
             .iter()
@@ -102,7 +103,7 @@ impl WatchThread {
             // It is gone, or no directory.
             Err(_) => return None,
         };
-        if self.holds_no_files(stat.device) {
+        if self.holds_no_files(stat.device, directory) {
             return None;
         }
         let place = {
@@ -115,8 +116,12 @@ impl WatchThread {
         };
         let polled = match place {
             Place::Loop => return None,
-            Place::Alias => false,
-            Place::First => !self.watch(root, directory)?,
+            // Looked at by each of its names: the inode numbers of such a file system may be anything.
+            Place::Alias => self.may_go_unreported(stat.device, directory),
+            Place::First => {
+                let unreported = self.may_go_unreported(stat.device, directory);
+                !self.watch(root, directory)? || unreported
+            }
         };
         let (rules, real) = {
             let mut state = lock(&self.dispatcher.state);
@@ -138,7 +143,8 @@ impl WatchThread {
         };
         drop(rules);
         if polled {
-            self.polling.add(root, directory, &scan, Instant::now());
+            let times = (Instant::now(), now_ns());
+            self.polling.add(root, directory, &scan, times);
         } else {
             self.polling.remove(directory);
         }
@@ -251,13 +257,13 @@ impl WatchThread {
     /// Has the system watch a directory. False if it is to be polled; none if it is gone.
     pub(super) fn watch(&mut self, root: usize, directory: &Path) -> Option<bool> {
         let root_watch = &mut self.root_watches[root];
-        if !PER_DIRECTORY && directory != root_watch.directory {
+        if !PER_DIRECTORY && directory != root_watch.directory && root_watch.native.is_some() {
             return Some(true);
         }
         let refusal = if root_watch.watched >= self.directory_limit {
             Refusal::Limit
         } else {
-            match root_watch.native.watch(directory) {
+            match root_watch.watch(directory) {
                 Ok(()) => {
                     root_watch.watched += 1;
                     return Some(true);
@@ -266,6 +272,7 @@ impl WatchThread {
             }
         };
         let (warning, reported) = match refusal {
+            Refusal::NoWatcher => return Some(false),
             Refusal::Limit => (too_many(directory), &mut self.limit_reported),
             // It vanished. Whether it is back by now does not matter: its parent is watched, and
             // has an event for whatever comes under this name.
@@ -299,7 +306,7 @@ impl WatchThread {
 
 pub(super) fn too_many(directory: &Path) -> WatchError {
     WatchError::TooManyDirectories {
-        limit: native::read_limit("max_user_watches"),
+        limit: native::limit_of("watches"),
         path: directory.to_owned(),
     }
 }

@@ -1,0 +1,175 @@
+//! What is found by looking, without any event.
+
+use super::*;
+use crate::root::drain;
+use std::os::unix::fs::symlink;
+
+fn often(options: &mut Options) {
+    options.poll = Some(Duration::from_millis(10));
+}
+
+/// Takes notices until this is said.
+#[track_caller]
+fn told(site: &mut Site, (name, kind): (&str, ChangeKind)) {
+    let wanted = (name.to_owned(), kind);
+    loop {
+        let set = site.next_set();
+        if site.named(&set).contains(&wanted) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn saves_of_every_kind_are_found_by_looking() {
+    let mut site = Site::new(&["index.html", "a/b/c.css"], often);
+    site.save("index.html", "second");
+    site.expect(&[("index.html", Modified)]);
+    site.save("new", "third");
+    site.rename("new", "a/b/c.css");
+    site.expect(&[("a/b/c.css", Modified)]);
+    site.remove("index.html");
+    site.expect(&[("index.html", Removed)]);
+    site.save("index.html", "fourth");
+    site.expect(&[("index.html", Created)]);
+    site.write("d/e/f.js", "x");
+    site.expect(&[("d/e/f.js", Created)]);
+    site.save("d/e/f.js", "y");
+    site.expect(&[("d/e/f.js", Modified)]);
+    fs::remove_dir_all(site.path("d")).unwrap();
+    told(&mut site, ("d", Removed));
+    drain(&mut site);
+    // The same content, and a change of nothing but the times.
+    site.save("a/b/c.css", "third");
+    site.save("index.html", "fourth");
+    site.expect_silence();
+}
+
+/// An editor removes and re-creates, or truncates and writes; a look may come in between.
+#[test]
+fn a_save_that_takes_its_time_is_reported_when_it_is_done() {
+    let mut site = Site::new(&["index.html", "other.html"], often);
+    for round in 0..5 {
+        let text = format!("round {round}");
+        fs::remove_file(site.path("index.html")).unwrap();
+        random::pause(30);
+        site.save("index.html", &text);
+        site.expect(&[("index.html", Modified)]);
+        let mut file = File::create(site.path("other.html")).unwrap();
+        random::pause(100);
+        file.write_all(text.as_bytes()).unwrap();
+        *site.probe.lock().unwrap() = Some(site.path("other.html"));
+        let (notice, held) = site.next_probed();
+        *site.probe.lock().unwrap() = None;
+        assert!(matches!(notice, Notice::Changed(_)), "{notice:?}");
+        assert_eq!(held, Some(text));
+    }
+}
+
+#[test]
+fn no_event_is_asked_for_where_everything_is_polled() {
+    let site = Site::new(&["index.html", "a/b"], often);
+    let infos = fs::read_dir("/proc/self/fdinfo").unwrap();
+    let infos = infos.map(|info| fs::read_to_string(info.unwrap().path()).unwrap_or_default());
+    let watched: String = infos.collect();
+    use std::os::unix::fs::MetadataExt;
+    let inode = fs::metadata(site.root()).unwrap().ino();
+    assert!(!watched.contains(&format!("ino:{inode:x} ")), "{watched}");
+}
+
+/// As Kubernetes mounts a ConfigMap, as a release is deployed, and as pnpm links packages.
+#[test]
+fn links_are_followed_to_what_they_are_now_by_looking() {
+    let mut site = Site::with(&["..1/a.conf", "..2/a.conf", "index.html"]);
+    site.save("..2/a.conf", "other");
+    for release in ["one", "two"] {
+        fs::create_dir_all(site.beside(release)).unwrap();
+        fs::write(site.beside(release).join("page.html"), release).unwrap();
+    }
+    symlink("..1", site.path("..data")).unwrap();
+    symlink("..data/a.conf", site.path("a.conf")).unwrap();
+    symlink("../one", site.path("current")).unwrap();
+    symlink("late/file", site.path("late.txt")).unwrap();
+    symlink("..", site.path("up")).unwrap();
+    site.settle();
+    site.start(|options| {
+        often(options);
+        options.scope = Scope::Anywhere;
+    });
+    let switch = |site: &Site, link: &str, target: &str| {
+        symlink(target, site.beside("switched")).unwrap();
+        fs::rename(site.beside("switched"), site.path(link)).unwrap();
+    };
+    switch(&site, "..data", "..2");
+    told(&mut site, ("a.conf", Modified));
+    switch(&site, "current", "../two");
+    told(&mut site, ("current/page.html", Modified));
+    site.write("late/file", "now");
+    told(&mut site, ("late.txt", Created));
+    fs::remove_dir_all(site.beside("two")).unwrap();
+    told(&mut site, ("current", Removed));
+    fs::create_dir(site.beside("two")).unwrap();
+    fs::write(site.beside("two/page.html"), "again").unwrap();
+    told(&mut site, ("current/page.html", Created));
+    drain(&mut site);
+    site.expect_silence();
+}
+
+#[test]
+fn a_root_that_is_replaced_is_found_by_looking() {
+    let mut site = Site::with(&[]);
+    for release in ["one", "two"] {
+        fs::create_dir(site.beside(release)).unwrap();
+        fs::write(site.beside(release).join("index.html"), release).unwrap();
+    }
+    fs::remove_dir(site.root()).unwrap();
+    symlink("one", site.root()).unwrap();
+    site.settle();
+    site.start(often);
+    for release in ["two", "one"] {
+        symlink(release, site.beside("switch")).unwrap();
+        fs::rename(site.beside("switch"), site.root()).unwrap();
+        site.expect_rescan();
+        drain(&mut site);
+        site.save("index.html", &format!("{release} again"));
+        site.expect(&[("index.html", Modified)]);
+    }
+    fs::remove_file(site.root()).unwrap();
+    fs::create_dir(site.root()).unwrap();
+    site.save("index.html", "a directory now");
+    site.expect_rescan();
+    site.save_and_see("index.html", "and changed");
+}
+
+#[test]
+fn a_single_file_is_found_by_looking() {
+    let mut site = Site::with(&["some.conf", "other"]);
+    let file = site.path("some.conf");
+    site.start(move |options| {
+        often(options);
+        options.roots = vec![file];
+    });
+    site.save("other", "second");
+    site.save("some.conf", "second");
+    site.expect(&[("some.conf", Modified)]);
+    site.remove("some.conf");
+    site.expect(&[("some.conf", Removed)]);
+    site.save("some.conf", "third");
+    site.expect(&[("some.conf", Created)]);
+}
+
+#[test]
+fn rules_that_change_are_found_by_looking() {
+    let mut site = Site::new(&["index.html", "out/x", ".gitignore"], often);
+    site.save(".gitignore", "out\n");
+    site.expect_silence();
+    // The rules are read before what comes after them is looked at.
+    drain(&mut site);
+    site.save("out/x", "second");
+    site.expect_silence();
+    site.save(".gitignore", "\n");
+    site.save_and_see("index.html", "after the rules");
+    drain(&mut site);
+    site.save("out/x", "third");
+    site.expect(&[("out/x", Modified)]);
+}
