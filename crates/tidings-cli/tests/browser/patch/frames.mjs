@@ -15,6 +15,19 @@ export const load = async (text) => {
   return frame
 }
 
+// A sheet that a patch has put in loads after the patch has ended.
+const sheetsLoaded = (root) =>
+  Promise.all(
+    Array.from(root.querySelectorAll('link[rel=stylesheet]'), (link) =>
+      link.sheet?.href === link.href
+        ? null
+        : new Promise((done) => {
+            link.addEventListener('load', done)
+            link.addEventListener('error', done)
+          }),
+    ),
+  )
+
 // The patcher of the document in a frame; `sabotage` changes its source before.
 export const patcherOf = (frame, sabotage = (text) => text) => {
   const window = frame.contentWindow
@@ -30,6 +43,8 @@ export const patcherOf = (frame, sabotage = (text) => text) => {
 // All that can be told of a document: what a fresh load and a patch must agree in.
 export const capture = (root) => {
   const lines = []
+  const forms = [...root.querySelectorAll('form')]
+  const formOf = (node) => forms.indexOf(node.form)
   const visit = (node, indent) => {
     if (node.nodeType === 10) lines.push(`doctype ${node.name} ${node.publicId} ${node.systemId}`)
     if (node.nodeType === 8) lines.push(`${indent}<!--${JSON.stringify(node.data)}`)
@@ -37,9 +52,9 @@ export const capture = (root) => {
     if (node.nodeType === 1) {
       const attributes = [...node.attributes].map((a) => `${a.namespaceURI ?? ''}|${a.name}=${JSON.stringify(a.value)}`)
       lines.push(`${indent}${node.namespaceURI}|${node.localName} ${attributes.sort().join(' ')}`)
-      if (node.localName === 'template') children(node.content, `${indent}  #`)
-      if (/^(input|textarea|select|option)$/.test(node.localName)) {
-        lines.push(`${indent}= ${JSON.stringify(node.value)} ${node.checked} ${node.selected} ${node.selectedIndex}`)
+      if (node.localName === 'template' && node.content) children(node.content, `${indent}  #`)
+      if (/^(input|textarea|select|option|button)$/.test(node.localName)) {
+        lines.push(`${indent}= ${JSON.stringify(node.value)} ${node.checked} ${node.selected} ${node.selectedIndex} ${formOf(node)}`)
       }
     }
     children(node, `${indent}  `)
@@ -49,7 +64,7 @@ export const capture = (root) => {
   }
   lines.push(root.compatMode, root.title)
   for (const sheet of root.styleSheets) {
-    lines.push(`sheet ${sheet.media.mediaText} ${[...sheet.cssRules].map((rule) => rule.cssText).join(' ')}`)
+    lines.push(`sheet ${sheet.disabled} ${sheet.media.mediaText} ${[...sheet.cssRules].map((rule) => rule.cssText).join(' ')}`)
   }
   children(root, '')
   return lines
@@ -70,6 +85,7 @@ export const compare = async ([first, ...texts], { mode = 'auto', sabotage } = {
   for (const newText of texts) {
     const result = patch({ oldText, newText, mode })
     if (result.done) {
+      await sheetsLoaded(frame.contentDocument)
       const fresh = await load(newText)
       const found = difference(capture(frame.contentDocument), capture(fresh.contentDocument))
       fresh.remove()

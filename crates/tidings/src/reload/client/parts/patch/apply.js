@@ -1,10 +1,13 @@
   // ---- doing it ------------------------------------------------------------------------------------
 
+  // What loses its state where it is taken out and put in again.
+  const FRAGILE = 'iframe,object,embed,audio,video,details,dialog'
+
   const apply = (removals) => {
     const canMove = 'moveBefore' in Element.prototype
     if (!canMove) {
       for (const l of moves.values()) {
-        const isFragile = l.nodeType === 1 && (l.contains(document.activeElement) || l.matches(STATEFUL) || l.querySelector(STATEFUL))
+        const isFragile = l.nodeType === 1 && (l.contains(document.activeElement) || l.matches(FRAGILE) || l.querySelector(FRAGILE))
         if (isFragile) doubt('this browser cannot move elements with their state')
       }
     }
@@ -24,11 +27,12 @@
     }
     return () => {
       for (const edit of edits) edit()
-      let inserted = null
+      const inserted = new Map()
       for (const { n, l, last } of insertions) {
-        const previous = last === undefined ? inserted : last
-        inserted = build(n)
-        l.insertBefore(inserted, previous ? previous.nextSibling : l.firstChild)
+        const previous = inserted.get(last) ?? last
+        const node = build(n)
+        inserted.set(n, node)
+        l.insertBefore(node, previous ? previous.nextSibling : l.firstChild)
       }
       // Chromium restarts the animations of what is moved into a parent that has no style yet.
       for (const [placeholder] of placeholders) getComputedStyle(placeholder.parentNode).color

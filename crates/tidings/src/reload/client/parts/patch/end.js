@@ -10,7 +10,8 @@
     if (document.readyState === 'loading') doubt('it was still loading')
     if (document.contentType !== 'text/html') doubt('it is not HTML')
     const texts = [oldText, newText]
-    if (texts.some((text) => /noframes|<frameset|<plaintext/i.test(text))) doubt('it has frames')
+    // <selectedcontent> holds what the browser has copied there.
+    if (texts.some((text) => /noframes|<frameset|<plaintext|<selectedcontent/i.test(text))) doubt('it has elements that cannot be patched')
     if (texts.some((text) => CLOBBERING.test(text))) doubt('a name in it hides properties of elements')
     const oldSource = kept?.text === oldText ? kept.source : parse(oldText)
     const newSource = parse(newText)
@@ -24,7 +25,9 @@
     keys = new Map()
     const roots = sources.map((source) => [source.documentElement, document.documentElement])
     partners = new Map(roots)
+    extras = 0
     if (provable && !holds(document.documentElement, oldSource.documentElement)) doubt('the page differs from its source')
+    const known = extras
     edits = []
     edited = []
     insertions = []
@@ -35,13 +38,15 @@
     const moving = new Set(moves.values())
     const removals = removed.map(partnerOf).filter((l) => !moving.has(l))
     if (!provable) checkQuotes(oldSource)
+    if (provable) checkFormOwners(newSource, texts)
     const touched = provable && touchedControls(oldSource)
     const run = apply(removals)
     write()
     run()
     if (provable) {
       syncForms(newSource, touched)
-      if (!holds(document.documentElement, newSource.documentElement)) doubt('the result differs from the source')
+      extras = 0
+      if (!holds(document.documentElement, newSource.documentElement) || extras > known) doubt('the result differs from its source')
     }
     kept = { text: newText, source: newSource }
   }

@@ -7,6 +7,26 @@
   const fieldOf = ({ localName, type }) =>
     localName === 'option' ? 'selected' : /^(checkbox|radio)$/.test(type) ? 'checked' : 'value'
 
+  // Where a form is not closed in the element that it was opened in, as between the rows of a table, the parser
+  // gives it fields that are not in it (HTML 13.2.6.1). DOMParser does not tell, and whoever moves elements cannot do it.
+  const checkFormOwners = (source, [oldText, newText]) => {
+    const tags = (text) => `${text.match(/<\/?[a-z]+/gi)}`
+    if (tags(oldText) === tags(newText)) return
+    const owned = 'input,textarea,select,button,output,fieldset,object'
+    const why = 'a form is not closed where it was opened'
+    for (const { form } of document.querySelectorAll(`:is(${owned}):not(form *,[form])`)) if (form) doubt(why)
+    const forms = source.querySelectorAll('form').length
+    if (!forms || !source.querySelector(`:is(${owned}):not(form *)`)) return
+    const marked = parse(newText.replace(/<\/form/gi, '<!--/form-->$&'))
+    const comments = marked.createTreeWalker(marked, 128)
+    let closed = 0
+    while (comments.nextNode()) {
+      const { data, parentElement } = comments.currentNode
+      if (data === '/form' && parentElement?.closest('form')) closed += 1
+    }
+    if (closed !== forms) doubt(why)
+  }
+
   // The controls that the user has changed, and what they hold.
   const touchedControls = (source) => {
     const touched = new Map()

@@ -3,7 +3,7 @@
   // What the browser reads once, while it loads a page, and what decides how it parses.
   const READ_ONCE =
     'base,meta[http-equiv],meta[charset],meta[name=referrer i],script[type=importmap i],' +
-    'script[type=speculationrules i],template[shadowrootmode]'
+    'script[type=speculationrules i],template[shadowrootmode],link[title],style[title]'
 
   const frameOf = (source) =>
     source.compatMode +

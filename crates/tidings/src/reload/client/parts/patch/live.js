@@ -21,28 +21,35 @@
 
   const attributeOf = (element, { namespaceURI, localName }) => element.getAttributeNS(namespaceURI, localName)
 
-  // Extensions may add attributes and classes; a user opens details.
-  const hasAttributes = (s, l) =>
-    Array.from(s.attributes).every((attribute) => {
+  // Nodes, attributes and classes in the page that are not in the source. They came from an extension or the user:
+  // no script could.
+  let extras
+
+  const hasAttributes = (s, l) => {
+    for (const attribute of l.attributes) if (attributeOf(s, attribute) === null) extras += 1
+    return Array.from(s.attributes).every((attribute) => {
       const { name, value } = attribute
       const is = attributeOf(l, attribute)
-      return (
-        is === value ||
-        name === 'nonce' ||
-        (name === 'open' && mayBeOpen(s)) ||
-        (name === 'class' && is?.startsWith(`${value} `)) ||
-        isSwapped(value, is)
-      )
+      if (is === value || name === 'nonce' || (name === 'open' && mayBeOpen(s)) || isSwapped(value, is)) return true
+      extras += 1
+      return name === 'class' && is?.startsWith(`${value} `)
     })
+  }
 
-  // Whether all of a source is in the page, in order. What else is there came from an extension: no script could.
+  // Whether all of a source is in the page, in order.
   const holds = (l, s) => {
     if (isEqual(s, l)) return true
-    if (s.nodeType !== 1 || s.localName !== l.localName || s.namespaceURI !== l.namespaceURI) return false
-    if (!hasAttributes(s, l)) return false
-    if (isKept(s) || isEditable(s)) return true
-    if (s.localName === 'template' && !isEqual(s.content, l.content)) return false
-    return embed([...s.childNodes], [...l.childNodes]) !== null
+    const before = extras
+    const isHeld =
+      s.nodeType === 1 &&
+      s.localName === l.localName &&
+      s.namespaceURI === l.namespaceURI &&
+      hasAttributes(s, l) &&
+      (isKept(s) ||
+        isEditable(s) ||
+        ((!contentOf(s) || isEqual(s.content, l.content)) && embed([...s.childNodes], [...l.childNodes]) !== null))
+    if (!isHeld) extras = before
+    return isHeld
   }
 
   // The live nodes that a list of nodes of a source is in.
@@ -55,6 +62,7 @@
       if (at === lives.length) return null
       found.push(lives[at++])
     }
+    extras += lives.length - sources.length
     return found
   }
 
@@ -71,7 +79,7 @@
     } else {
       const pairs = new Map()
       for (const s of sources) partners.set(s, null)
-      match(lives, sources, pairs, true)
+      match(lives, sources, pairs, true, new Set())
       for (const [s, l] of pairs) partners.set(s, l)
     }
   }

@@ -4,6 +4,9 @@
   let identities
   let keys
 
+  // Only templates of HTML have it, and a <meta> has a `content` of another kind.
+  const contentOf = (node) => (node.localName === 'template' && node.content) || null
+
   const templatesIn = (node) => {
     const inside = Array.from(node.querySelectorAll?.('template') ?? [])
     return node.localName === 'template' ? [node, ...inside] : inside
@@ -14,7 +17,7 @@
     if (!a.isEqualNode(b)) return false
     if (!hasTemplates) return true
     const others = templatesIn(b)
-    return templatesIn(a).every((template, i) => template.content === others[i].content || isEqual(template.content, others[i].content))
+    return templatesIn(a).every((template, i) => !contentOf(template) || isEqual(template.content, others[i].content))
   }
 
   const remembered = (map, node, make) => {
@@ -90,13 +93,19 @@
     return rise
   }
 
-  // Puts the nodes of `b` that have one in `a` into `pairs`, with that. With `isSure`, only those that have no rival.
-  const match = (a, b, pairs, isSure) => {
+  // Puts the nodes of `b` that have one in `a` into `pairs`, with that, and those that are seen to be equal into
+  // `same`. With `isSure`, pairs only those that have no rival.
+  const match = (a, b, pairs, isSure, same) => {
     let start = 0
     let endA = a.length
     let endB = b.length
-    while (start < endA && start < endB && isEqual(a[start], b[start])) pairs.set(b[start], a[start++])
-    while (start < endA && start < endB && isEqual(a[endA - 1], b[endB - 1])) pairs.set(b[--endB], a[--endA])
+    const pair = (left, right) => {
+      pairs.set(right, left)
+      same.add(right)
+    }
+    while (start < endA && start < endB && isEqual(a[start], b[start])) pair(a[start], b[start++])
+    // The two where that ended may be the bodies of large documents: they are not compared again.
+    while (endA > start && endB > start && !(endA === endB && endA === start + 1) && isEqual(a[endA - 1], b[endB - 1])) pair(a[--endA], b[--endB])
     a = a.slice(start, endA)
     b = b.slice(start, endB)
     if (!a.length || !b.length) return
@@ -114,7 +123,7 @@
     const isFree = (node) => !taken.has(node)
     let [fromA, fromB] = [0, 0]
     for (const [i, j] of [...anchors.filter((_, at) => rise.has(at)), [a.length, b.length]]) {
-      match(a.slice(fromA, i).filter(isFree), b.slice(fromB, j).filter(isFree), pairs, isSure)
+      match(a.slice(fromA, i).filter(isFree), b.slice(fromB, j).filter(isFree), pairs, isSure, same)
       ;[fromA, fromB] = [i + 1, j + 1]
     }
   }

@@ -44,7 +44,7 @@
   // A document, and the content of each template in it.
   function* rootsOf(root) {
     yield root
-    for (const template of root.querySelectorAll('template')) if (template.content) yield* rootsOf(template.content)
+    for (const template of root.querySelectorAll('template')) if (contentOf(template)) yield* rootsOf(template.content)
   }
 
   // Our own script element carries what the server knew when it made the page. The live one keeps what it had.

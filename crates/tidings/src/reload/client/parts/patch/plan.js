@@ -5,7 +5,7 @@
 
   let edits // of text and attributes: functions
   let edited // what these texts and values were
-  let insertions // new nodes: the live parent, and the live node before, or undefined for the one inserted last
+  let insertions // new nodes, with the live parent, and the node before: live, or a new one that is inserted as well
   let removed // old nodes
   let moves // live nodes for new ones
 
@@ -41,11 +41,10 @@
   }
 
   const plan = (o, n, l) => {
-    if (isEqual(o, n)) return
     if (o.nodeType !== 1) return void planText(o.data, n.data, l)
     for (const attribute of n.attributes) planAttribute(o, n, l, attribute)
     for (const attribute of o.attributes) if (attributeOf(n, attribute) === null) planAttribute(o, n, l, attribute)
-    if (n.localName === 'template' && !isEqual(o.content, n.content)) {
+    if (contentOf(n) && !isEqual(o.content, n.content)) {
       if (!provable) doubt('a template was edited, and it has scripts')
       edits.push(() => l.content.replaceChildren(document.importNode(n.content, true)))
     }
@@ -55,13 +54,14 @@
   const planChildren = (o, n, l) => {
     const before = [...o.childNodes]
     const after = [...n.childNodes]
-    if (before.length === after.length && before.every((node, i) => isEqual(node, after[i]))) return
+    const pairs = new Map()
+    const same = new Set()
+    match(before, after, pairs, false, same)
+    if (same.size === after.length && same.size === before.length) return
     if (isKept(o) || isKept(n)) doubt('what says data-tidings="keep" was edited')
     if (isEditable(o) && !before.every((node, i) => l.childNodes[i] && isEqual(node, l.childNodes[i]))) {
       doubt('the user has changed what was edited')
     }
-    const pairs = new Map()
-    match(before, after, pairs)
     const positions = new Map(before.map((node, i) => [node, i]))
     const paired = after.filter((node) => pairs.has(node))
     const rise = longestRise(paired.map((node) => positions.get(pairs.get(node))))
@@ -73,10 +73,10 @@
       const old = pairs.get(node)
       if (!staying.has(node)) {
         const last = after[i - 1]
-        insertions.push({ n: node, l, last: i === 0 ? null : staying.has(last) ? partnerOf(pairs.get(last)) : undefined })
+        insertions.push({ n: node, l, last: staying.has(last) ? partnerOf(pairs.get(last)) : last })
         if (old) moves.set(node, partnerOf(old))
       }
-      if (old && !isEqual(old, node)) plan(old, node, partnerOf(old))
+      if (old && !same.has(node) && !isEqual(old, node)) plan(old, node, partnerOf(old))
     })
     const used = new Set(pairs.values())
     for (const node of before) if (!used.has(node)) removed.push(node)
@@ -84,8 +84,6 @@
 
   // Elements that are cut out in one place and appear in another are moved there: wrapped, unwrapped, or dragged
   // to another parent. They keep their state.
-  const STATEFUL = 'input,textarea,select,iframe,audio,video,canvas,img,object,embed,details,dialog'
-
   const planMoves = () => {
     const free = new Map() // elements that are cut out, with their keys
     const byKey = new Map()
@@ -101,8 +99,7 @@
     }
     const claim = (n) => {
       if (n.nodeType !== 1) return
-      const isWorthIt = n.firstChild || n.getAttribute('id') || n.matches(STATEFUL)
-      const o = isWorthIt && byKey.get(keyOf(n))?.find((element) => free.has(element))
+      const o = byKey.get(keyOf(n))?.find((element) => free.has(element))
       if (!o) {
         for (const child of n.childNodes) claim(child)
         return
@@ -110,7 +107,7 @@
       for (const element of [o, ...o.querySelectorAll('*')]) free.delete(element)
       for (let parent = o.parentNode; parent; parent = parent.parentNode) free.delete(parent)
       moves.set(n, partnerOf(o))
-      plan(o, n, partnerOf(o))
+      if (!isEqual(o, n)) plan(o, n, partnerOf(o))
       learn()
     }
     if (!removed.length) return
