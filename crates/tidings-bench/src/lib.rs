@@ -3,6 +3,7 @@
 //! Machines are shared and noisy, so the program and its floor take turns in one run, and only their
 //! ratio counts.
 
+pub mod chromium;
 pub mod load;
 
 use std::fs;
@@ -94,9 +95,7 @@ impl Process {
 
     /// Its memory, in bytes (the proportional set size).
     pub fn memory_bytes(&self) -> u64 {
-        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.id()));
-        let text = text.unwrap_or_default();
-        bytes_in(&text, "Pss:")
+        memory_of(self.id())
     }
 
     /// The most memory that it has had, in bytes (resident, so with shared libraries).
@@ -104,6 +103,12 @@ impl Process {
         let text = fs::read_to_string(format!("/proc/{}/status", self.id()));
         bytes_in(&text.unwrap_or_default(), "VmHWM:")
     }
+}
+
+/// The memory of a process, in bytes (the proportional set size).
+pub fn memory_of(id: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup"));
+    bytes_in(&text.unwrap_or_default(), "Pss:")
 }
 
 /// The figure in the line of this name, which is in KiB.

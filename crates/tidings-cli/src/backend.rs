@@ -14,6 +14,7 @@ mod event;
 mod health;
 mod lease;
 mod lifecycle;
+mod message;
 mod output;
 mod ports;
 mod process;
@@ -42,7 +43,8 @@ pub(crate) use lifecycle::Generation;
 pub(crate) use signal::Signal;
 
 use lease::Serving;
-use supervisor::{Message, Supervisor};
+use message::Message;
+use supervisor::Supervisor;
 
 /// What to run, and how.
 #[derive(Clone, Debug)]
@@ -201,6 +203,18 @@ impl<C: Send + Sync + 'static> Backend<C> {
     /// Builds and starts the command again, because these paths changed.
     pub(crate) fn restart_because(&self, paths: Vec<PathBuf>) {
         let _ = self.messages.send(Message::Changed(paths));
+    }
+
+    /// Waits until no build or start is under way, for the changes so far.
+    pub(crate) async fn settled(&self) {
+        let (settled, is_settled) = oneshot::channel();
+        if self
+            .messages
+            .send(Message::TellWhenSettled(settled))
+            .is_ok()
+        {
+            let _ = is_settled.await;
+        }
     }
 
     /// Ends it, and waits until nothing is left of it: no longer than the stop timeout and some seconds.

@@ -4,19 +4,23 @@
 //! `settings.rs` makes a `config::Serve` or `config::Proxy` of it, with every default filled in.
 
 mod parse;
+mod programs;
 mod proxy;
 mod serve;
 mod settings;
 mod shared;
+mod trust;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub(crate) use programs::{CompletionsArgs, ManArgs, WaitArgs, WhyArgs};
 pub(crate) use proxy::ProxyArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use settings::UsageError;
 use shared::SharedArgs;
+pub(crate) use trust::TrustArgs;
 
 /// Serve a folder, and show every saved change in all open pages at once
 ///
@@ -51,6 +55,25 @@ pub(crate) enum Command {
     Proxy(ProxyArgs),
     /// Write a tidings.toml that fits this folder
     Init,
+    /// Make browsers trust the certificates of --https
+    Trust(TrustArgs),
+    /// Wait until every open page shows what was saved last
+    ///
+    /// For programs that change files and then look at the pages. It waits until the running server has seen
+    /// everything that was saved before this command, and each open page shows it.
+    Wait(WaitArgs),
+    /// Tell whether a change of a file counts, and which rule says so
+    ///
+    /// Also tells which open pages use it and what they would do, if a server is running.
+    Why(WhyArgs),
+    /// Print the completions for a shell
+    ///
+    /// For example, in bash: tidings completions bash > ~/.local/share/bash-completion/completions/tidings
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    ///
+    /// For example: tidings man | man -l -
+    Man(ManArgs),
 }
 
 impl Cli {
@@ -72,6 +95,19 @@ impl Cli {
             is_serve,
             ..Cli::from_arg_matches(matches)?
         })
+    }
+
+    /// What `tidings` alone would do, by the variables and the file.
+    pub(crate) fn without_arguments() -> anyhow::Result<Cli> {
+        let matches = Cli::command().try_get_matches_from(["tidings"])?;
+        Ok(Cli::from_matches(&matches)?)
+    }
+
+    /// The definition that all of it comes from, for `completions` and `man`.
+    pub(crate) fn definition() -> clap::Command {
+        let mut definition = Cli::command();
+        definition.build();
+        definition
     }
 
     /// Exits with 2, and prints the usage of the subcommand.

@@ -18,6 +18,7 @@ mod authority;
 pub(crate) mod frames;
 #[cfg(test)]
 mod tests;
+pub(crate) mod token;
 
 use std::net::IpAddr;
 
@@ -40,6 +41,8 @@ pub(crate) struct Guard {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Allowed {
     Exactly(String),
+    /// Counts for [`Guard::check_own`] only: otherwise every address is allowed.
+    Address(IpAddr),
     /// The domain and everything below it.
     Domain(String),
 }
@@ -65,8 +68,7 @@ impl Guard {
             match Authority::parse(name)?.host {
                 HostName::Name(name) if domain => Some(Allowed::Domain(name)),
                 HostName::Name(name) => Some(Allowed::Exactly(name)),
-                // Addresses are always allowed.
-                HostName::Address(_) => None,
+                HostName::Address(address) => Some(Allowed::Address(address)),
             }
         });
         Guard {
@@ -98,21 +100,51 @@ impl Guard {
         Ok(())
     }
 
+    /// For `--lan`, after [`Guard::check`]: an address must be the one that the client has connected to, or one
+    /// that is allowed.
+    pub(crate) fn check_own(&self, parts: &Parts, local: IpAddr) -> Result<(), Refusal> {
+        let is_own = |address: IpAddr| {
+            let address = address.to_canonical();
+            address == local
+                || address.is_loopback() && local.is_loopback()
+                || self.allowed.contains(&Allowed::Address(address))
+        };
+        for authority in authorities(parts)? {
+            if let Some(Authority {
+                host: HostName::Address(address),
+                ..
+            }) = Authority::parse(authority)
+                && !is_own(address)
+            {
+                return Err(Refusal::unknown_host(&address.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The host and port that a request is for, after [`Guard::check`].
+    pub(crate) fn authority<'a>(&self, parts: &'a Parts) -> Result<&'a str, Refusal> {
+        let first = authorities(parts)?.first().copied();
+        // Only HTTP/1.0 has requests without.
+        first.ok_or_else(|| Refusal::bad_request("the Host header is missing"))
+    }
+
     fn allows(&self, name: &str) -> bool {
         // RFC 6761 6.3: `localhost` and its subdomains always resolve to this machine.
         is_below(name, "localhost")
             || self.allowed.iter().any(|allowed| match allowed {
                 Allowed::Exactly(allowed) => name == allowed,
                 Allowed::Domain(domain) => is_below(name, domain),
+                Allowed::Address(_) => false,
             })
     }
 }
 
 /// For a proxy, after [`Guard::check`]: a request in absolute-form (RFC 9112 3.2.2) must name this server, as
-/// `Host` does. So nobody takes us for a proxy to anywhere. `is_own` tells the addresses of this machine.
+/// `Host` does, with the scheme of the connection. So nobody takes us for a proxy to anywhere. `is_own` tells the addresses of this machine.
 pub(crate) fn own_target(
     parts: &Parts,
-    port: u16,
+    (scheme, port): (&str, u16),
     is_own: impl Fn(IpAddr) -> bool,
 ) -> Result<(), Refusal> {
     if parts.uri.authority().is_none() || parts.version > Version::HTTP_11 {
@@ -122,15 +154,16 @@ pub(crate) fn own_target(
         .into_iter()
         .filter_map(Authority::parse)
         .collect();
+    let default = if scheme == "https" { 443 } else { 80 };
     let is_ours = |authority: &Authority| {
         let is_host = match &authority.host {
             HostName::Address(address) => is_own(*address),
             // It was found to be allowed.
             HostName::Name(_) => true,
         };
-        is_host && authority.port_or(80) == port
+        is_host && authority.port_or(default) == port
     };
-    match authorities.iter().all(is_ours) && parts.uri.scheme_str() == Some("http") {
+    match authorities.iter().all(is_ours) && parts.uri.scheme_str() == Some(scheme) {
         true => Ok(()),
         false => Err(Refusal::bad_request("this is not a proxy")),
     }

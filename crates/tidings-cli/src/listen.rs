@@ -3,6 +3,8 @@
 //!
 //! ```text
 //! bind -> accept -> driver -> hyper -> the handler -> Answer
+//!        |           ^
+//!        +-> secure -+-> http2, when the client wants it
 //!                          -> stream, when hyper has sent the head of an Answer::Stream
 //!                          -> tunnel, when hyper has sent the head of an Answer::Upgrade
 //! ```
@@ -12,13 +14,17 @@ mod bind;
 mod driver;
 mod framing;
 mod head_timeout;
+mod http2;
 mod http_io;
 mod response_body;
+mod secure;
 mod stream;
 mod tunnel;
 
 #[cfg(test)]
 mod tests;
+
+use std::net::IpAddr;
 
 use http::Response;
 use tidings::http::SseBody;
@@ -39,6 +45,26 @@ pub(crate) enum Answer<B> {
     /// connection after it. If the connection cannot be upgraded, the client gets 502 instead, and the
     /// tunnel is dropped.
     Upgrade(Response<B>, Tunnel),
+}
+
+/// Who is at the other end of a connection, and what it is connected to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) ip: IpAddr,
+    /// The address of this machine that it has connected to.
+    pub(crate) local: IpAddr,
+    /// Whether the connection is encrypted.
+    pub(crate) secure: bool,
+}
+
+impl Peer {
+    /// The scheme of the addresses that it uses.
+    pub(crate) fn scheme(&self) -> &'static str {
+        match self.secure {
+            true => "https",
+            false => "http",
+        }
+    }
 }
 
 /// The transport of a connection: a TCP socket, or what is laid over one.

@@ -1,14 +1,18 @@
 //! The binary `tidings`: a hot-reloading development server for any folder and any backend.
 
 mod backend;
+mod certificates;
 mod cli;
 mod commands;
 mod config;
 mod editor;
 mod files;
 mod guard;
+mod instances;
+mod keyboard;
 mod listen;
 mod pages;
+mod private_files;
 mod referrers;
 mod report;
 mod rules;
@@ -18,8 +22,10 @@ mod upstream;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tidings::watch;
+
 use crate::cli::{Cli, Command, UsageError};
-use crate::commands::{follow, init, proxy, serve};
+use crate::commands::{about, follow, init, proxy, serve, trust, wait, why};
 use crate::config::Output;
 use crate::config::file::ConfigFile;
 use crate::report::Console;
@@ -31,8 +37,10 @@ fn main() -> ExitCode {
     let cli = Cli::from_command_line();
     // What is printed may depend on the file, but errors in the file are printed as well.
     let console = console(cli.output());
-    match run(cli, &console) {
-        Ok(()) => ExitCode::SUCCESS,
+    let ended = run(cli, &console);
+    keyboard::leave_terminal();
+    match ended {
+        Ok(code) => code,
         Err(error) => {
             if let Some(error) = error.downcast_ref::<UsageError>() {
                 Cli::exit_with_usage("proxy", error);
@@ -43,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<()> {
+fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
     let file = ConfigFile::load(&cli.file(), console)?;
     let path = file.as_ref().map(|file| file.shown.clone());
     match cli.into_command(file.as_ref()) {
@@ -54,7 +62,7 @@ fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<()> {
             if let Some(path) = path {
                 follow::follow(&path, config.clone(), reread, &console);
             }
-            serve::run(&config, &console)
+            serve::run(&config, &console)?
         }
         Command::Proxy(args) => {
             let config = args.config(file.as_ref())?;
@@ -63,9 +71,27 @@ fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<()> {
             if let Some(path) = path {
                 follow::follow(&path, config.clone(), reread, &console);
             }
-            proxy::run(&config, &console)
+            proxy::run(&config, &console)?
         }
-        Command::Init => init::run(console),
+        Command::Init => init::run(console)?,
+        Command::Trust(args) => trust::run(args.remove, &args.stores(), console)?,
+        Command::Wait(args) => return Ok(wait::run(args.url.as_ref(), args.timeout, console)),
+        Command::Why(args) => {
+            let alone = || watched(file.as_ref());
+            return why::run(&args.path, args.url.as_ref(), alone, console);
+        }
+        Command::Completions(args) => about::completions(args.shell, Cli::definition(), console),
+        Command::Man(args) => about::man(args.command.as_deref(), Cli::definition(), console)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What `tidings` alone would watch here.
+fn watched(file: Option<&ConfigFile>) -> anyhow::Result<Option<watch::Options>> {
+    match Cli::without_arguments()?.into_command(file) {
+        Command::Serve(args) => Ok(Some(serve::watched(&args.config(file)?)?)),
+        Command::Proxy(args) => Ok(args.config(file)?.watch_options()),
+        _ => Ok(None),
     }
 }
 

@@ -21,6 +21,9 @@
 //!   `"changes":[{"path":"/css/site.css","kind":"modified"}]`
 //! - a problem that has come or gone: the status as it is now
 //! - a restart of the backend: the status as it is now, and `"restarted":true`
+//! - a roll call: the status as it is now, and `"call":true`. Each page reports when it shows all changes before it.
+//! - a question: the status as it is now, and `"ask":[..]` with changes as in `changes`. Each page reports what it
+//!   would do about them, and does nothing.
 //!
 //! So an event without `changes` is the whole status, and a field that it does not have does not apply (any
 //! more). A change leaves the problem as it is.
@@ -263,6 +266,10 @@ struct Payload<'a> {
     rescan: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     restarted: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    call: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ask: Option<&'a [PublishedChange]>,
 }
 
 impl Reloader {
@@ -503,6 +510,42 @@ impl Reloader {
             clock.problem = before;
         }
         told
+    }
+
+    /// Calls the roll: every open page reports (`"did":"none"`, with the id of this event) as soon as it shows
+    /// all changes that were published before.
+    ///
+    /// # Errors
+    /// [`PublishError`] if the hub refuses the event.
+    pub fn call_roll(&self) -> Result<EventId, PublishError> {
+        // Held, so that the status is that of this moment.
+        let clock = self.clock();
+        let status = clock.status(clock.timestamp);
+        let call = Payload {
+            call: true,
+            ..clock.status(clock.timestamp)
+        };
+        self.hub
+            .publish_with_status_blocking(TOPIC, json(&call), json(&status))
+    }
+
+    /// Asks every open page what it would do about a change of this file, which is written as the watcher reports
+    /// it. Each reports `"did":"would"`, with the id of this event, and does nothing.
+    ///
+    /// # Errors
+    /// [`PublishError`] if the hub refuses the event.
+    pub fn ask_pages(&self, path: &Path) -> Result<EventId, PublishError> {
+        // Without the lock, because this calls foreign code.
+        let change = Change::new(path, ChangeKind::Modified);
+        let changes: Vec<_> = self.published(&change).collect();
+        let clock = self.clock();
+        let status = clock.status(clock.timestamp);
+        let ask = Payload {
+            ask: Some(&changes),
+            ..clock.status(clock.timestamp)
+        };
+        self.hub
+            .publish_with_status_blocking(TOPIC, json(&ask), json(&status))
     }
 
     /// The change under each address of the file.

@@ -85,9 +85,9 @@ const LIBRARY: Crate = Crate {
 const PROGRAM: Crate = Crate {
     src: "../tidings-cli/src",
     layers: "
-        main:      cli commands config backend report
-        cli:       config rules files upstream backend listen
-        commands:  config pages referrers sources editor rules files upstream backend guard listen report
+        main:      cli commands config backend keyboard report
+        cli:       config rules files upstream backend certificates listen
+        commands:  config pages referrers sources editor rules files upstream backend guard certificates private_files listen instances keyboard report
         config:    rules files upstream backend listen report
         pages:     files report
         referrers: files
@@ -98,14 +98,19 @@ const PROGRAM: Crate = Crate {
         upstream:
         backend:
         guard:
+        certificates: private_files report
+        private_files: report
         listen:    report
+        instances:
+        keyboard:
         report:
     ",
     files: "main.rs commands/serve.rs files/resolve.rs guard/frames.rs listen/driver.rs",
     forbidden: &[
         Forbidden {
             files: "cli.rs cli/ config.rs config/ commands.rs commands/ pages.rs referrers.rs referrers/ \
-                    sources.rs editor.rs rules.rs rules/ files.rs files/ upstream.rs upstream/ backend.rs backend/ guard.rs guard/ listen.rs listen/",
+                    sources.rs editor.rs rules.rs rules/ files.rs files/ upstream.rs upstream/ backend.rs backend/ guard.rs guard/ listen.rs listen/ \
+                    instances.rs instances/ keyboard.rs keyboard/",
             words: "println! print! stdout() stderr()",
             why: "only report/ prints",
         },

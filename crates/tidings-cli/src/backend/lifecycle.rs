@@ -183,6 +183,12 @@ impl Lifecycle {
         matches!(self.work, Work::Stopped) && self.ending.is_empty()
     }
 
+    /// Whether no build or start is under way or about to begin. A command that crashes again and again has
+    /// said so, and counts as settled.
+    pub(super) fn is_settled(&self) -> bool {
+        matches!(self.work, Work::Idle | Work::BackingOff(_) | Work::Stopped)
+    }
+
     pub(super) fn handle(&mut self, input: Input, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
         let actions_ref = &mut actions;

@@ -16,6 +16,7 @@ use super::event::{Event, Exit, Failure, FailureKind, Source};
 use super::health;
 use super::lease::{Instance, Serving};
 use super::lifecycle::{Action, Generation, Input, Lifecycle, Rules};
+use super::message::{self, Message};
 use super::process::{self, Notice, Process, Spec};
 use super::reporter::Reporter;
 use super::rounds::Change;
@@ -26,18 +27,6 @@ const STOP_MARGIN: Duration = Duration::from_secs(2);
 
 /// How long it is tried to reach another program on the port of the command.
 const TAKEN_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// What the supervisor is told.
-pub(super) enum Message {
-    Start,
-    Changed(Vec<PathBuf>),
-    Healthy(Generation),
-    Drained(Generation),
-    Instance(Generation, Notice),
-    Build(u64, Notice),
-    Stop(oneshot::Sender<()>),
-    Kill,
-}
 
 pub(super) struct Supervisor<H: Handler> {
     options: Options,
@@ -60,6 +49,8 @@ pub(super) struct Supervisor<H: Handler> {
     /// When the first change since the last switch came.
     changed_at: Option<Instant>,
     stop: Option<(Instant, oneshot::Sender<()>)>,
+    /// Who waits until no build or start is under way.
+    waiting: Vec<oneshot::Sender<()>>,
 }
 
 /// An instance of the command.
@@ -112,6 +103,7 @@ impl<H: Handler> Supervisor<H> {
             previous: None,
             changed_at: None,
             stop: None,
+            waiting: Vec::new(),
         }
     }
 
@@ -177,6 +169,10 @@ impl<H: Handler> Supervisor<H> {
                 });
                 self.handle(Input::Stop).await;
             }
+            Message::TellWhenSettled(waiting) => {
+                self.waiting.push(waiting);
+                self.handle(Input::Tick).await;
+            }
             Message::Kill => {
                 let instances = self.instances.values().map(|running| &running.process);
                 let build = self.build.iter().map(|build| &build.process);
@@ -193,6 +189,9 @@ impl<H: Handler> Supervisor<H> {
                     inputs.push(input);
                 }
             }
+        }
+        if self.lifecycle.is_settled() {
+            message::tell_all(&mut self.waiting);
         }
     }
 

@@ -66,6 +66,7 @@ impl Cli {
                 config: Some(file), ..
             }) => Wanted::Given(file.clone()),
             Some(_) => Wanted::Nearest,
+            None if matches!(self.command, Some(Command::Why(_))) => Wanted::Nearest,
             None => Wanted::Nothing,
         }
     }
@@ -74,7 +75,14 @@ impl Cli {
     pub(crate) fn output(&self) -> Output {
         match self.shared() {
             Some(shared) => shared.output(None),
-            None => Output::default(),
+            None => Output {
+                json: match &self.command {
+                    Some(Command::Wait(args)) => args.json,
+                    Some(Command::Why(args)) => args.json,
+                    _ => false,
+                },
+                quiet: false,
+            },
         }
     }
 
@@ -83,7 +91,14 @@ impl Cli {
             None => Some(&self.serve.shared),
             Some(Command::Serve(args)) => Some(&args.shared),
             Some(Command::Proxy(args)) => Some(&args.shared),
-            Some(Command::Init) => None,
+            Some(
+                Command::Init
+                | Command::Trust(_)
+                | Command::Wait(_)
+                | Command::Why(_)
+                | Command::Completions(_)
+                | Command::Man(_),
+            ) => None,
         }
     }
 }
@@ -235,13 +250,17 @@ impl SharedArgs {
         let from_file = Settings { file }.top();
         let port = self.port.or(from_file.port);
         let strict_port = self.strict_port.or(from_file.strict_port);
+        let lan = self.lan.or(from_file.lan).unwrap_or(false);
         Ok(Server {
             config_file: file.map(|file| file.shown.clone()),
             host: match (&self.host, from_file.host) {
                 (Some(typed), _) => typed.clone(),
                 (None, Some(SwitchOr::Value(host))) => host,
                 (None, Some(SwitchOr::Switch(true))) => Host::Address(ALL_ADDRESSES.into()),
-                (None, Some(SwitchOr::Switch(false)) | None) => Host::Localhost,
+                (None, Some(SwitchOr::Switch(false)) | None) => match lan {
+                    true => Host::Address(ALL_ADDRESSES.into()),
+                    false => Host::Localhost,
+                },
             },
             ports: match (port, strict_port) {
                 (Some(port), _) => Ports::Exactly(port),
@@ -260,7 +279,7 @@ impl SharedArgs {
                 (None, Some(SwitchOr::Switch(true))) => Some("/".to_owned()),
                 (None, Some(SwitchOr::Switch(false)) | None) => None,
             },
-            lan: self.lan.or(from_file.lan).unwrap_or(false),
+            lan,
             tls: self.tls(file)?,
             slow: self.slow.or(from_file.slow),
             stdin_quit: self.stdin_quit.or(from_file.stdin_quit).unwrap_or(false),

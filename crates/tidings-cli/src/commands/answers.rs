@@ -14,7 +14,7 @@ use crate::report::{ChangeReporter, PAGE_ERRORS_LIMIT, PageErrorReporter, PageEr
 use crate::rules::{Redirect, Rules};
 
 /// The largest report of a page, in bytes.
-const REPORT_LIMIT: usize = 1024;
+const REPORT_LIMIT: usize = 32 * 1024;
 
 /// Takes a page's report of what it has done about a change.
 pub(super) async fn page_reported(
@@ -28,12 +28,12 @@ pub(super) async fn page_reported(
     let Ok(body) = Limited::new(body, REPORT_LIMIT).collect().await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "too large\n");
     };
-    match serde_json::from_slice::<PageReport>(&body.to_bytes()) {
-        Ok(report) => {
+    match PageReport::parse(&body.to_bytes()) {
+        Some(report) => {
             reporter.page_reported(&report);
             plain(StatusCode::NO_CONTENT, "")
         }
-        Err(_) => plain(StatusCode::BAD_REQUEST, "not a report\n"),
+        None => plain(StatusCode::BAD_REQUEST, "not a report\n"),
     }
 }
 

@@ -9,9 +9,6 @@
 //! origin (checked before this), and with the token of this process in the header `tidings-token`. Pages get the
 //! token with their script; other sites cannot read those.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use std::hint::black_box;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,15 +21,13 @@ use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use tidings::reload::Reloader;
 
+use super::addresses::is_own_address;
 use super::answers::{method_not_allowed, plain};
-use super::server;
+use super::token::Token;
 use crate::editor::Editor;
 use crate::files;
 use crate::report::{ChangeReporter, Console, Message, Styles};
 use crate::sources::Sources;
-
-/// The header with the token.
-const TOKEN: &str = "tidings-token";
 
 /// The largest order, in bytes.
 const LIMIT: usize = 8 * 1024;
@@ -42,7 +37,7 @@ const EDITOR_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Does what it is asked to.
 pub(crate) struct Control {
-    token: String,
+    token: Token,
     reloader: Arc<Reloader>,
     reporter: Arc<ChangeReporter>,
     console: Arc<Console>,
@@ -71,16 +66,9 @@ fn first() -> u32 {
     1
 }
 
-/// A token that nobody can guess.
-pub(super) fn new_token() -> String {
-    // The keys are random from the system, and cannot be derived from the hashes.
-    let half = || RandomState::new().hash_one(0);
-    format!("{:016x}{:016x}", half(), half())
-}
-
 impl Control {
     pub(super) fn new(
-        token: String,
+        token: Token,
         reloader: &Arc<Reloader>,
         reporter: &Arc<ChangeReporter>,
         console: &Arc<Console>,
@@ -112,7 +100,7 @@ impl Control {
                 "only application/json\n",
             );
         }
-        if !self.has_token(&parts.headers) {
+        if !self.token.is_in(&parts.headers) {
             return plain(
                 StatusCode::FORBIDDEN,
                 "the token is missing, or of another run of tidings: reload the page\n",
@@ -124,14 +112,6 @@ impl Control {
         match serde_json::from_slice(&body.to_bytes()) {
             Ok(order) => self.carry_out(order, peer),
             Err(error) => plain(StatusCode::BAD_REQUEST, format!("not an order: {error}\n")),
-        }
-    }
-
-    fn has_token(&self, headers: &HeaderMap) -> bool {
-        let mut tokens = headers.get_all(TOKEN).iter();
-        match (tokens.next(), tokens.next()) {
-            (Some(token), None) => is_equal(token.as_bytes(), self.token.as_bytes()),
-            _ => false,
         }
     }
 
@@ -193,7 +173,7 @@ impl Control {
         peer: IpAddr,
     ) -> Response<files::Body> {
         // The window opens here, so nobody at another machine has any use for it.
-        if !server::is_own_address(peer) {
+        if !is_own_address(peer) {
             return plain(
                 StatusCode::FORBIDDEN,
                 "only a page on the same machine opens files in the editor\n",
@@ -242,12 +222,6 @@ fn is_json(headers: &HeaderMap) -> bool {
         .is_some_and(|name| name.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// In a time that does not depend on where they differ.
-fn is_equal(one: &[u8], other: &[u8]) -> bool {
-    let differences = one.iter().zip(other).map(|(a, b)| a ^ b);
-    one.len() == other.len() && black_box(differences.fold(0, |all, one| black_box(all | one))) == 0
-}
-
 /// That changes are held, or not any more.
 #[derive(Debug, Serialize)]
 struct Paused {
@@ -271,16 +245,6 @@ impl Message for Paused {
 mod tests {
     use super::*;
     use http::HeaderValue;
-
-    #[test]
-    fn tokens_are_equal_or_not() {
-        assert!(is_equal(b"abc", b"abc"));
-        for other in [&b"abd"[..], b"ab", b"abcd", b"", b"bbc"] {
-            assert!(!is_equal(b"abc", other));
-        }
-        assert_ne!(new_token(), new_token());
-        assert_eq!(new_token().len(), 32);
-    }
 
     #[test]
     fn only_json_is_json() {

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use http::Request;
 use http::StatusCode;
 use http::header::CONTENT_ENCODING;
-use hyper::body::Incoming;
 use tidings::reload::{Decision, Navigation, PageKind, PageState, Reloader, ScriptElement};
 
 use super::body::Body;
+use super::link::Upload;
 use crate::files::{self, Pages};
 use crate::listen::{Answer, Tunnel};
 use crate::pages::LivePages;
@@ -60,7 +60,7 @@ impl Failed {
 }
 
 impl Passage {
-    pub(super) fn new(request: Request<Incoming>, client: &Client) -> Passage {
+    pub(super) fn new(request: Request<Upload>, client: &Client) -> Passage {
         let (mut parts, body) = request.into_parts();
         let navigation = Navigation::of(&parts);
         if let Some(navigation) = &navigation {

@@ -16,18 +16,24 @@ mod supervised;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tidings::Hub;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, Reloader, TOPIC};
+use tidings::watch::{Change, ChangeKind, ChangeSet};
 
-use super::control::{self, Control};
+use super::attended::Attended;
+use super::control::Control;
+use super::entrance::Entrance;
+use super::explained::Effect;
+use super::link::Link;
 use super::passing::Passing;
+use super::programs::{Programs, Settled};
 use super::server::{self, Accepting};
+use super::token::Token;
 use crate::config::Proxy;
-use crate::guard::Guard;
 use crate::pages::LivePages;
 use crate::report::{ChangeReporter, Console, PageErrorReporter};
 use crate::sources::Sources;
@@ -47,9 +53,14 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     let runtime = server::runtime()?;
     let hub = Hub::memory();
     let root = std::env::current_dir().context("cannot tell the working directory")?;
-    let token = control::new_token();
+    let Entrance {
+        access,
+        tls,
+        addresses,
+    } = Entrance::new(&config.server, listeners.port, &root, console)?;
+    let token = Token::new();
     let mut options = config.pages.options();
-    options.token = Some(token.clone());
+    options.token = Some(token.as_str().to_owned());
     let reloader = Arc::new(Reloader::new(hub.clone(), &root).options(options));
     let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
     let paths = OwnPaths::default();
@@ -59,26 +70,37 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     let backing = Arc::new(backing(config, &root, &reloader, console)?);
     drop(entered);
     let sources = sources(config, &root);
-    let control = Control::new(token, &reloader, &reporter, console, sources);
+    let control = Control::new(token.clone(), &reloader, &reporter, console, sources);
     let forwards = config.pages.forward_console;
+    let watcher = Arc::new(OnceLock::new());
     let app = Arc::new(App {
         control: Arc::new(control),
         page_errors: forwards.then(|| PageErrorReporter::new(console)),
-        guard: Guard::new(config.server.host_names()),
-        port: listeners.port,
+        access,
+        link: config.server.slow.map(Link::new),
         paths,
         backing: Arc::clone(&backing),
         passing,
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
         reporter: Arc::clone(&reporter),
+        programs: Programs {
+            token: token.clone(),
+            reloader: Arc::clone(&reloader),
+            reporter: Arc::clone(&reporter),
+            watcher: Arc::clone(&watcher),
+            settled: settled(&backing),
+            effect: effect(config),
+            started: Instant::now(),
+        },
     });
     runtime.block_on(async {
         // Before the banner: whoever reads it may stop the server at once.
         let stop = server::shutdown_signal()?;
-        let banner = Banner::new(config, &listeners);
+        let banner = Banner::new(config, addresses);
         let handle = move |request, peer| Arc::clone(&app).answer(request, peer);
-        let accepting = Accepting::start(listeners.sockets, handle)?;
-        let watcher = match config.watch_options() {
+        let port = listeners.port;
+        let accepting = Accepting::start(listeners.sockets, tls.as_ref(), handle)?;
+        let started = match config.watch_options() {
             Some(options) => {
                 let roots = Roots::of(config);
                 let backing = Arc::clone(&backing);
@@ -100,25 +122,42 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
                 None
             }
         };
+        if let Some(started) = started {
+            // It cannot be set already: this is the only place that does.
+            let _ = watcher.set(started);
+        }
+        let announced = server::announce(banner.url(), port, &root, &token, console);
         console.banner("listening", &banner);
         if let Some(command) = backing.command() {
             command.start();
         }
         if let Some(path) = &config.server.open {
-            server::open_browser(&banner.urls[0], path, console);
+            server::open_browser(banner.url(), path, console);
         }
         tokio::spawn(Arc::clone(&reporter).run());
-        stop.await;
+        let attended = Attended {
+            console: Arc::clone(console),
+            reloader,
+            reporter,
+            url: banner.url().to_owned(),
+            page: config.server.open.clone().unwrap_or_default(),
+            addresses: Box::new(move |console| console.banner("listening", &banner)),
+        };
+        tokio::select! {
+            () = stop => {}
+            () = attended.start(&config.server) => {}
+        }
+        drop(announced);
         let asked_again = server::shutdown_signal()?;
         accepting.finish(&hub).await;
         if let Some(command) = backing.command() {
             command.stop(asked_again).await;
         }
-        // Do not join its thread: one that is blocked would delay the exit.
-        std::mem::forget(watcher);
         Ok::<(), anyhow::Error>(())
     })?;
     runtime.shutdown_background();
+    // Do not join its thread: one that is blocked would delay the exit.
+    std::mem::forget(watcher);
     Ok(())
 }
 
@@ -135,6 +174,33 @@ fn sources(config: &Proxy, working_dir: &Path) -> Sources {
         watch.into_iter().chain(restart),
         bases.chain([working_dir.to_owned()]),
     )
+}
+
+/// What waits until no build or start of the command is under way.
+fn settled(backing: &Arc<Backing>) -> Settled {
+    let backing = Arc::clone(backing);
+    Box::new(move || {
+        let backing = Arc::clone(&backing);
+        Box::pin(async move {
+            if let Some(command) = backing.command() {
+                command.settled().await;
+            }
+        })
+    })
+}
+
+/// What a change does, as the watcher's changes are sorted.
+fn effect(config: &Proxy) -> Box<dyn Fn(&Path) -> Effect + Send + Sync> {
+    let roots = Roots::of(config);
+    Box::new(move |path| {
+        let change = Change::new(path, ChangeKind::Modified);
+        let sorted = roots.sort(ChangeSet::new(0, vec![change]));
+        match (sorted.pages, sorted.backend.is_empty()) {
+            (Some(_), _) => Effect::Pages,
+            (None, false) => Effect::Restart,
+            (None, true) => Effect::Nothing,
+        }
+    })
 }
 
 fn passing(

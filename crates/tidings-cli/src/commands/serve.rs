@@ -13,25 +13,31 @@ use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tidings::Hub;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, Reloader, TOPIC};
+use tidings::watch;
 
 use crate::config::Serve;
 use crate::files::Files;
-use crate::guard::Guard;
 use crate::guard::frames::FrameHost;
 use crate::pages::{LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
 use crate::report::{ChangeReporter, Console, HintedError, PageErrorReporter};
 use crate::sources::Sources;
 
-use super::control::{self, Control};
+use super::attended::Attended;
+use super::control::Control;
+use super::entrance::Entrance;
+use super::explained::Effect;
+use super::link::Link;
 use super::passing::Passing;
+use super::programs::Programs;
 use super::server::{self, Accepting};
+use super::token::Token;
 use app::App;
 use banner::Banner;
 use routes::Routes;
@@ -44,13 +50,18 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     let mounts = mounts.collect::<anyhow::Result<Vec<_>>>()?;
     let backends: Vec<_> = config.proxy.iter().map(|route| &route.target).collect();
     let listeners = server::bind(&config.server, &backends)?;
+    let Entrance {
+        access,
+        tls,
+        addresses,
+    } = Entrance::new(&config.server, listeners.port, &root, console)?;
     let runtime = server::runtime()?;
     let hub = Hub::memory();
     let referrers = Arc::new(Referrers::default());
     let requests = Arc::clone(&referrers);
-    let token = control::new_token();
+    let token = Token::new();
     let mut options = config.pages.options();
-    options.token = Some(token.clone());
+    options.token = Some(token.as_str().to_owned());
     let reloader = Reloader::new(hub.clone(), &root)
         .mounts(mounts.iter().map(|(prefix, dir)| (*prefix, dir)))
         .used_by(move |change| requests.users_of(&change.path, change.kind == "removed"))
@@ -80,16 +91,16 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         .cloned()
         .collect();
     let sources = Sources::new(roots.clone(), []);
-    let control = Control::new(token, &reloader, &reporter, console, sources);
+    let control = Control::new(token.clone(), &reloader, &reporter, console, sources);
     let forwards = config.pages.forward_console;
     let app = Arc::new(App {
         control: Arc::new(control),
         page_errors: forwards.then(|| PageErrorReporter::new(console)),
-        port: listeners.port,
         paths: paths.clone(),
         routes: Routes::new(&config.proxy),
         passing,
-        guard: Guard::new(config.server.host_names()),
+        access,
+        link: config.server.slow.map(Link::new),
         frame_host,
         has_refused_opaque: false.into(),
         files: folders(config, &root, &mounts),
@@ -99,24 +110,47 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         // Shorter than the library's default: a server on the developer's machine is back at once.
         endpoint: Endpoint::new(hub.clone(), TOPIC).retry(Duration::from_millis(200)),
         reporter: Arc::clone(&reporter),
+        programs: Programs {
+            token: token.clone(),
+            reloader: Arc::clone(&reloader),
+            reporter: Arc::clone(&reporter),
+            watcher: Arc::clone(&watcher),
+            settled: Box::new(|| Box::pin(async {})),
+            effect: Box::new(|_| Effect::Pages),
+            started: Instant::now(),
+        },
     });
     runtime.block_on(async {
         // Before the banner: whoever reads it may stop the server at once.
         let stop = server::shutdown_signal()?;
-        let banner = Banner::new(config, &listeners);
+        let banner = Banner::new(config, addresses);
         let handle = move |request, peer| Arc::clone(&app).answer(request, peer);
-        let accepting = Accepting::start(listeners.sockets, handle)?;
+        let port = listeners.port;
+        let accepting = Accepting::start(listeners.sockets, tls.as_ref(), handle)?;
         // Before the banner, so that a folder that cannot be watched is reported instead of it.
         let options = config.watch_options(&roots);
         let started = server::start_watching(options, Some, &reloader, &reporter, console)?;
         // It cannot be set already: this is the only place that does.
         let _ = watcher.set(started);
+        let announced = server::announce(banner.url(), port, &root, &token, console);
         console.banner("listening", &banner);
         if let Some(path) = &config.server.open {
-            server::open_browser(&banner.urls[0], path, console);
+            server::open_browser(banner.url(), path, console);
         }
         tokio::spawn(Arc::clone(&reporter).run());
-        stop.await;
+        let attended = Attended {
+            console: Arc::clone(console),
+            reloader,
+            reporter,
+            url: banner.url().to_owned(),
+            page: config.server.open.clone().unwrap_or_default(),
+            addresses: Box::new(move |console| console.banner("listening", &banner)),
+        };
+        tokio::select! {
+            () = stop => {}
+            () = attended.start(&config.server) => {}
+        }
+        drop(announced);
         accepting.finish(&hub).await;
         Ok::<(), anyhow::Error>(())
     })?;
@@ -124,6 +158,16 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     runtime.shutdown_background();
     std::mem::forget(watcher);
     Ok(())
+}
+
+/// What would be watched.
+pub(crate) fn watched(config: &Serve) -> anyhow::Result<watch::Options> {
+    let mounted = config.mounts.iter().map(|mount| &mount.dir);
+    let roots = iter::once(&config.dir).chain(mounted);
+    let roots = roots
+        .map(|dir| root_of(dir))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(config.watch_options(&roots))
 }
 
 /// The folders that are served, those with the longest path first.

@@ -2,7 +2,7 @@
 //! it all ends.
 
 use std::io;
-use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +16,12 @@ use tidings::reload::{Published, Reloader};
 use tidings::watch::{self, ChangeSet, Notice, WatchError, Watcher};
 use tokio::runtime::Runtime;
 use tokio::sync::watch::{Sender, channel};
+use tokio_rustls::rustls::ServerConfig;
 
+use super::token::Token;
 use crate::config::Server;
-use crate::listen::{self, Answer, Host, Listeners, Ports};
+use crate::instances::{self, Announced, Instance};
+use crate::listen::{self, Answer, Listeners, Peer, Ports};
 use crate::report::{ChangeReporter, Console, HintedError};
 use crate::upstream::Target;
 
@@ -70,10 +73,11 @@ impl Accepting {
     /// From here on the runtime's worker threads answer requests.
     pub(super) fn start<H, F, B>(
         sockets: Vec<std::net::TcpListener>,
+        tls: Option<&Arc<ServerConfig>>,
         handle: H,
     ) -> anyhow::Result<Accepting>
     where
-        H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
+        H: Fn(Request<Incoming>, Peer) -> F + Send + Sync + 'static,
         F: Future<Output = Answer<B>> + Send + 'static,
         B: Body<Data = Bytes, Error = io::Error> + Send + Unpin + 'static,
     {
@@ -81,7 +85,12 @@ impl Accepting {
         let handle = Arc::new(handle);
         for socket in sockets {
             let socket = tokio::net::TcpListener::from_std(socket).context("cannot listen")?;
-            let accept = listen::accept(socket, Arc::clone(&handle), is_shutdown.clone());
+            let accept = listen::accept(
+                socket,
+                tls.cloned(),
+                Arc::clone(&handle),
+                is_shutdown.clone(),
+            );
             tokio::spawn(accept);
         }
         Ok(Accepting { shutdown })
@@ -148,41 +157,43 @@ pub(super) fn start_watching(
     })
 }
 
-/// The server's addresses. The first one is for a browser on this machine.
-pub(super) fn urls(host: &Host, listeners: &Listeners) -> Vec<String> {
-    let port = listeners.port;
-    let url = |host: &str| format!("http://{host}:{port}/");
-    let address = |address: &IpAddr| match address {
-        IpAddr::V4(address) => url(&address.to_string()),
-        IpAddr::V6(address) => url(&format!("[{address}]")),
-    };
-    match host {
-        Host::Localhost => vec![url("localhost")],
-        Host::Name(name) => vec![url(name)],
-        Host::Address(any) if any.is_unspecified() => {
-            let mut urls = vec![url("localhost")];
-            urls.extend(own_addresses().iter().map(address));
-            urls
+/// Lets local programs find this server. `dir` is the folder that it is for.
+pub(super) fn announce(
+    url: &str,
+    port: u16,
+    dir: &Path,
+    token: &Token,
+    console: &Console,
+) -> Option<Announced> {
+    let resolved = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let here = std::env::current_dir().unwrap_or_default();
+    let announced = instances::announce(&Instance {
+        pid: std::process::id(),
+        url: url.to_owned(),
+        port,
+        dir: resolved(dir),
+        started_in: resolved(&here),
+        token: token.as_str().to_owned(),
+    });
+    match announced {
+        Ok(announced) => Some(announced),
+        Err(error) => {
+            let message = format!("`tidings wait` will not find this server: {error}");
+            let hint = "there is no folder for it that is yours alone: set XDG_RUNTIME_DIR";
+            console.warn(&message, Some(hint));
+            None
         }
-        Host::Address(one) => vec![address(one)],
     }
 }
 
-fn own_addresses() -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let addresses = interfaces
-        .into_iter()
-        .filter(|i| !i.is_loopback() && !i.is_link_local());
-    addresses.map(|interface| interface.ip()).collect()
-}
-
-/// Whether an address is one that this machine can be reached at.
-pub(super) fn is_own_address(address: IpAddr) -> bool {
-    address.is_loopback() || own_addresses().contains(&address)
-}
-
 pub(super) fn open_browser(url: &str, path: &str, console: &Console) {
-    let url = format!("{url}{}", path.trim_start_matches('/'));
+    // With --lan there may be a token.
+    let (base, query) = url.split_at(url.find('?').unwrap_or(url.len()));
+    let query = match path.contains('?') {
+        true => query.replacen('?', "&", 1),
+        false => query.to_owned(),
+    };
+    let url = format!("{base}{}{query}", path.trim_start_matches('/'));
     if let Err(error) = open::that_detached(&url) {
         // Any other error holds only the exit status of a launcher.
         let why = match error.kind() {

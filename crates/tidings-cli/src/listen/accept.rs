@@ -1,6 +1,5 @@
 //! Accepts connections.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +11,9 @@ use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
 
-use super::{Answer, driver};
+use super::{Answer, Peer, driver, secure};
 
 /// A connection is closed when sent data was not acknowledged for this long, as by a phone that has
 /// left the network. By default the system keeps trying for about 15 minutes.
@@ -25,13 +25,14 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// Accepts and serves connections until `shutdown` changes. Then no more are accepted, and each ends after
-/// the response that is under way. Each connection holds a clone of `shutdown` until it has ended.
+/// the response that is under way. With `tls`, connections are encrypted. Each connection holds a clone of `shutdown` until it has ended.
 pub(crate) async fn accept<H, F, B>(
     listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
     handle: Arc<H>,
     mut shutdown: watch::Receiver<bool>,
 ) where
-    H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
+    H: Fn(Request<Incoming>, Peer) -> F + Send + Sync + 'static,
     F: Future<Output = Answer<B>> + Send + 'static,
     B: Body<Data = Bytes, Error = io::Error> + Send + Unpin + 'static,
 {
@@ -49,12 +50,23 @@ pub(crate) async fn accept<H, F, B>(
             }
         };
         set_options(&socket);
-        tokio::spawn(driver::serve(
-            socket,
-            peer.ip().to_canonical(),
-            Arc::clone(&handle),
-            shutdown.clone(),
-        ));
+        // An error means that the client has left.
+        let Ok(local) = socket.local_addr() else {
+            continue;
+        };
+        let peer = Peer {
+            ip: peer.ip().to_canonical(),
+            local: local.ip().to_canonical(),
+            secure: false,
+        };
+        let (handle, shutdown) = (Arc::clone(&handle), shutdown.clone());
+        match &tls {
+            None => tokio::spawn(driver::serve(socket, peer, handle, shutdown)),
+            Some(tls) => {
+                let tls = Arc::clone(tls);
+                tokio::spawn(secure::serve(socket, peer, tls, handle, shutdown))
+            }
+        };
     }
 }
 

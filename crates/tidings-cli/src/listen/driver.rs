@@ -11,7 +11,6 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -33,7 +32,7 @@ use super::head_timeout::HeadTimeout;
 use super::http_io::{Answered, Handover, HttpIo, Next, Placeholder};
 use super::response_body::{ResponseBody, Sending};
 use super::tunnel::{ClientIo, Tunnel};
-use super::{Answer, Io, stream};
+use super::{Answer, Io, Peer, stream};
 
 /// How long the end of a connection may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -56,12 +55,12 @@ enum Outcome<T> {
 /// Serves a connection to its end. When `shutdown` changes, that is after the response that is under way.
 pub(super) async fn serve<T, H, F, B>(
     io: T,
-    peer: IpAddr,
+    peer: Peer,
     handle: Arc<H>,
     mut shutdown: watch::Receiver<bool>,
 ) where
     T: Io,
-    H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
+    H: Fn(Request<Incoming>, Peer) -> F + Send + Sync + 'static,
     F: Future<Output = Answer<B>> + Send + 'static,
     B: Body<Data = Bytes, Error = io::Error> + Send + Unpin + 'static,
 {
@@ -104,13 +103,13 @@ pub(super) async fn serve<T, H, F, B>(
 async fn requests<T, H, F, B>(
     io: T,
     unread: Bytes,
-    peer: IpAddr,
+    peer: Peer,
     handle: &Arc<H>,
     shutdown: &mut watch::Receiver<bool>,
 ) -> Outcome<T>
 where
     T: Io,
-    H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
+    H: Fn(Request<Incoming>, Peer) -> F + Send + Sync + 'static,
     F: Future<Output = Answer<B>> + Send + 'static,
     B: Body<Data = Bytes, Error = io::Error> + Send + Unpin + 'static,
 {
@@ -218,7 +217,7 @@ fn rest_of(read: Bytes, unread: Bytes) -> Bytes {
 }
 
 /// A response without a body, after which the connection is closed.
-fn refused<B>(status: StatusCode) -> Response<ResponseBody<B>> {
+pub(super) fn refused<B>(status: StatusCode) -> Response<ResponseBody<B>> {
     let mut response = Response::new(ResponseBody::Empty);
     *response.status_mut() = status;
     let close = HeaderValue::from_static("close");

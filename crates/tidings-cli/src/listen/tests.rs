@@ -2,12 +2,13 @@
 
 mod connection;
 mod framing;
+mod http2;
 mod smuggling;
 mod upgrade;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,11 +16,11 @@ use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::{Answer, accept};
+use super::{Answer, Io, Peer, accept};
 
 type Body = BoxBody<Bytes, io::Error>;
 
@@ -38,7 +39,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (shutdown, is_shutdown) = watch::channel(false);
         let handle = Arc::new(move |request, _| handle(request));
-        tokio::spawn(accept(listener, handle, is_shutdown));
+        tokio::spawn(accept(listener, None, handle, is_shutdown));
         Server { address, shutdown }
     }
 
@@ -53,6 +54,19 @@ impl Server {
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).await.unwrap();
         String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+/// Not a plain socket, so nothing is written past hyper.
+impl Io for DuplexStream {}
+
+/// A client on this machine, without TLS.
+fn local_peer() -> Peer {
+    let ip = Ipv4Addr::LOCALHOST.into();
+    Peer {
+        ip,
+        local: ip,
+        secure: false,
     }
 }
 

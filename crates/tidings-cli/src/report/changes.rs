@@ -1,16 +1,266 @@
-//! One line per change: which files, how many pages show it, and how long that took.
+//! What is said about changes: for people one line per change, for programs each event.
 //!
 //! Pages report what they have done (`POST /@tidings/seen`): several pages share a connection, so the
 //! number of connections would be the wrong count. The line is printed once no more reports arrive.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+mod lines;
+mod tracked;
 
-use serde::{Deserialize, Serialize};
-use tidings::reload::{Published, PublishedChange};
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tidings::EventId;
+use tidings::reload::Published;
 use tokio::sync::Notify;
 
-use super::console::{Console, Message, Styles, printable};
+use super::console::Console;
+use super::open_pages::{OpenPages, PageName, Unanswered, Would};
+use super::page_report::{Action, PageReport};
+
+use lines::{Applied, Line, Pushed, Saved};
+use tracked::Tracked;
+
+/// How many changes may wait for reports. A burst has few; beyond this, the oldest is printed at once.
+const MAX_TRACKED: usize = 64;
+
+/// How many lines may wait for whoever reads them. Beyond this, the oldest are left out.
+const MAX_LINES: usize = 4096;
+
+/// Why pages reloaded is said once for each reason, of which there are few.
+const MAX_REASONS: usize = 64;
+
+/// Collects the pages' reports and prints the lines.
+pub(crate) struct ChangeReporter {
+    console: Arc<Console>,
+    // Held briefly, and never while printing.
+    state: Mutex<State>,
+    /// Wakes `run` when something is to be printed.
+    added: Notify,
+    /// Wakes whoever waits for pages.
+    heard: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    changes: VecDeque<Tracked>,
+    lines: VecDeque<Line>,
+    pages: OpenPages,
+    reasons: HashSet<String>,
+}
+
+/// What has become of a roll call.
+#[derive(Debug)]
+pub(crate) struct Roll {
+    pub(crate) n_pages: usize,
+    pub(crate) unanswered: Vec<(PageName, Unanswered)>,
+    pub(crate) errors: Vec<(PageName, Vec<String>)>,
+}
+
+impl ChangeReporter {
+    pub(crate) fn new(console: Arc<Console>) -> ChangeReporter {
+        ChangeReporter {
+            console,
+            state: Mutex::default(),
+            added: Notify::new(),
+            heard: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts to collect reports about a change that was published to this many streams.
+    pub(crate) fn published(&self, published: Published, streams: u64) {
+        let change = Tracked::new(published, streams, Instant::now());
+        let mut state = self.state();
+        if self.console.is_json() {
+            state.add(Line::Saved(Saved {
+                id: change.id.clone(),
+                timestamp: change.line.timestamp,
+                changes: change.line.changes.clone(),
+            }));
+            state.add(Line::Pushed(Pushed {
+                id: change.id.clone(),
+                streams,
+                ms: change.age_ms(),
+            }));
+        }
+        state.changes.push_back(change);
+        if state.changes.len() > MAX_TRACKED {
+            state.end_first();
+        }
+        drop(state);
+        self.added.notify_one();
+    }
+
+    /// Takes a page's report. One about a change whose line is printed already still counts for whoever
+    /// waits for the page.
+    pub(crate) fn page_reported(&self, report: &PageReport) {
+        let now = Instant::now();
+        let mut state = self.state();
+        let heard = state.pages.heard(report);
+        let is_page = !report.page.is_empty();
+        if is_page && heard.is_none() {
+            drop(state);
+            self.heard.notify_waiters();
+            return;
+        }
+        let page = heard.as_ref().map(|heard| heard.page.clone());
+        let reloaded_for = heard.and_then(|heard| heard.reloaded_for);
+        let (id, action) = match &reloaded_for {
+            Some(id) => (id, Action::Reload),
+            None => (&report.id, report.action),
+        };
+        // It reloads, and the page that comes next says when it is there.
+        let begins = is_page && action == Action::Reload && reloaded_for.is_none();
+        let counts = reloaded_for.is_some() || !is_page || report.action.shows();
+        let change = state.changes.iter_mut().find(|change| change.id == *id);
+        let mut applied = None;
+        if let Some(change) = change {
+            if begins {
+                change.reloads(&report.why, now);
+            } else if counts && action != Action::None {
+                applied = Some(change.applied(action, report, reloaded_for.is_some(), now));
+            }
+        }
+        if let (Some((ms, painted_ms)), Some(page), true) = (applied, page, self.console.is_json())
+        {
+            let why = report.why.clone();
+            state.add(Line::Applied(Applied {
+                id: id.clone(),
+                page,
+                did: action.name(),
+                why: Some(why).filter(|why| !why.is_empty()),
+                ms,
+                painted_ms,
+            }));
+        }
+        drop(state);
+        self.added.notify_one();
+        self.heard.notify_waiters();
+    }
+
+    /// Prints each line at its time, in order. Never returns; sleeps while there is none.
+    pub(crate) async fn run(self: Arc<ChangeReporter>) {
+        loop {
+            // In order: one that waits for pages that reload holds up those after it.
+            let next = self.state().changes.front().map(Tracked::deadline);
+            match next {
+                None => self.added.notified().await,
+                Some(deadline) => {
+                    let sleep = tokio::time::sleep_until(deadline.into());
+                    tokio::select! {
+                        () = sleep => {}
+                        () = self.added.notified() => {}
+                    }
+                }
+            }
+            self.print_due(Instant::now());
+        }
+    }
+
+    fn print_due(&self, now: Instant) {
+        let mut state = self.state();
+        while state
+            .changes
+            .front()
+            .is_some_and(|change| change.deadline() <= now)
+        {
+            state.end_first();
+        }
+        let lines = std::mem::take(&mut state.lines);
+        drop(state);
+        for line in lines {
+            line.print(&self.console);
+        }
+    }
+
+    /// Before a roll is called.
+    pub(crate) fn calls_roll(&self) {
+        self.state().pages.called(Instant::now());
+    }
+
+    /// Waits until every open page has answered a roll call, or until the deadline.
+    pub(crate) async fn answered(&self, call: &EventId, deadline: Instant) {
+        self.heard_until(deadline, |pages| pages.unanswered(call).is_empty())
+            .await;
+    }
+
+    /// What has become of a roll call. Pages that are gone for good are told of once.
+    pub(crate) fn roll(&self, call: &EventId) -> Roll {
+        let mut state = self.state();
+        let roll = Roll {
+            n_pages: state.pages.len(),
+            unanswered: state.pages.unanswered(call),
+            errors: state.pages.errors(),
+        };
+        state.pages.forget_lost(call, Instant::now());
+        roll
+    }
+
+    /// What each page would do about the change that an event asks about, as far as they say so before the
+    /// deadline.
+    pub(crate) async fn asked(
+        &self,
+        id: &EventId,
+        deadline: Instant,
+    ) -> Vec<(PageName, Option<Would>)> {
+        let has_answered = |(_, answer): &(PageName, Option<Would>)| answer.is_some();
+        let is_over = |pages: &OpenPages| pages.answers(id).iter().all(has_answered);
+        self.heard_until(deadline, is_over).await;
+        self.state().pages.answers(id)
+    }
+
+    /// Waits until a page is known, or until the deadline.
+    pub(crate) async fn knows_a_page(&self, deadline: Instant) {
+        self.heard_until(deadline, |pages| pages.len() > 0).await;
+    }
+
+    /// Waits until this is so, or until the deadline.
+    async fn heard_until(&self, deadline: Instant, is_so: impl Fn(&OpenPages) -> bool) {
+        loop {
+            let heard = self.heard.notified();
+            tokio::pin!(heard);
+            // From here on none is missed.
+            heard.as_mut().enable();
+            if is_so(&self.state().pages) {
+                return;
+            }
+            if tokio::time::timeout_at(deadline.into(), heard)
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+}
+
+impl State {
+    fn add(&mut self, line: Line) {
+        if self.lines.len() >= MAX_LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line);
+    }
+
+    /// Ends the collection of reports about the oldest change.
+    fn end_first(&mut self) {
+        let Some(change) = self.changes.pop_front() else {
+            return;
+        };
+        let mut line = change.end();
+        if let Some(reason) = &line.reason {
+            let is_new = self.reasons.len() < MAX_REASONS && self.reasons.insert(reason.clone());
+            if !is_new {
+                line.reason = None;
+            }
+        }
+        self.add(Line::Change(line));
+    }
+}
 
 /// How long to wait for another page's report after one has arrived. Pages report within milliseconds.
 const NEXT_REPORT_TIMEOUT: Duration = Duration::from_millis(250);
@@ -18,172 +268,5 @@ const NEXT_REPORT_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long to wait for the first report where a stream is open; longer, because the machine may be busy.
 const FIRST_REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many changes may wait for reports. A burst has few; beyond this, the oldest is printed at once.
-const MAX_PENDING: usize = 64;
-
-/// What a page reports about a change.
-#[derive(Debug, Deserialize)]
-pub(crate) struct PageReport {
-    /// The id of the change's event.
-    id: String,
-    #[serde(rename = "did")]
-    action: Action,
-}
-
-/// How a page has shown a change.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Action {
-    Style,
-    Image,
-    Patch,
-    Reload,
-}
-
-/// Collects the pages' reports and prints the lines.
-pub(crate) struct ChangeReporter {
-    console: Arc<Console>,
-    // Held briefly, and never while printing.
-    pending: Mutex<Vec<Pending>>,
-    /// Wakes `run` when something becomes pending.
-    added: Notify,
-}
-
-/// A change whose line has not been printed yet.
-struct Pending {
-    id: String,
-    deadline: Instant,
-    line: ChangeLine,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct ChangeLine {
-    timestamp: u64,
-    changes: Vec<PublishedChange>,
-    /// Pages that show the change.
-    pages: usize,
-    /// How many of them did not have to reload.
-    swapped: usize,
-    /// Streams that were open; with none, no page can report.
-    streams: u64,
-    /// Time from the save to the last report.
-    ms: Option<u64>,
-    #[serde(skip)]
-    saved_at: SystemTime,
-}
-
-impl ChangeReporter {
-    pub(crate) fn new(console: Arc<Console>) -> ChangeReporter {
-        ChangeReporter {
-            console,
-            pending: Mutex::default(),
-            added: Notify::new(),
-        }
-    }
-
-    fn pending(&self) -> std::sync::MutexGuard<'_, Vec<Pending>> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Starts to collect reports about a change that was published to this many streams.
-    pub(crate) fn published(&self, published: Published, streams: u64) {
-        let timeout = match streams {
-            0 => Duration::ZERO,
-            _ => FIRST_REPORT_TIMEOUT,
-        };
-        let change = Pending {
-            id: published.id.to_string(),
-            deadline: Instant::now() + timeout,
-            line: ChangeLine {
-                saved_at: saved_at(published.timestamp),
-                timestamp: published.timestamp,
-                changes: published.changes,
-                pages: 0,
-                swapped: 0,
-                streams,
-                ms: None,
-            },
-        };
-        let mut pending = self.pending();
-        pending.push(change);
-        self.added.notify_one();
-        if pending.len() > MAX_PENDING {
-            let oldest = pending.remove(0);
-            drop(pending);
-            self.print(&oldest.line);
-        }
-    }
-
-    /// Counts a page's report. One about a change whose line is printed already is ignored.
-    pub(crate) fn page_reported(&self, report: &PageReport) {
-        let mut pending = self.pending();
-        if let Some(change) = pending.iter_mut().find(|change| change.id == report.id) {
-            change.deadline = Instant::now() + NEXT_REPORT_TIMEOUT;
-            let line = &mut change.line;
-            line.pages += 1;
-            line.swapped += usize::from(report.action != Action::Reload);
-            line.ms = line.saved_at.elapsed().ok().map(|ms| ms.as_millis() as u64);
-        }
-    }
-
-    /// Prints each line at its deadline, in order. Never returns; sleeps while nothing is pending.
-    pub(crate) async fn run(self: Arc<ChangeReporter>) {
-        loop {
-            let next = self.pending().first().map(|first| first.deadline);
-            match next {
-                None => self.added.notified().await,
-                Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-            }
-            self.print_due(Instant::now());
-        }
-    }
-
-    fn print_due(&self, now: Instant) {
-        let mut pending = self.pending();
-        let is_due = |change: &&Pending| change.deadline <= now;
-        let n_due = pending.iter().take_while(is_due).count();
-        let due: Vec<_> = pending.drain(..n_due).collect();
-        drop(pending);
-        due.iter().for_each(|change| self.print(&change.line));
-    }
-
-    fn print(&self, line: &ChangeLine) {
-        self.console.event("change", line);
-    }
-}
-
-/// The time of the save: the file's own, unless that is implausible (`touch -d`, an unpacked archive).
-fn saved_at(timestamp_ms: u64) -> SystemTime {
-    let now = SystemTime::now();
-    let timestamp = SystemTime::UNIX_EPOCH + Duration::from_millis(timestamp_ms);
-    match now.duration_since(timestamp) {
-        Ok(age) if age < Duration::from_secs(10) => timestamp,
-        _ => now,
-    }
-}
-
-impl Message for ChangeLine {
-    fn text(&self, styles: Styles) -> String {
-        let name = |path: &str| match path {
-            "/" => "the folder".to_owned(),
-            path => printable(path.trim_start_matches('/')).into_owned(),
-        };
-        let files = match self.changes.as_slice() {
-            [] => "everything".to_owned(),
-            [one] => name(&one.path),
-            [one, other] => format!("{}, {}", name(&one.path), name(&other.path)),
-            [one, rest @ ..] => format!("{} and {} more", name(&one.path), rest.len()),
-        };
-        let pages = match (self.pages, self.streams, self.ms) {
-            (0, 0, _) => "no page is open".to_owned(),
-            (0, _, _) => "no open page uses it".to_owned(),
-            (1, _, Some(ms)) => format!("1 page, {ms} ms"),
-            (pages, _, ms) => format!("{pages} pages, {} ms", ms.unwrap_or(0)),
-        };
-        format!(
-            "{} {}",
-            styles.bold(&files),
-            styles.dim(&format!("-> {pages}"))
-        )
-    }
-}
+/// How long to wait for a page that reloads.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(2);

@@ -94,6 +94,10 @@ impl Console {
         }
     }
 
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Prints a message that is shown even with `--quiet`: the server's addresses.
     pub(crate) fn banner(&self, event: &str, message: &impl Message) {
         let text = match (self.json, self.quiet) {
@@ -113,6 +117,22 @@ impl Console {
     pub(crate) fn event(&self, event: &str, message: &impl Message) {
         if !self.quiet || self.json {
             self.banner(event, message);
+        }
+    }
+
+    /// Clears the screen, where it is one.
+    pub(crate) fn clear(&self) {
+        if self.styles.enabled {
+            // ECMA-48 8.3.39 and 8.3.21: what is shown and what has scrolled away, and the cursor home.
+            self.raw(b"\x1b[2J\x1b[3J\x1b[H");
+        }
+    }
+
+    /// Prints this as it is.
+    pub(crate) fn raw(&self, text: &[u8]) {
+        if let Ok(mut out) = self.out.lock() {
+            let _ = out.write_all(text);
+            let _ = out.flush();
         }
     }
 

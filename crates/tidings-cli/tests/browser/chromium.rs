@@ -5,6 +5,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -38,9 +39,23 @@ impl Browser {
 
     /// With more flags on its command line.
     pub fn start_with(flags: &[&str]) -> Browser {
+        Browser::launch(None, flags)
+    }
+
+    /// By a user with this home directory, where the certificates are that it trusts.
+    #[allow(dead_code, reason = "only some test crates need it")]
+    pub fn start_at_home(home: &Path, flags: &[&str]) -> Browser {
+        Browser::launch(Some(home), flags)
+    }
+
+    fn launch(home: Option<&Path>, flags: &[&str]) -> Browser {
         let program = std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
         let profile = tempfile::tempdir().unwrap();
-        let mut child = Command::new(&program)
+        let mut command = Command::new(&program);
+        if let Some(home) = home {
+            command.env("HOME", home).env_remove("XDG_DATA_HOME");
+        }
+        let mut child = command
             .args([
                 "--headless",
                 "--no-sandbox",

@@ -48,6 +48,7 @@ mod support;
 mod swap;
 mod types;
 mod unseen;
+mod wait;
 
 use chromium::{Browser, Page};
 use site::Site;

@@ -28,7 +28,7 @@ fn a_change_is_one_line_with_the_file_the_pages_and_the_time() {
     });
     let line = server.out.next().unwrap();
     let ms = line
-        .strip_prefix("style.css -> 2 pages, ")
+        .strip_prefix("style.css -> 2 pages (1 reloaded), ")
         .and_then(|rest| rest.strip_suffix(" ms"))
         .unwrap_or_else(|| panic!("{line:?}"));
     assert!(ms.parse::<u64>().is_ok(), "{line:?}");
@@ -74,14 +74,30 @@ fn json_is_one_object_per_line_with_the_documented_fields() {
     folder.save("style.css", "a{color:red}");
     let (id, said) = stream.change();
     report(server.port, &id, "style");
-    let mut line: Value = serde_json::from_str(&server.out.next().unwrap()).unwrap();
+    let next = || serde_json::from_str::<Value>(&server.out.next().unwrap()).unwrap();
+    let changes = serde_json::json!([{"path": "/style.css", "kind": "modified"}]);
+    let saved = serde_json::json!({
+        "event": "saved",
+        "id": id,
+        "timestamp": said["timestamp"],
+        "changes": changes,
+    });
+    assert_eq!(next(), saved);
+    let mut pushed = next();
+    assert!(pushed["ms"].take().is_u64());
+    let expected = serde_json::json!({"event": "pushed", "id": id, "streams": 1, "ms": null});
+    assert_eq!(pushed, expected);
+    let mut line = next();
     assert!(line["ms"].take().is_u64());
     let expected = serde_json::json!({
         "event": "change",
+        "id": id,
         "timestamp": said["timestamp"],
-        "changes": [{"path": "/style.css", "kind": "modified"}],
+        "changes": changes,
         "pages": 1,
         "swapped": 1,
+        "patched": 0,
+        "reloaded": 0,
         "streams": 1,
         "ms": null,
     });

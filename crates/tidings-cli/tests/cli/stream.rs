@@ -109,7 +109,12 @@ fn a_client_that_leaves_right_after_it_asked_leaves_no_stream_behind() {
     let only_one = until(|| {
         n += 1;
         folder.save("a.txt", "x".repeat(n));
-        let line: Value = serde_json::from_str(&server.out.next().unwrap()).unwrap();
+        let line = loop {
+            let line: Value = serde_json::from_str(&server.out.next().unwrap()).unwrap();
+            if line["event"] == "change" {
+                break line;
+            }
+        };
         (line["streams"] == 1).then_some(())
     });
     only_one.expect("one stream is left");

@@ -285,10 +285,10 @@ impl Drop for Server {
     }
 }
 
-/// The port of the first `http://host:port/` in a line; of the first of `urls`, where that is said.
+/// The port of the first `http://host:port/` (or `https:`) in a line; of the first of `urls`, where that is said.
 fn port_in(line: &str) -> Option<u16> {
     let (_, line) = line.split_once("\"urls\":").unwrap_or(("", line));
-    line.split("http://").skip(1).find_map(|rest| {
+    line.split("://").skip(1).find_map(|rest| {
         let (authority, _) = rest.split_once('/')?;
         authority.rsplit_once(':')?.1.parse().ok()
     })

@@ -38,6 +38,7 @@ pub const CLIENT_JS: &str = script![
     include_str!("client/uses.js"),
     include_str!("client/served.js"),
     include_str!("client/patching.js"),
+    include_str!("client/report.js"),
     include_str!("client/change.js"),
     include_str!("client/receive.js"),
     include_str!("client/join.js"),

@@ -42,8 +42,8 @@ pub enum OwnResource {
     Client,
     /// The event stream: an [`Endpoint`](crate::http::Endpoint) for the topic [`TOPIC`](super::TOPIC).
     Stream,
-    /// Where pages `POST` what they have done about a change. The body is JSON of less than a kilobyte:
-    /// `{"id":"...","did":"style"}`, or `image` or `reload`. Nothing depends on it.
+    /// Where pages `POST` what they have done about a change, and that they are open. The body is JSON of a
+    /// few kilobytes at most: `{"id":"...","page":"...","did":"style","painted":true}`. Nothing depends on it.
     Report,
     /// What a page was made from: [`Versions::respond`](super::Versions::respond).
     Version,

@@ -10,7 +10,6 @@
 
 use super::error::WatchError;
 use super::explain::Because;
-use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -185,7 +184,7 @@ impl Ignores {
     }
 
     fn decision(&self, path: &Path, is_dir: bool) -> Decision<'_> {
-        if let Some(glob) = opinion(self.globs.matched(path, is_dir)) {
+        if let Some(glob) = self.globs.matched(path, is_dir).inner() {
             return Decision::Option(glob);
         }
         let nearest_first = path
@@ -196,7 +195,7 @@ impl Ignores {
         let below = (!self.below.is_empty()).then_some(nearest_first);
         let mut files = below.into_iter().flatten().chain(self.above.iter().rev());
         let by_git = files.find_map(|rules| {
-            let glob = opinion(rules.patterns.matched(path, is_dir))?;
+            let glob = *rules.patterns.matched(path, is_dir).inner()?;
             Some(Decision::Gitignore(rules, glob))
         });
         by_git.unwrap_or_else(|| {
@@ -217,13 +216,6 @@ impl Ignores {
         below
             .filter(|at| at.starts_with(&self.root))
             .any(|at| self.globs.matched(at, is_dir || at != path).is_whitelist())
-    }
-}
-
-fn opinion<'a>(matched: Match<&'a Glob>) -> Option<&'a Glob> {
-    match matched {
-        Match::None => None,
-        Match::Ignore(glob) | Match::Whitelist(glob) => Some(glob),
     }
 }
 

@@ -1,30 +1,32 @@
 //! Answers requests: first the guard, then the server's own paths, then the backend.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{Request, StatusCode};
+use http::Request;
 use hyper::body::Incoming;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, OwnResource, as_navigation, client_response};
 
-use super::super::answers::{page_failed, page_reported, plain, redirected, refused};
+use super::super::access::Access;
+use super::super::addresses::is_own_address;
+use super::super::answers::{page_failed, page_reported, redirected, refused};
 use super::super::body::{self, Body};
 use super::super::control::Control;
+use super::super::link::{Link, Upload};
 use super::super::passing::{Passage, Passing};
-use super::super::server;
+use super::super::programs::Programs;
 use super::super::unavailable::Wanted;
 use super::backing::Backing;
 use crate::files;
-use crate::guard::{self, Guard};
-use crate::listen::Answer;
+use crate::guard;
+use crate::listen::{Answer, Peer};
 use crate::report::{ChangeReporter, PageErrorReporter};
 use crate::upstream::Client;
 
 pub(super) struct App {
-    pub(super) guard: Guard,
-    /// The port that is listened on.
-    pub(super) port: u16,
+    pub(super) access: Access,
+    /// What `--slow` pretends.
+    pub(super) link: Option<Arc<Link>>,
     pub(super) paths: OwnPaths,
     pub(super) passing: Passing,
     pub(super) backing: Arc<Backing>,
@@ -33,26 +35,35 @@ pub(super) struct App {
     pub(super) control: Arc<Control>,
     /// `None`: pages do not send their errors.
     pub(super) page_errors: Option<PageErrorReporter>,
+    pub(super) programs: Programs,
 }
 
 impl App {
     pub(super) async fn answer(
         self: Arc<App>,
         request: Request<Incoming>,
-        peer: IpAddr,
+        peer: Peer,
     ) -> Answer<Body> {
         let (mut parts, incoming) = request.into_parts();
-        let checked = self
-            .guard
-            .check(&parts)
-            .and_then(|()| guard::own_target(&parts, self.port, server::is_own_address));
-        if let Err(refusal) = checked {
+        if let Some(refusal) = self.access.refuse(&mut parts, peer) {
+            return body::own(refusal);
+        }
+        let own = (peer.scheme(), self.access.port);
+        if let Err(refusal) = guard::own_target(&parts, own, is_own_address) {
             return body::own(refused(refusal));
         }
         let Some(resource) = self.paths.resource(parts.uri.path()) else {
             as_navigation(&mut parts);
             // Who may ask for the app's own paths is for the app to say.
-            return self.pass(Request::from_parts(parts, incoming), peer).await;
+            let upload = Upload::new(incoming, self.link.as_ref());
+            let request = Request::from_parts(parts, upload);
+            return match &self.link {
+                None => self.pass(request, peer).await,
+                Some(link) => {
+                    link.round_trip().await;
+                    body::over(link, Box::pin(self.pass(request, peer)).await)
+                }
+            };
         };
         if resource == OwnResource::Client {
             // It is the same for all, and reveals nothing.
@@ -68,19 +79,19 @@ impl App {
                 versions.respond(&parts).map(files::Body::whole)
             }
             OwnResource::Ready => self.backing.ready().await,
-            OwnResource::Control => self.control.respond(&parts, incoming, peer).await,
+            OwnResource::Control => self.control.respond(&parts, incoming, peer.ip).await,
             OwnResource::Errors => {
                 page_failed(self.page_errors.as_ref(), &parts.method, incoming).await
             }
             OwnResource::Report => page_reported(&self.reporter, &parts.method, incoming).await,
-            _ => plain(StatusCode::NOT_FOUND, "not found\n"),
+            _ => self.programs.respond(&parts, incoming).await,
         })
     }
 
-    async fn pass(&self, request: Request<Incoming>, peer: IpAddr) -> Answer<Body> {
+    async fn pass(&self, request: Request<Upload>, peer: Peer) -> Answer<Body> {
         let client = Client {
-            peer,
-            scheme: "http",
+            peer: peer.ip,
+            scheme: peer.scheme(),
         };
         let rules = self.passing.rules.current();
         if let Some(redirect) = rules.redirect(request.uri()) {

@@ -2,17 +2,16 @@
 
 use serde::Serialize;
 
-use super::server;
+use super::super::addresses::Addresses;
 use crate::config::Proxy;
-use crate::listen::Listeners;
 use crate::report::{Message, Styles, printable};
 use crate::upstream::Target;
 
 /// The server's addresses.
 #[derive(Debug, Serialize)]
 pub(super) struct Banner {
-    /// The first one is for a browser on this machine.
-    pub(super) urls: Vec<String>,
+    #[serde(flatten)]
+    addresses: Addresses,
     /// Its URL, or the command.
     backend: String,
     #[serde(skip)]
@@ -21,15 +20,13 @@ pub(super) struct Banner {
     /// The file that settings were read from.
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<String>,
-    /// Whether other machines can connect.
-    exposed: bool,
 }
 
 impl Banner {
-    pub(super) fn new(config: &Proxy, listeners: &Listeners) -> Banner {
+    pub(super) fn new(config: &Proxy, addresses: Addresses) -> Banner {
         let watched = config.watched.paths.iter();
         Banner {
-            urls: server::urls(&config.server.host, listeners),
+            addresses,
             backend: match (&config.command, &config.url) {
                 (Some(command), _) => {
                     let words = command.args.iter().map(|word| word.to_string_lossy());
@@ -40,8 +37,12 @@ impl Banner {
             runs: config.command.is_some(),
             watching: watched.map(|path| path.display().to_string()).collect(),
             config: config.server.config_file_shown(),
-            exposed: !config.server.host.is_loopback(),
         }
+    }
+
+    /// The address for a browser on this machine.
+    pub(super) fn url(&self) -> &str {
+        self.addresses.urls.first().map_or("", |url| url)
     }
 }
 
@@ -61,16 +62,13 @@ impl Message for Banner {
         if let Some(file) = &self.config {
             lines.push(styles.dim(&format!("settings from {}", printable(file))));
         }
-        if self.exposed {
-            lines.push(format!(
-                "exposed to the network: anyone who can reach this machine can use {backend}"
-            ));
-        }
+        lines.extend(self.addresses.trust());
+        lines.extend(self.addresses.exposure(&format!("use {backend}")));
+        lines.extend(self.addresses.qr_code(styles));
         lines.join("\n")
     }
 
     fn quiet_text(&self, styles: Styles) -> String {
-        let urls: Vec<_> = self.urls.iter().map(|url| styles.bold(url)).collect();
-        urls.join("\n")
+        self.addresses.lines(styles)
     }
 }

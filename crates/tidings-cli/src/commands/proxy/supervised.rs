@@ -96,6 +96,11 @@ impl Supervised {
         self.backend.is_healthy()
     }
 
+    /// Waits until no build or start is under way.
+    pub(super) async fn settled(&self) {
+        self.backend.settled().await;
+    }
+
     pub(super) fn restart_because(&self, paths: Vec<PathBuf>) {
         self.backend.restart_because(paths);
     }

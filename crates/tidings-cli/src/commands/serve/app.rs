@@ -1,26 +1,29 @@
 //! Answers requests: first the guard, then the server's own paths, then backends, then files.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, OwnResource, PageHead, as_navigation, client_response};
 
+use super::super::access::Access;
+use super::super::addresses::is_own_address;
 use super::super::answers::{self, plain, redirected, refused, script};
 use super::super::body::{self, Body};
 use super::super::control::Control;
+use super::super::link::{Link, Upload};
 use super::super::passing::{Passage, Passing};
-use super::super::server;
+use super::super::programs::Programs;
 use super::super::unavailable::Wanted;
 use super::routes::Routes;
 use crate::files::{self, Files, SentPage};
+use crate::guard;
 use crate::guard::frames::{self, FRAME_JS, FrameHost};
-use crate::guard::{self, Guard};
-use crate::listen::Answer;
+use crate::listen::{Answer, Peer};
 use crate::pages::{CLIENT_PATH, LivePages, STREAM_PATH};
 use crate::referrers::Referrers;
 use crate::report::{ChangeReporter, PageErrorReporter};
@@ -37,12 +40,12 @@ const FRAME_TIMEOUT: Duration = Duration::from_secs(3);
 const OWN_PREFIX: &str = "/@tidings/";
 
 pub(super) struct App {
-    pub(super) guard: Guard,
+    pub(super) access: Access,
+    /// What `--slow` pretends.
+    pub(super) link: Option<Arc<Link>>,
     pub(super) frame_host: Arc<FrameHost>,
     /// Whether a request was refused that may have come from a sandboxed frame.
     pub(super) has_refused_opaque: AtomicBool,
-    /// The port that is listened on.
-    pub(super) port: u16,
     pub(super) paths: OwnPaths,
     /// The folders that are served, those with the longest path first. The last one is for every path.
     pub(super) files: Vec<Files>,
@@ -56,21 +59,40 @@ pub(super) struct App {
     pub(super) control: Arc<Control>,
     /// `None`: pages do not send their errors.
     pub(super) page_errors: Option<PageErrorReporter>,
+    pub(super) programs: Programs,
 }
 
 impl App {
     pub(super) async fn answer(
         self: Arc<App>,
         request: Request<Incoming>,
-        peer: IpAddr,
+        peer: Peer,
     ) -> Answer<Body> {
         let (mut parts, incoming) = request.into_parts();
-        if let Err(refusal) = self.guard.check(&parts) {
-            return body::own(refused(refusal));
+        if let Some(refusal) = self.access.refuse(&mut parts, peer) {
+            return body::own(refusal);
         }
-        let is_for_patch = as_navigation(&mut parts);
         let path = parts.uri.path();
         let own = path == STREAM_PATH || path.starts_with(OWN_PREFIX);
+        match &self.link {
+            Some(link) if !own => {
+                link.round_trip().await;
+                let answer = Box::pin(self.respond(parts, incoming, own, peer));
+                body::over(link, answer.await)
+            }
+            _ => self.respond(parts, incoming, own, peer).await,
+        }
+    }
+
+    async fn respond(
+        &self,
+        mut parts: Parts,
+        incoming: Incoming,
+        own: bool,
+        peer: Peer,
+    ) -> Answer<Body> {
+        let is_for_patch = as_navigation(&mut parts);
+        let path = parts.uri.path();
         let framed = match self.frame_host.admits(&parts) {
             Ok(framed) => framed,
             Err(refusal) => return body::own(refused(refusal)),
@@ -88,9 +110,11 @@ impl App {
             Ok(Some(_)) if framed => return body::own(plain(StatusCode::NOT_FOUND, "not found\n")),
             // Who may ask for this is for the backend to say.
             Ok(Some(upstream)) => {
-                return match guard::own_target(&parts, self.port, server::is_own_address) {
+                let own = (peer.scheme(), self.access.port);
+                return match guard::own_target(&parts, own, is_own_address) {
                     Ok(()) => {
-                        let request = Request::from_parts(parts, incoming);
+                        let upload = Upload::new(incoming, self.link.as_ref());
+                        let request = Request::from_parts(parts, upload);
                         self.pass(upstream, request, peer).await
                     }
                     Err(refusal) => body::own(refused(refusal)),
@@ -115,7 +139,7 @@ impl App {
             REPORT_PATH => answers::page_reported(&self.reporter, &parts.method, incoming).await,
             _ if own => match self.paths.resource(path) {
                 Some(OwnResource::Client) => client_response(&parts).map(files::Body::whole),
-                Some(OwnResource::Control) => self.control.respond(&parts, incoming, peer).await,
+                Some(OwnResource::Control) => self.control.respond(&parts, incoming, peer.ip).await,
                 Some(OwnResource::Errors) => {
                     answers::page_failed(self.page_errors.as_ref(), &parts.method, incoming).await
                 }
@@ -123,7 +147,7 @@ impl App {
                     let versions = self.passing.reloader.versions();
                     versions.respond(&parts).map(files::Body::whole)
                 }
-                _ => plain(StatusCode::NOT_FOUND, "not found\n"),
+                _ => self.programs.respond(&parts, incoming).await,
             },
             _ => {
                 self.referrers.record(&parts);
@@ -135,7 +159,9 @@ impl App {
                     None => {
                         let is_for = |files: &&Files| files.below_mount(path).is_some();
                         let mut response = match self.files.iter().find(is_for) {
-                            Some(files) => files.respond(&request, Some(peer), &*self.pages).await,
+                            Some(files) => {
+                                files.respond(&request, Some(peer.ip), &*self.pages).await
+                            }
                             None => plain(StatusCode::NOT_FOUND, "not found\n"),
                         };
                         rules.set_headers(path, response.headers_mut());
@@ -154,12 +180,12 @@ impl App {
     async fn pass(
         &self,
         upstream: &Upstream,
-        request: Request<Incoming>,
-        peer: IpAddr,
+        request: Request<Upload>,
+        peer: Peer,
     ) -> Answer<Body> {
         let client = Client {
-            peer,
-            scheme: "http",
+            peer: peer.ip,
+            scheme: peer.scheme(),
         };
         let rules = self.rules.current();
         if let Some(redirect) = rules.redirect(request.uri()) {

@@ -2,16 +2,15 @@
 
 use serde::Serialize;
 
-use super::super::server;
+use super::super::addresses::Addresses;
 use crate::config::Serve;
-use crate::listen::Listeners;
 use crate::report::{Message, Styles, printable};
 
 /// The server's addresses.
 #[derive(Debug, Serialize)]
 pub(super) struct Banner {
-    /// The first one is for a browser on this machine.
-    pub(super) urls: Vec<String>,
+    #[serde(flatten)]
+    addresses: Addresses,
     dir: String,
     /// What is passed to backends: the prefix and the URL.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -19,14 +18,12 @@ pub(super) struct Banner {
     /// The file that settings were read from.
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<String>,
-    /// Whether other machines can connect.
-    exposed: bool,
 }
 
 impl Banner {
-    pub(super) fn new(config: &Serve, listeners: &Listeners) -> Banner {
+    pub(super) fn new(config: &Serve, addresses: Addresses) -> Banner {
         Banner {
-            urls: server::urls(&config.server.host, listeners),
+            addresses,
             dir: config.dir.display().to_string(),
             proxy: config
                 .proxy
@@ -34,8 +31,12 @@ impl Banner {
                 .map(|route| (route.prefix.clone(), route.target.to_string()))
                 .collect(),
             config: config.server.config_file_shown(),
-            exposed: !config.server.host.is_loopback(),
         }
+    }
+
+    /// The address for a browser on this machine.
+    pub(super) fn url(&self) -> &str {
+        self.addresses.urls.first().map_or("", |url| url)
     }
 }
 
@@ -53,17 +54,17 @@ impl Message for Banner {
         if let Some(file) = &self.config {
             lines.push(styles.dim(&format!("settings from {}", printable(file))));
         }
-        if self.exposed {
-            lines.push(format!(
-                "exposed to the network: anyone who can reach this machine can read every file in {}, except hidden files and keys",
-                self.dir
-            ));
-        }
+        lines.extend(self.addresses.trust());
+        let allows = format!(
+            "read every file in {}, except hidden files and keys",
+            self.dir
+        );
+        lines.extend(self.addresses.exposure(&allows));
+        lines.extend(self.addresses.qr_code(styles));
         lines.join("\n")
     }
 
     fn quiet_text(&self, styles: Styles) -> String {
-        let urls: Vec<_> = self.urls.iter().map(|url| styles.bold(url)).collect();
-        urls.join("\n")
+        self.addresses.lines(styles)
     }
 }

@@ -1,6 +1,5 @@
 //! Ordinary requests and event streams.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use http::Request;
@@ -119,7 +118,7 @@ async fn a_client_that_goes_on_sending_after_a_refusal_can_read_it() {
     let (mut client, server) = tokio::io::duplex(4096);
     let (_shutdown, is_shutdown) = watch::channel(false);
     let handle = Arc::new(|_, _| async { plain("") });
-    let peer = Ipv4Addr::LOCALHOST.into();
+    let peer = super::local_peer();
     let serving = tokio::spawn(driver::serve(server, peer, handle, is_shutdown));
     client.write_all(b"GET / HTTP/1.1\n").await.unwrap();
     let mut answer = String::new();
@@ -141,7 +140,7 @@ async fn a_head_that_never_ends_and_an_idle_connection_are_closed_after_a_minute
         let (mut client, server) = tokio::io::duplex(4096);
         let (_shutdown, is_shutdown) = watch::channel(false);
         let handle = Arc::new(|_, _| async { plain("") });
-        let peer = Ipv4Addr::LOCALHOST.into();
+        let peer = super::local_peer();
         let began = tokio::time::Instant::now();
         let serving = tokio::spawn(driver::serve(server, peer, handle, is_shutdown));
         client.write_all(sent.as_bytes()).await.unwrap();

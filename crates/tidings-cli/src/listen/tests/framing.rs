@@ -1,6 +1,5 @@
 //! The framing check against a second, naive implementation, and hyper behind it.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,15 +7,12 @@ use http::Request;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use proptest::prelude::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
 use super::plain;
+use crate::listen::driver;
 use crate::listen::framing::{Followed, Framing};
-use crate::listen::{Io, driver};
-
-/// Not a plain socket, so nothing is written past hyper.
-impl Io for DuplexStream {}
 
 /// A complete request: its first line and its body.
 type Parsed = (String, Vec<u8>);
@@ -282,7 +278,7 @@ fn served(pieces: &[&[u8]]) -> Vec<Parsed> {
     runtime.block_on(async {
         let (mut client, server) = tokio::io::duplex(1 << 20);
         let (_shutdown, is_shutdown) = watch::channel(false);
-        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let peer = super::local_peer();
         tokio::spawn(driver::serve(server, peer, handle, is_shutdown));
         for piece in pieces {
             // The other end may have been closed.

@@ -4,18 +4,6 @@
   let retryNow = () => {} // ends the pause of a reload that waits for the server
   let swapping = Promise.resolve() // swaps run one after the other, so that the last one wins
 
-  const report = (id, action, why = '') => {
-    tellBadge({ id, did: action, why })
-    // By hand: some libraries teach strings a `toJSON` of their own.
-    const reason = why.replace(/[^ -~]|["\\]/g, ' ').slice(0, 200)
-    const body = `{"id":"${id}","page":"${pageId}","did":"${action}","why":"${reason}"}`
-    // If this fails, only the line that the server prints is wrong.
-    if (hasPolicy()) return void request(reportUrl.href, { method: 'POST', body, keepalive: true })
-    try {
-      navigator.sendBeacon(reportUrl, body)
-    } catch {}
-  }
-
   // The status that the page's address is answered with; less than 1 while the server or the backend is
   // away. For a page of a backend the server tells whether that is there: it may take long to make a page, and
   // log each request. Where the server itself does not answer, the page may have all connections in use, and
@@ -138,7 +126,7 @@
       why = whyNotSwapped()
       if (why !== null) return reload(id, mine, why)
     }
-    report(id, isPatch ? 'patch' : images.length > 0 ? 'image' : 'style')
     for (const swap of swaps) await swap()
+    report(id, isPatch ? 'patch' : images.length > 0 ? 'image' : 'style')
   }
 

@@ -22,13 +22,14 @@
   const join = () => {
     if (joined) return
     const me = `${Date.now()}.${Math.random()}`
-    const start = { name, stream: streamUrl.href, me, page: pageStatus(fresh) }
+    const start = { name, stream: streamUrl.href, me, page: pageStatus(fresh), seen: reportUrl.href, pageId }
     fresh = false
     try {
       joined = joinInWorker(start)
     } catch {
       joined = startPeer(start, receive)
     }
+    tell({ did: 'open' })
   }
 
   // With Trusted Types, the address of a worker or script and a text to be parsed must come from a policy of this name.
@@ -106,14 +107,20 @@
     answers.clear()
   }
 
-  addEventListener('pagehide', leave)
+  // A policy forbids what could still be sent now.
+  const sayGoodbye = (did) => {
+    if (joined && !reloading && !hasPolicy()) tell({ did })
+    leave()
+  }
+  addEventListener('pagehide', () => sayGoodbye('leave'))
   addEventListener('pageshow', (e) => e.persisted && join())
-  document.addEventListener('freeze', leave)
+  document.addEventListener('freeze', () => sayGoodbye('freeze'))
   document.addEventListener('resume', join)
   const wake = () => joined?.wake(isVisible())
   addEventListener('online', wake)
   document.addEventListener('visibilitychange', wake)
   join()
+  answer(cursor)
 
   // At once where a policy in a `<meta>` may come, which could forbid them later.
   const preload = (name) => part(name).catch(() => {})

@@ -44,6 +44,14 @@
 
   const isNew = (id) => isAfter(id, cursor)
 
+  // The page that was here before this one, if that was reloaded.
+  let was = ''
+  try {
+    const key = `tidings page ${window === window.top ? '' : location.pathname}`
+    if (performance.getEntriesByType('navigation')[0]?.type === 'reload') was = sessionStorage.getItem(key) ?? ''
+    sessionStorage.setItem(key, pageId)
+  } catch {}
+
   // If a reload brought an older copy than the one it was for (a service worker, a cache in between),
   // the next one would too. Then what it was for counts as received.
   const storageKey = `tidings ${location.pathname}`

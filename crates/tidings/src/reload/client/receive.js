@@ -2,8 +2,13 @@
 
   const receive = ({ id, data }) => {
     if (!isNew(id)) return
+    const isKnown = sameLog(id, cursor)
     cursor = id
+    // The server was restarted, and does not know this page.
+    if (!isKnown) tell({ did: 'open' })
     const message = JSON.parse(data)
+    if (message.changes) errors.length = 0
+    if (message.call) answer(id)
     if (!message.changes) setProblem(message.problem)
     paused = message.paused
     tellBadge(message)

@@ -76,7 +76,13 @@
         return postMessage({ n, answer }, answer.bytes ? [answer.bytes] : [])
       }
       running?.stop()
-      running = start ? startPeer(start, (event) => postMessage({ event })) : null
+      const deliver = (event) => {
+        postMessage({ event })
+        // A page that is busy, or paused at a breakpoint, cannot say that it is there.
+        if (!event.data.includes('"call":')) return
+        statusOf(start.seen, { method: 'POST', body: `{"page":"${start.pageId}","did":"here"}` })
+      }
+      running = start ? startPeer(start, deliver) : null
       postMessage({})
     }
     return

@@ -1,0 +1,218 @@
+//! `--lan`: which devices in the network may send requests.
+//!
+//! The printed address holds a token. Whoever opens it gets the token as a cookie, and is redirected to the
+//! same address without it, so it does not stay in the history or go elsewhere in a `Referer`.
+//! Everyone else is refused. Programs on this machine need no token: what they can do does not depend on it.
+//!
+//! What must stay true: a backend never gets the token.
+
+use http::header::{COOKIE, HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{Method, Uri};
+
+/// The parameter in the address.
+pub(crate) const PARAMETER: &str = "tidings";
+
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    /// Letters and digits.
+    token: String,
+    /// Cookies are shared by all ports of a host (RFC 6265 8.5), so the port is a part of the name.
+    cookie: String,
+}
+
+/// What a request has to show.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// The cookie.
+    Cookie,
+    /// The token in the address, and where the same page is without it.
+    Address {
+        location: String,
+    },
+    Nothing,
+}
+
+impl Token {
+    pub(crate) fn new(token: String, port: u16) -> Token {
+        Token {
+            token,
+            cookie: format!("tidings-lan-{port}"),
+        }
+    }
+
+    /// An address with the token.
+    pub(crate) fn in_address(&self, url: &str) -> String {
+        format!("{url}?{PARAMETER}={}", self.token)
+    }
+
+    pub(crate) fn shown_by(&self, parts: &Parts) -> Shown {
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        if is_read && let Some(location) = self.without(&parts.uri) {
+            return Shown::Address { location };
+        }
+        let has_cookie = cookies(&parts.headers).any(|cookie| self.is_cookie(cookie));
+        match has_cookie {
+            true => Shown::Cookie,
+            false => Shown::Nothing,
+        }
+    }
+
+    /// The value of `Set-Cookie`. A link on another site may lead here, but its page cannot send the cookie
+    /// with anything else.
+    pub(crate) fn set_cookie(&self, secure: bool) -> String {
+        let Token { token, cookie } = self;
+        let secure = if secure { "; Secure" } else { "" };
+        format!("{cookie}={token}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax{secure}")
+    }
+
+    /// Takes the cookie out of the headers.
+    pub(crate) fn remove_from(&self, headers: &mut HeaderMap) {
+        if !cookies(headers).any(|cookie| self.is_named(cookie)) {
+            return;
+        }
+        let kept: Vec<_> = cookies(headers)
+            .filter(|cookie| !self.is_named(cookie))
+            .collect();
+        let kept = HeaderValue::from_bytes(&kept.join(&b"; "[..])).ok();
+        headers.remove(COOKIE);
+        if let Some(kept) = kept.filter(|kept| !kept.is_empty()) {
+            headers.insert(COOKIE, kept);
+        }
+    }
+
+    /// The path and query without the token, if it is there.
+    fn without(&self, uri: &Uri) -> Option<String> {
+        let query = uri.query()?;
+        let is_token = |pair: &&str| {
+            let value = pair
+                .strip_prefix(PARAMETER)
+                .and_then(|rest| rest.strip_prefix('='));
+            value.is_some_and(|value| same(value.as_bytes(), self.token.as_bytes()))
+        };
+        query.split('&').find(is_token)?;
+        let rest: Vec<_> = query.split('&').filter(|pair| !is_token(pair)).collect();
+        // RFC 3986 4.2: a reference that begins with two slashes leads to another host, and browsers take a
+        // backslash for a slash.
+        let path = match uri.path().as_bytes() {
+            [b'/']
+            | [
+                b'/',
+                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'_' | b'%' | b'-' | b'~' | b'@',
+                ..,
+            ] => uri.path(),
+            _ => "/",
+        };
+        match rest.is_empty() {
+            true => Some(path.to_owned()),
+            false => Some(format!("{path}?{}", rest.join("&"))),
+        }
+    }
+
+    fn is_named(&self, cookie: &[u8]) -> bool {
+        let value = cookie.strip_prefix(self.cookie.as_bytes());
+        value.is_some_and(|value| value.first() == Some(&b'='))
+    }
+
+    fn is_cookie(&self, cookie: &[u8]) -> bool {
+        let value = cookie.strip_prefix(self.cookie.as_bytes());
+        let value = value.and_then(|value| value.strip_prefix(b"="));
+        value.is_some_and(|value| same(value, self.token.as_bytes()))
+    }
+}
+
+/// `name=value`, of all headers: HTTP/2 may have several (RFC 9113 8.2.3).
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let values = headers.get_all(COOKIE).into_iter();
+    values
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
+        .map(<[u8]>::trim_ascii)
+        .filter(|cookie| !cookie.is_empty())
+}
+
+/// Compares in a time that does not tell where they differ.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let differs = |differs, (a, b): (&u8, &u8)| differs | (a ^ b);
+    one.len() == other.len() && one.iter().zip(other).fold(0, differs) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn token() -> Token {
+        Token::new("abc123".to_owned(), 8080)
+    }
+
+    fn shown(method: &str, target: &str, cookies: &[&str]) -> Shown {
+        let mut request = Request::builder().method(method).uri(target);
+        for cookie in cookies {
+            request = request.header(COOKIE, *cookie);
+        }
+        token().shown_by(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn the_token_is_taken_out_of_the_address() {
+        for (target, expected) in [
+            ("/?tidings=abc123", "/"),
+            ("/a/b?x=1&tidings=abc123&y", "/a/b?x=1&y"),
+            ("http://h:1/?tidings=abc123", "/"),
+            ("//evil.example/?tidings=abc123", "/"),
+            ("/\\evil.example/?tidings=abc123", "/"),
+            ("/?x&tidings=abc123", "/?x"),
+        ] {
+            let Ok(_) = target.parse::<Uri>() else {
+                continue;
+            };
+            let location = expected.to_owned();
+            assert_eq!(shown("GET", target, &[]), Shown::Address { location });
+        }
+        assert_eq!(shown("POST", "/?tidings=abc123", &[]), Shown::Nothing);
+        for wrong in ["", "abc12", "abc1234", "abc124", "ABC123"] {
+            assert_eq!(
+                shown("GET", &format!("/?tidings={wrong}"), &[]),
+                Shown::Nothing
+            );
+        }
+    }
+
+    #[test]
+    fn the_cookie_counts_wherever_it_is_and_only_for_its_port() {
+        for cookies in [
+            &["tidings-lan-8080=abc123"][..],
+            &["a=1; tidings-lan-8080=abc123; b=2"],
+            &["a=1", "tidings-lan-8080=abc123"],
+            &["tidings-lan-8080=old; tidings-lan-8080=abc123"],
+        ] {
+            assert_eq!(shown("POST", "/", cookies), Shown::Cookie, "{cookies:?}");
+        }
+        for cookie in [
+            "tidings-lan-8080=abc12",
+            "tidings-lan-80=abc123",
+            "xtidings-lan-8080=abc123",
+            "tidings-lan-8080",
+        ] {
+            assert_eq!(shown("GET", "/", &[cookie]), Shown::Nothing, "{cookie}");
+        }
+    }
+
+    #[test]
+    fn a_backend_gets_all_cookies_but_this_one() {
+        for (cookies, expected) in [
+            (&["a=1; tidings-lan-8080=abc123; b=2"][..], Some("a=1; b=2")),
+            (&["tidings-lan-8080=other"], None),
+            (&["a=1", "tidings-lan-8080=abc123", "b=2"], Some("a=1; b=2")),
+            (&["a=1;b=2"], Some("a=1;b=2")),
+        ] {
+            let mut headers = HeaderMap::new();
+            for cookie in cookies {
+                headers.append(COOKIE, HeaderValue::from_static(cookie));
+            }
+            token().remove_from(&mut headers);
+            let left = headers.get(COOKIE).map(|value| value.to_str().unwrap());
+            assert_eq!(left, expected, "{cookies:?}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Files that are kept for this user, and that nobody else may read: the key of the local certificate
+//! authority, and the secret of `--lan`.
+//!
+//! What must stay true: a file is complete from the moment it has its name, and the first process that makes
+//! it wins, so all processes of a user have the same.
+
+use std::ffi::OsStr;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::report::HintedError;
+
+/// Where they are: `~/.local/share/tidings` on Linux.
+pub(crate) fn folder() -> Option<PathBuf> {
+    let set = |name: &str| {
+        let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+        Some(PathBuf::from(value)).filter(|path| path.is_absolute())
+    };
+    let home = || set("HOME");
+    // XDG Base Directory Specification: a relative path is invalid, and ignored.
+    let data = set("XDG_DATA_HOME").or_else(|| match () {
+        () if cfg!(target_os = "macos") => Some(home()?.join("Library/Application Support")),
+        () if cfg!(windows) => set("LOCALAPPDATA"),
+        () => Some(home()?.join(".local/share")),
+    });
+    Some(data?.join("tidings"))
+}
+
+/// Reads a file; `None` if there is none. One that others can read is an error: what it holds may be known.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Option<String>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("read", path, &error)),
+    };
+    match is_private(path) {
+        Ok(true) => Ok(Some(text)),
+        Ok(false) => Err(HintedError {
+            message: format!("other users can read {}", path.display()),
+            hint: format!(
+                "if nobody has, run `chmod 600 {0}`; otherwise remove it, and a new one is made",
+                path.display()
+            ),
+        }
+        .into()),
+        Err(error) => Err(failed("read", path, &error)),
+    }
+}
+
+/// Makes a file with this text, unless there is one already: then its text is returned instead.
+pub(crate) fn make(path: &Path, text: String) -> anyhow::Result<String> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    make_folder(folder).map_err(|error| failed("make", folder, &error))?;
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let draft = folder.join(format!(".{name}.{:016x}", fastrand::u64(..)));
+    let made = write_new(&draft, &text).and_then(|()| match fs::hard_link(&draft, path) {
+        // Another process was first.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        linked => linked.map(|()| true),
+    });
+    let _ = fs::remove_file(&draft);
+    match made {
+        Ok(true) => Ok(text),
+        Ok(false) => Ok(read(path)?.unwrap_or(text)),
+        Err(error) => Err(failed("write", path, &error)),
+    }
+}
+
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Whether only the owner can read it. On Windows, the folder of the user's data is private.
+fn is_private(path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        Ok(fs::metadata(path)?.permissions().mode() & 0o077 == 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        Ok(true)
+    }
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error) -> anyhow::Error {
+    HintedError {
+        message: format!("cannot {what} {}: {error}", path.display()),
+        hint: "set XDG_DATA_HOME to a folder that you may write to".to_owned(),
+    }
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_one_that_makes_a_file_wins() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/secret");
+        assert_eq!(read(&path).unwrap(), None);
+        assert_eq!(make(&path, "one".to_owned()).unwrap(), "one");
+        assert_eq!(make(&path, "two".to_owned()).unwrap(), "one");
+        assert_eq!(read(&path).unwrap().as_deref(), Some("one"));
+        let names = fs::read_dir(path.parent().unwrap()).unwrap();
+        assert_eq!(names.count(), 1, "nothing else is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_can_read_is_not_used() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        make(&path, "text".to_owned()).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.starts_with("other users can read"), "{error}");
+    }
+}

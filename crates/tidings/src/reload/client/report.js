@@ -1,0 +1,65 @@
+  // ---- what the server is told of this page --------------------------------------------------------
+  //
+  // Where it fails, only what the server prints and what `tidings wait` says is wrong.
+
+  let told = 0 // reports may overtake each other
+  const errors = [] // of the page, since the last change or since it was loaded
+
+  // By hand: some libraries teach strings a `toJSON` of their own.
+  const escaped = (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`
+  const quoted = (text) => `"${text.slice(0, 400).replace(/[^ -~]|["\\]/g, escaped)}"`
+
+  const tell = (fields) => {
+    let body = `{"page":"${pageId}","was":"${was}","n":${++told},"at":${quoted(location.pathname)}`
+    for (const [name, value] of Object.entries(fields)) {
+      body += `,"${name}":${Array.isArray(value) ? `[${value.map(quoted)}]` : typeof value === 'string' ? quoted(value) : value}`
+    }
+    body += '}'
+    if (hasPolicy()) return void request(reportUrl.href, { method: 'POST', body, keepalive: true })
+    try {
+      navigator.sendBeacon(reportUrl, body)
+    } catch {}
+  }
+
+  // Two frames later it is on the screen. In the background there are no frames.
+  const frame = () => new Promise((done) => requestAnimationFrame(done))
+  const isPainted = () =>
+    document.visibilityState === 'visible' && Promise.race([frame().then(frame).then(() => true), delay(500).then(() => false)])
+
+  // Tells what was done about an event: call it when that is done, or just before the page reloads.
+  const report = async (id, did, why = '') => {
+    const done = performance.now()
+    if (did !== 'none') tellBadge({ id, did, why })
+    const painted = did !== 'reload' && (await isPainted())
+    tell({ id, did, why, painted, took: Math.round(performance.now() - done), errors })
+  }
+
+  const whenLoaded = new Promise((done) =>
+    document.readyState === 'complete' ? done() : addEventListener('load', done, { once: true }),
+  )
+
+  // Answers a roll call, as soon as the page shows every change before it. While it reloads, the page that comes
+  // next has to answer.
+  const answer = async (id) => {
+    await whenLoaded
+    await swapping
+    while (reloading) await delay(50)
+    report(id, 'none')
+  }
+
+  const addError = (text) => {
+    try {
+      if (errors.length < 10) errors.push(`${text}`)
+    } catch {} // it cannot be made a text
+  }
+  addEventListener(
+    'error',
+    ({ message, filename, lineno, colno, target }) => {
+      const url = target?.src || target?.href
+      if (message) addError(`${message}${filename ? ` (${filename}:${lineno}:${colno})` : ''}`)
+      else if (typeof url === 'string') addError(`cannot load ${url}`)
+    },
+    true,
+  )
+  addEventListener('unhandledrejection', ({ reason }) => addError(reason?.stack ?? reason))
+
