@@ -14,6 +14,7 @@
 //! - Browsers revalidate every response (`no-cache`), and get a 304 unless it has changed.
 
 mod analysis;
+mod at_once;
 mod beneath;
 mod body;
 mod charset;
@@ -172,6 +173,11 @@ struct RequestInfo<'a> {
 /// Whether this is a path relative to the root that may be served: plain names, none of them private.
 pub(crate) fn could_be_served(path: &str) -> bool {
     !path.starts_with('/') && RelPath::plain(path).is_some_and(|path| !path.is_private())
+}
+
+/// The percent-encoded path of a URL for this decoded one; `None` if no file has it.
+pub(crate) fn url_of(path: &str) -> Option<String> {
+    Some(RelPath::plain(path)?.to_url())
 }
 
 /// Whether a request for `path` (relative to the root) may read the file whose canonical path is `real`.

@@ -36,6 +36,7 @@
 //! | `path` | the file's path below the root, with a leading slash, not percent-encoded; without the slash, a watched path outside of the root |
 //! | `kind` | `created`, `modified` or `removed` |
 //! | `usedBy` | the paths of pages and workers that use the file, where the publisher knows of some that a page cannot see itself ([`Reloader::used_by`]). [`ANYONE`] and [`OPAQUE_ORIGIN`] stand for users without a known path. |
+//! | `text` | the file's new text, of small style sheets where the publisher knows it ([`Reloader::texts`]) |
 //! | `rescan` | `true` if anything may have changed |
 //! | `restarted` | `true` if another run of the backend answers from now on |
 //! | `paused` | how many changes are held, during a pause ([`Reloader::pause`]): in each event, and absent otherwise |
@@ -63,6 +64,7 @@ mod response;
 mod script_element;
 mod strip;
 mod text_page;
+mod texts;
 mod versions;
 
 use std::fmt;
@@ -78,6 +80,7 @@ use crate::watch::{Change, ChangeKind, ChangeSet};
 
 use pause::Held;
 use problem::PublishedProblem;
+use texts::Texts;
 
 pub use caching::revalidate;
 pub use client::CLIENT_JS;
@@ -117,6 +120,7 @@ pub struct Reloader {
     // hub in memory never blocks there.
     clock: Mutex<Clock>,
     users: Users,
+    texts: Texts,
     // Held to read or replace it.
     options: Mutex<Arc<PageOptions>>,
     versions: Arc<Versions>,
@@ -244,6 +248,10 @@ pub struct PublishedChange {
     /// Its users, as returned by the callback of [`Reloader::used_by`].
     #[serde(rename = "usedBy", skip_serializing_if = "Vec::is_empty")]
     pub used_by: Vec<String>,
+    /// The file's new text, as returned by the callback of [`Reloader::texts`]. Not serialized: it is a part of
+    /// the event only.
+    #[serde(skip)]
+    pub text: Option<String>,
 }
 
 /// The data of an event.
@@ -260,7 +268,10 @@ struct Payload<'a> {
     problem: Option<&'a PublishedProblem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     paused: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "texts::with_texts"
+    )]
     changes: Option<&'a [PublishedChange]>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     rescan: bool,
@@ -292,6 +303,7 @@ impl Reloader {
             mounts: Vec::new(),
             clock: Mutex::default(),
             users: Users(Box::new(|_| Vec::new())),
+            texts: Texts::default(),
             options: Mutex::default(),
             versions: Arc::default(),
         }
@@ -565,8 +577,10 @@ impl Reloader {
                 path,
                 kind,
                 used_by: Vec::new(),
+                text: None,
             };
             published.used_by = (self.users.0)(&published);
+            published.text = (self.texts.0)(&published);
             published
         })
     }

@@ -8,6 +8,7 @@
 mod app;
 mod banner;
 mod routes;
+mod texts;
 
 use std::io;
 use std::iter;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tidings::Hub;
+use tidings::engine::{Memory, Retention};
 use tidings::http::Endpoint;
 use tidings::reload::{OwnPaths, Reloader, TOPIC};
 use tidings::watch;
@@ -41,6 +43,10 @@ use super::token::Token;
 use app::App;
 use banner::Banner;
 use routes::Routes;
+use texts::Texts;
+
+/// How much the log of changes keeps.
+const LOG_BYTES: usize = 2 << 20;
 
 /// Serves until a signal ends the process.
 pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> {
@@ -56,19 +62,29 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         addresses,
     } = Entrance::new(&config.server, listeners.port, &root, console)?;
     let runtime = server::runtime()?;
-    let hub = Hub::memory();
+    // A page that has missed more than this reloads if anything has changed. The texts of style sheets are in it.
+    let hub = Hub::new(Memory::new(Retention::new().bytes(LOG_BYTES)));
     let referrers = Arc::new(Referrers::default());
     let requests = Arc::clone(&referrers);
+    let watcher = Arc::new(OnceLock::new());
+    let routes = Arc::new(Routes::new(&config.proxy));
+    let files = folders(config, &root, &mounts);
+    let texts = Texts {
+        routes: Arc::clone(&routes),
+        rules: Arc::clone(&config.rules),
+        files: Arc::clone(&files),
+        watcher: Arc::clone(&watcher),
+    };
     let token = Token::new();
     let mut options = config.pages.options();
     options.token = Some(token.as_str().to_owned());
     let reloader = Reloader::new(hub.clone(), &root)
         .mounts(mounts.iter().map(|(prefix, dir)| (*prefix, dir)))
         .used_by(move |change| requests.users_of(&change.path, change.kind == "removed"))
+        .texts(move |change| texts.of(change))
         .options(options);
     let reloader = Arc::new(reloader);
     let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
-    let watcher = Arc::new(OnceLock::new());
     let frame_host = Arc::new(FrameHost::default());
     let paths = OwnPaths::default();
     let pages = LivePages::new(
@@ -97,13 +113,13 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         control: Arc::new(control),
         page_errors: forwards.then(|| PageErrorReporter::new(console)),
         paths: paths.clone(),
-        routes: Routes::new(&config.proxy),
+        routes,
         passing,
         access,
         link: config.server.slow.map(Link::new),
         frame_host,
         has_refused_opaque: false.into(),
-        files: folders(config, &root, &mounts),
+        files,
         rules: Arc::clone(&config.rules),
         pages,
         referrers,
@@ -171,7 +187,7 @@ pub(crate) fn watched(config: &Serve) -> anyhow::Result<watch::Options> {
 }
 
 /// The folders that are served, those with the longest path first.
-fn folders(config: &Serve, root: &Path, mounts: &[(&str, PathBuf)]) -> Vec<Files> {
+fn folders(config: &Serve, root: &Path, mounts: &[(&str, PathBuf)]) -> Arc<[Files]> {
     let mut all: Vec<_> = mounts
         .iter()
         .map(|(prefix, dir)| (*prefix, &**dir))

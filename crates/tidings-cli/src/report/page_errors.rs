@@ -188,9 +188,9 @@ impl PageError {
             column: sent.column,
             frames: sent
                 .frames
-                .iter()
+                .into_iter()
                 .take(10)
-                .map(|frame| cut(frame, MAX_LINE_CHARS))
+                .map(|frame| cut(&frame, MAX_LINE_CHARS))
                 .collect(),
             times: sent.times.max(1),
             n_left_out,

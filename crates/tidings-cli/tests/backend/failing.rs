@@ -39,6 +39,22 @@ fn a_first_build_that_fails_is_shown_at_once_and_mended_by_a_save() {
 }
 
 #[test]
+fn the_lines_of_the_file_that_the_build_names_are_shown_but_of_no_other_file() {
+    let build = "for place in /etc/passwd:1:1 .env:1:1 src/app.ts:2:3; do echo \"$place: no\"; done; exit 1";
+    let mut app = App::new();
+    app.folder.save(".env", "SECRET=1\n");
+    app.folder.save("src/app.ts", "one\n<two>\nthree\n");
+    app.run(&["--build", build]);
+    app.event("build_failed");
+    let page = super::http::ask(app.port(), "GET", "/", NAVIGATION).text();
+    assert!(page.contains("<mark>    2  &lt;two&gt;</mark>"), "{page}");
+    assert!(
+        !page.contains("SECRET") && !page.contains("root:"),
+        "{page}"
+    );
+}
+
+#[test]
 fn a_crash_at_the_first_start_is_shown_at_once_with_code_and_last_lines() {
     let mut app = App::new();
     app.save_version("crash");

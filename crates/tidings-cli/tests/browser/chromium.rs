@@ -112,6 +112,13 @@ impl Browser {
         page
     }
 
+    /// A new tab in another window.
+    pub fn open_window(&mut self, url: &str) -> Page {
+        let mut page = self.target(json!({"url": "about:blank", "newWindow": true}));
+        page.go(url);
+        page
+    }
+
     /// A new empty tab.
     pub fn blank(&mut self) -> Page {
         self.target(json!({"url": "about:blank"}))

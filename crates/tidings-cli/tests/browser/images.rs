@@ -194,6 +194,29 @@ fn in_styles_they_are_shown_in_place() {
             "backgroundImage"
         ),
         case(
+            "in a rule with a shorthand that cannot be read",
+            InPlace,
+            "<style>b { --x: 5px; background: url(a.svg); padding: var(--x); padding-left: 1px }</style>\
+             <b id=e>x</b>",
+            LOADED,
+            "fresh(e, 'backgroundImage') && getComputedStyle(e).padding === '5px 5px 5px 1px'",
+        ),
+        case(
+            "a variable with an address from the root",
+            InPlace,
+            "<style>b { background: var(--i) }</style><b id=e>x</b><script>
+             document.body.style.setProperty('--i', `url(${location.pathname}a.svg)`)</script>",
+            LOADED,
+            "fresh(e, 'backgroundImage') && named(e, 'backgroundImage').then(w => w === 20)",
+        ),
+        case(
+            "a filter of an outside file, beside an img",
+            InPlace,
+            "<style>b { filter: url(a.svg#f) }</style><b id=e>x</b><img src=a.svg>",
+            LOADED,
+            "fresh(e, 'filter')",
+        ),
+        case(
             "an inline style",
             InPlace,
             "<b id=e style='color: red; background: url(a.svg) !important'>x</b>",
@@ -267,6 +290,15 @@ fn where_a_swap_would_not_reach_all_uses_the_page_reloads() {
              && named(document.querySelector('b'), 'backgroundImage').then(w => w === 20)",
         ),
         case(
+            "an address that cannot be read beside one that can",
+            Reload,
+            "<style>:root { --w: no-repeat } b { background: url(a.svg) var(--w); background-color: red } \
+             i { background: url(a.svg) }</style><b>x</b><i id=e>y</i>",
+            LOADED,
+            "sessionStorage[location.pathname] === '2' && document.readyState === 'complete' \
+             && named(e, 'backgroundImage').then(w => w === 20)",
+        ),
+        case(
             "an object beside an img",
             Reload,
             "<img id=i src=a.svg><object id=o data=a.svg></object>",
@@ -297,19 +329,6 @@ fn where_a_swap_would_not_reach_all_uses_the_page_reloads() {
             "i.naturalWidth === 20",
         ),
     ]);
-}
-
-#[test]
-fn a_font_reloads_the_page() {
-    check(&[Case {
-        name: "a font",
-        files: &[("f.woff2", "no font")],
-        html: "<style>@font-face { font-family: f; src: url(f.woff2) } b { font-family: f }</style><b>x</b>",
-        ready: "performance.getEntriesByType('resource').some(e => e.name.includes('f.woff2'))",
-        save: ("f.woff2", "still none"),
-        shown: "sessionStorage[location.pathname] === '2'",
-        how: How::Reload,
-    }]);
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn a_page_with_seven_frames_and_many_restarts_has_one_stream() {
     ]);
     let mut browser = Browser::start();
     let mut tab = browser.open(&site.url("/"));
-    for n in 0..6 {
+    for n in 0..10 {
         site.stop();
         // Each page finds another version when the server is back.
         site.save("inner.html", format!("{}<!--{n}-->", styled()));
@@ -286,7 +286,7 @@ fn twenty_tabs_end_on_the_last_of_many_saves() {
     assert!(most <= 2, "{most} streams at once");
 }
 
-fn styled() -> String {
+pub fn styled() -> String {
     page_with("<link rel=stylesheet href=a.css>", "<h1>x</h1>")
 }
 
@@ -296,6 +296,12 @@ fn styled() -> String {
 /// the most streams in a line before that.
 #[track_caller]
 fn until_one_stream(site: &Site, pages: u64) -> u64 {
+    until_streams(site, 1, pages)
+}
+
+/// The same for several browsers.
+#[track_caller]
+pub fn until_streams(site: &Site, streams: u64, pages: u64) -> u64 {
     static SAVES: AtomicU32 = AtomicU32::new(0);
     let mut last = Value::Null;
     let mut most = 0;
@@ -310,7 +316,7 @@ fn until_one_stream(site: &Site, pages: u64) -> u64 {
             }
             most = most.max(line["streams"].as_u64().unwrap());
         };
-        if last["streams"] == 1 && (last["pages"] == pages || pages == 0) {
+        if last["streams"] == streams && (last["pages"] == pages || pages == 0) {
             return most;
         }
     }

@@ -26,6 +26,7 @@ mod strangers;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;
+mod texts;
 mod versions;
 mod watching;
 

@@ -55,7 +55,7 @@ fn the_bytes_of_a_stream() {
     assert_eq!(
         data,
         format!(
-            r#"{{"timestamp":{newest},"tree":"{tree}","changes":[{{"path":"/css/site.css","kind":"modified"}}]}}"#
+            r#"{{"timestamp":{newest},"tree":"{tree}","changes":[{{"path":"/css/site.css","kind":"modified","text":"a{{color:red}}"}}]}}"#
         )
     );
 }

@@ -48,8 +48,8 @@ pub(super) struct App {
     pub(super) has_refused_opaque: AtomicBool,
     pub(super) paths: OwnPaths,
     /// The folders that are served, those with the longest path first. The last one is for every path.
-    pub(super) files: Vec<Files>,
-    pub(super) routes: Routes,
+    pub(super) files: Arc<[Files]>,
+    pub(super) routes: Arc<Routes>,
     pub(super) passing: Passing,
     pub(super) rules: Arc<LiveRules>,
     pub(super) pages: Arc<LivePages>,

@@ -28,15 +28,16 @@ const sheetsLoaded = (root) =>
     ),
   )
 
-// The patcher of the document in a frame; `sabotage` changes its source before.
-export const patcherOf = (frame, sabotage = (text) => text) => {
+// The patcher of the document in a frame; `sabotage` is given its window before.
+export const patcherOf = (frame, sabotage = () => {}) => {
   const window = frame.contentWindow
   let make
   Object.defineProperty(window.document, Symbol.for('tidings'), {
     value: { provide: (name, maker) => (make = maker) },
     configurable: true,
   })
-  window.eval(sabotage(source))
+  sabotage(window)
+  window.eval(source)
   return make(window).patch
 }
 
@@ -96,5 +97,16 @@ export const compare = async ([first, ...texts], { mode = 'auto', sabotage } = {
     oldText = newText
   }
   frame.remove()
+  return results
+}
+
+// Does something for each of a list, a few at a time: most of it is waiting for frames. The results are in order.
+export const forEach = async (list, work) => {
+  const results = []
+  const rest = list.entries()
+  const several = async () => {
+    for (const [i, item] of rest) results[i] = await work(item)
+  }
+  await Promise.all([several(), several(), several()])
   return results
 }

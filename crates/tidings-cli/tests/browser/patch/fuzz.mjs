@@ -1,12 +1,12 @@
 // Random edits of random pages without scripts: each patch must end on what a fresh load shows.
 
-import { compare } from './frames.mjs'
+import { compare, forEach } from './frames.mjs'
 import { documentAndEdits } from './random.mjs'
 
 // `steps` edits in a row of one page, `trials` times. At the end of a chain it goes back to the first version.
 export const fuzz = async ({ seed, trials, steps = 1 }) => {
   const told = { patched: 0, wrong: [], reloads: {} }
-  for (let trial = seed; trial < seed + trials; trial++) {
+  const run = async (trial) => {
     const versions = documentAndEdits(trial, Array(steps).fill(0), location.origin)
     const texts = versions.map(({ text }) => text)
     if (steps > 1) texts.push(texts[0])
@@ -21,5 +21,6 @@ export const fuzz = async ({ seed, trials, steps = 1 }) => {
       }
     })
   }
+  await forEach(Array.from({ length: trials }, (_, i) => seed + i), run)
   return told
 }

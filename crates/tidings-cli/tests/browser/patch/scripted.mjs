@@ -1,6 +1,6 @@
 // One page, with each of many scripts, and each of many edits: what may be patched, and what comes out wrong.
 
-import { capture, difference, load, patcherOf } from './frames.mjs'
+import { capture, difference, forEach, load, patcherOf } from './frames.mjs'
 
 const page = ({
   lang = 'en', title = 'Shop', description = 'd', style = 'p { margin: 1px }', heading = 'First Steps', text = 'Alpha beta gamma.',
@@ -79,29 +79,29 @@ const use = async (document) => {
   await settled()
 }
 
-export const scripted = async (mode) => {
-  const told = { equal: 0, reloaded: 0, wrong: [], broken: [] }
-  for (const [name, body] of Object.entries(SCRIPTS)) {
-    const script = body && `{ ${query} ${body} }`
-    const oldText = page({}, script)
-    for (const [edit, change] of Object.entries(EDITS)) {
-      const newText = page(change, script)
-      const frame = await load(oldText)
-      const result = patcherOf(frame)({ oldText, newText, mode })
-      if (!result.done) {
-        told.reloaded += 1
-        if (result.wrote) told.broken.push(`${name}, ${edit}: ${result.reload}`)
-      } else {
-        const fresh = await load(newText)
-        await use(frame.contentDocument)
-        await use(fresh.contentDocument)
-        const found = difference(capture(frame.contentDocument), capture(fresh.contentDocument))
-        if (found) told.wrong.push(`${name}, ${edit}`)
-        else told.equal += 1
-        fresh.remove()
-      }
-      frame.remove()
-    }
+const outcome = async (mode, body, change) => {
+  const script = body && `{ ${query} ${body} }`
+  const [oldText, newText] = [page({}, script), page(change, script)]
+  const frame = await load(oldText)
+  const { reload, wrote } = patcherOf(frame)({ oldText, newText, mode })
+  let result = wrote ? 'broken' : 'reloaded'
+  if (!reload) {
+    const fresh = await load(newText)
+    await use(frame.contentDocument)
+    await use(fresh.contentDocument)
+    result = difference(capture(frame.contentDocument), capture(fresh.contentDocument)) ? 'wrong' : 'equal'
+    fresh.remove()
   }
-  return told
+  frame.remove()
+  return result
+}
+
+// The number of cases that were patched and equal, or left to a reload, and the names of those that came out wrong.
+export const scripted = async (mode) => {
+  const cases = Object.entries(SCRIPTS).flatMap(([name, body]) =>
+    Object.entries(EDITS).map(([edit, change]) => ({ name: `${name}, ${edit}`, body, change })),
+  )
+  const results = await forEach(cases, ({ body, change }) => outcome(mode, body, change))
+  const named = (wanted) => cases.filter((_, i) => results[i] === wanted).map(({ name }) => name)
+  return { equal: named('equal').length, reloaded: named('reloaded').length, wrong: named('wrong'), broken: named('broken') }
 }

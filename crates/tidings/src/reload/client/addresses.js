@@ -24,6 +24,9 @@
 
   const isSheet = (path) => /\.css$/i.test(path)
   const isImage = (path) => /\.(png|jpe?g|gif|webp|avif|svgz?|ico|bmp|apng)$/i.test(path)
+  const isFont = (path) => /\.(woff2?|[ot]tf)$/i.test(path)
+  const isMedia = (path) =>
+    /\.(mp[34]|m4[av]|webm|og[gva]|opus|wav|flac|aac|mov|vtt|webmanifest)$|\bmanifest\.json$/i.test(path)
 
   // CSS Syntax 4.3.7: a backslash, and a code point in hexadecimal digits or any character.
   const unescaped = (text) =>

@@ -14,7 +14,10 @@
     } catch {}
   }
   const lastKey = `${storageKey} last`
-  let last = JSON.parse(recall(lastKey) ?? '{}') // { paths, at, did, why }
+  let last = {} // { paths, at, did, why }
+  try {
+    last = JSON.parse(recall(lastKey)) ?? last
+  } catch {} // it is the page's
 
   const tellBadge = ({ changes, did, why }) => {
     if (changes) last = { paths: changes.map(({ path }) => path), at: Date.now() }

@@ -76,14 +76,6 @@
     return status >= 200 && status < 400
   }
 
-  // Returns a function that updates the uses of a file in place, or null where only a reload will do.
-  const planSwap = ({ path, kind }, version, scan, used) => {
-    if (any) path = servedPath(path, used)
-    if (!path || kind === 'removed' || framedFiles(scan).has(path)) return null
-    if (isSheet(path)) return swapSheet(path, version, scan)
-    return isImage(path) ? swapImage(path, version, scan) : null
-  }
-
   const apply = async (id, changes) => {
     if (reloading) return
     const scan = scanDocuments()
@@ -102,31 +94,20 @@
     if (mine.some((change) => usedElsewhere.has(change))) return reload(id, mine)
     const version = `${positionOf(id)}-${Date.now()}`
     const others = mine.filter((change) => !isOfPage(change, used))
-    // Images first, so that a reloaded sheet gets their new addresses.
-    const images = others.filter(({ path }) => isImage(path))
-    const ordered = [...images, ...others.filter((change) => !images.includes(change))]
-    const plan = (scan) => ordered.map((change) => planSwap(change, version, scan, used))
-    let swaps = plan(scan)
+    let planned = planUpdates(others, version, scan, used)
     const isPatch = others.length < mine.length
     // A patch for an earlier change has got the newest source.
     const isPatched = !isPatch || !isAfter(id, patchedTo)
-    // Why a file is not swapped.
-    const whyNotSwapped = () => {
-      if (!swaps.includes(null)) return null
-      const { path } = ordered[swaps.indexOf(null)]
-      return `${path} ${/\.[cm]?js$/i.test(path) ? 'has run' : 'cannot be replaced in place'}`
-    }
-    let why = whyNotSwapped() ?? (isPatched ? null : whyNotPatched())
-    if (why !== null || !(await refreshServed(ordered))) return reload(id, mine, why ?? '')
+    let why = planned.why ?? (isPatched ? null : whyNotPatched())
+    if (why !== null || !(await refreshServed(others))) return reload(id, mine, why ?? '')
     if (!isPatched) {
       why = await patchPage()
       if (why !== null) return reload(id, mine, why)
       // It may use other files now.
-      swaps = plan(scanDocuments())
-      why = whyNotSwapped()
+      planned = planUpdates(others, version, scanDocuments(), used)
+      why = planned.why
       if (why !== null) return reload(id, mine, why)
     }
-    for (const swap of swaps) await swap()
-    report(id, isPatch ? 'patch' : images.length > 0 ? 'image' : 'style')
+    for (const update of planned.updates) await update()
+    report(id, isPatch ? 'patch' : planned.did)
   }
-

@@ -3,10 +3,31 @@
   // Itself, and every frame of its origin without this script: one filled by a script, `srcdoc`, an SVG
   // image in an <object>. A frame with this script updates itself.
 
-  // A document or shadow root, and the open shadow roots below it. Closed ones are not to be found.
+  // Calls `seen` with each object that scripts call this method of, and with what that returns. The function has
+  // the name that it had, and is no constructor either.
+  const watchCalls = (prototype, name, seen) => {
+    const method = prototype[name]
+    if (!method) return
+    prototype[name] = {
+      [name](...values) {
+        const result = method.apply(this, values)
+        seen(this, result)
+        return result
+      },
+    }[name]
+  }
+
+  // Shadow roots of scripts, of which closed ones are not to be found later.
+  const shadowRoots = new WeakMap()
+  watchCalls(Element.prototype, 'attachShadow', (host, root) => shadowRoots.set(host, root))
+
+  // A document or shadow root, and the shadow roots below it. Closed ones are missing if they are in the HTML.
   function* rootsIn(root) {
     yield root
-    for (const node of root.querySelectorAll('*')) if (node.shadowRoot) yield* rootsIn(node.shadowRoot)
+    for (const node of root.querySelectorAll('*')) {
+      const shadow = node.shadowRoot ?? shadowRoots.get(node)
+      if (shadow) yield* rootsIn(shadow)
+    }
   }
 
   const contentOf = (frame) => {

@@ -21,10 +21,14 @@
     }
   }
 
+  // What addresses in a sheet are relative to.
+  const baseOf = (sheet) => sheet.href ?? sheet.ownerNode?.baseURI ?? document.baseURI
+
+  // Waits until an element has loaded. Tells whether it has.
   const loaded = (node) =>
     new Promise((done) => {
-      node.addEventListener('load', done, { once: true })
-      node.addEventListener('error', done, { once: true })
+      node.addEventListener('load', () => done(true), { once: true })
+      node.addEventListener('error', () => done(false), { once: true })
       setTimeout(done, 3000)
     })
 
@@ -37,10 +41,10 @@
   const isSelected = ({ sheet, ownerDocument }) => {
     const name = '--tidings-probe'
     const end = sheet.cssRules.length
-    sheet.insertRule(`:root { ${name}: 1 !important }`, end)
+    insert(sheet, `:root { ${name}: 1 !important }`, end)
     const { documentElement, defaultView } = ownerDocument
     const selected = defaultView.getComputedStyle(documentElement).getPropertyValue(name) !== ''
-    sheet.deleteRule(end)
+    remove(sheet, end)
     return selected
   }
 
@@ -57,7 +61,7 @@
     const loading = loaded(placeholder)
     node.after(placeholder)
     await loading
-    if (placeholder.sheet) restoreSwappedImages(placeholder.sheet)
+    if (placeholder.sheet) restoreSwapped(placeholder.sheet)
     setMedia(placeholder, node.getAttribute('media'))
     return placeholder
   }
@@ -71,10 +75,10 @@
     load()
     await loading
     if (disabled) setMedia(node, attribute)
-    if (!node.sheet) return
+    if (!node.sheet) throw new Error('it cannot be loaded')
     node.sheet.disabled = disabled
     if (node.sheet.media.mediaText !== wanted) node.sheet.media.mediaText = wanted
-    restoreSwappedImages(node.sheet)
+    restoreSwapped(node.sheet)
   }
 
   const textOf = (sheet) => Array.from(rulesOf(sheet), (rule) => rule.cssText).join('\n')
@@ -99,6 +103,9 @@
     placeholder.remove()
   }
 
+  // Whether scripts have put rules into a sheet or into what it imports, which are lost if that is loaded.
+  const isScripted = (sheet) => [...sheetsIn(null, [sheet])].some(([one]) => scripted.has(one))
+
   // The address that a link's sheet came from. A `<base>` further down changes what `link.href` says, but
   // not what has been loaded; a script that changes the attribute does.
   const addressOf = ({ sheet, href, attributes }) => {
@@ -114,6 +121,7 @@
     const load = (n) => (link.href = versioned(address, n ? `${version}-${n}` : version))
     // Disabled, or not found until now: there is nothing to keep, and perhaps nothing will be loaded.
     if (!link.sheet) return void load(0)
+    if (isScripted(link.sheet)) throw new Error('a script has put rules in, which would be lost')
     const shows = !link.sheet.disabled && (!isAlternate(link) || isSelected(link))
     if (!shows) return reloadSheet(link, () => load(0))
     await reloadBehindPlaceholder(link, await placeholderFor(link, versioned(address, version)), load)
@@ -121,7 +129,7 @@
 
   const reloadStyle = async (style) => {
     const placeholder = await placeholderFor(style)
-    if (textOf(placeholder.sheet) !== textOf(style.sheet)) {
+    if (isScripted(style.sheet) || textOf(placeholder.sheet) !== textOf(style.sheet)) {
       placeholder.remove()
       throw new Error('a script has put rules in, which would be lost')
     }
@@ -130,10 +138,11 @@
 
   // The elements and imports that load a sheet, and whether there is a use that cannot be updated.
   const sheetUses = (path, { roots }) => {
-    const uses = { owners: new Set(), imports: new Set(), reasons: new Set(), unsupported: false }
+    const uses = { owners: new Set(), sheets: [], imports: new Set(), reasons: new Set(), unsupported: false }
+    const isIt = (url, base) => pathOf(url, base) === path
     for (const root of roots) {
       for (const link of root.querySelectorAll('link[href]')) {
-        if (pathOf(addressOf(link)) !== path) continue
+        if (!isIt(addressOf(link))) continue
         // The hash no longer matches, and a browser may then keep the old sheet.
         uses.unsupported ||= link.integrity !== ''
         if (link.relList.contains('stylesheet')) uses.owners.add(link)
@@ -142,12 +151,16 @@
         uses.reasons.add('link')
       }
       for (const [sheet, owner] of sheetsIn(root)) {
-        if (!sheet.href || pathOf(sheet.href) !== path || uses.owners.has(owner)) continue
+        for (const { href, styleSheet } of rulesOf(sheet)) {
+          // It is being loaded, perhaps from before the change.
+          if (styleSheet === null && isIt(href, baseOf(sheet))) uses.unsupported = true
+        }
+        if (!sheet.href || !isIt(sheet.href)) continue
+        uses.sheets.push([sheet, owner])
         if (!['link', 'style'].includes(owner?.localName)) uses.unsupported = true // <?xml-stylesheet?>
+        uses.unsupported ||= scripted.has(sheet)
         uses.owners.add(owner)
-      }
-      for (const [sheet] of sheetsIn(root)) {
-        if (!sheet.parentStyleSheet || !sheet.href || pathOf(sheet.href) !== path) continue
+        if (!sheet.parentStyleSheet) continue
         uses.imports.add(unversioned(sheet.href))
         uses.reasons.add('css')
       }
@@ -156,16 +169,23 @@
   }
 
   // Returns a function that updates a sheet in place, or null where only a reload will do.
-  const swapSheet = (path, version, scan) => {
+  const swapSheet = (path, version, scan, text) => {
+    // A service worker may change what it passes on.
+    if (navigator.serviceWorker?.controller) text = undefined
     const { owners, reasons, unsupported } = sheetUses(path, scan)
     if (unsupported || owners.size === 0) return null
     for (const reason of reasonsFor(path, scan)) if (!reasons.has(reason)) return null
     return async () => {
       // Looked up again: earlier swaps may have changed it.
-      const { owners, imports } = sheetUses(path, scanDocuments())
+      const { owners, sheets, imports, unsupported } = sheetUses(path, scanDocuments())
+      if (unsupported) throw new Error('a use of the sheet is new')
+      if (text !== undefined) {
+        const failed = sheets.filter(([sheet]) => !setText(sheet, text)).map(([, owner]) => owner)
+        for (const [, owner] of sheets) if (!failed.includes(owner)) owners.delete(owner)
+        if (owners.size === 0) return
+      }
       // An import has no element to give a new address to, so the file in the cache is replaced.
       await Promise.all([...imports].map(refresh))
       await Promise.all([...owners].map((node) => (node.localName === 'link' ? reloadLink(node, version) : reloadStyle(node))))
     }
   }
-

@@ -17,7 +17,7 @@
   const natives = {}
   const names =
     'AbortController Array Boolean BroadcastChannel CSSStyleSheet Date Document DOMParser Element ' +
-    'Error EventSource Image Map Math MutationObserver Number Object PerformanceObserver Promise Set ' +
+    'Error EventSource FontFace Image Map Math MutationObserver Number Object PerformanceObserver Promise Set ' +
     'ShadowRoot String Symbol TextDecoder URL WeakMap WeakSet Worker addEventListener clearTimeout console ' +
     'decodeURIComponent encodeURIComponent fetch getComputedStyle navigator parseInt performance ' +
     'postMessage queueMicrotask requestAnimationFrame setTimeout'
@@ -34,6 +34,7 @@
     Element,
     Error,
     EventSource,
+    FontFace,
     Image,
     Map,
     Math,

@@ -102,7 +102,7 @@ document[Symbol.for('tidings')].provide('console', (natives) => (send, page, ear
       if (kind === '%') return '%'
       if (rest.length === 0) return whole
       const value = rest.shift()
-      return kind === 'c' ? '' : described(value, /o/i.test(kind) ? 1 : 0)
+      return kind === 'c' ? '' : described(value)
     })
     return [text, ...rest.map((value) => described(value))].join(' ')
   }

@@ -6,7 +6,7 @@
 
   let kept = null // the source of what the page shows, and its document
 
-  const attempt = (oldText, newText, mode, write) => {
+  const attempt = (oldText, newText, mode) => {
     if (document.readyState === 'loading') doubt('it was still loading')
     if (document.contentType !== 'text/html') doubt('it is not HTML')
     const texts = [oldText, newText]
@@ -26,6 +26,7 @@
     const roots = sources.map((source) => [source.documentElement, document.documentElement])
     partners = new Map(roots)
     extras = 0
+    closed = new Set()
     if (provable && !holds(document.documentElement, oldSource.documentElement)) doubt('the page differs from its source')
     const known = extras
     edits = []
@@ -41,7 +42,7 @@
     if (provable) checkFormOwners(newSource, texts)
     const touched = provable && touchedControls(oldSource)
     const run = apply(removals)
-    write()
+    wrote = true
     run()
     if (provable) {
       syncForms(newSource, touched)
@@ -54,9 +55,9 @@
   // Brings the page from the source that it shows to a new one. Otherwise it has to be reloaded: `reload` says why,
   // and `wrote` whether something was written before that was known.
   const patch = ({ oldText, newText, mode }) => {
-    let wrote = false
+    wrote = false
     try {
-      attempt(oldText, newText, mode, () => (wrote = true))
+      attempt(oldText, newText, mode)
       return { done: true }
     } catch (error) {
       kept = null

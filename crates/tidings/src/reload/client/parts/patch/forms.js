@@ -46,14 +46,18 @@
 
   const syncForms = (source, touched) => {
     const chosen = [...touched.keys()].filter((l) => l.isConnected && (fieldOf(l) !== 'value' && touched.get(l)))
-    for (const n of controlsOf(source)) {
-      const l = partnerOf(n)
-      const field = fieldOf(n)
-      const isGrouped = l.localName === 'option' || l.type === 'radio'
-      const isUsers = isGrouped ? chosen.some((other) => isSameGroup(l, other)) : touched.has(l)
-      const wanted = isUsers ? (touched.get(l) ?? l[field]) : n[field]
-      if (l[field] !== wanted && l.type !== 'file') l[field] = wanted
+    // Twice: where one of a group is set, others change.
+    for (const isLast of [false, true]) {
+      for (const n of controlsOf(source)) {
+        const l = partnerOf(n)
+        const field = fieldOf(n)
+        const isGrouped = l.localName === 'option' || l.type === 'radio'
+        const isUsers = isGrouped ? chosen.some((other) => isSameGroup(l, other)) : touched.has(l)
+        const wanted = isUsers ? (touched.get(l) ?? l[field]) : n[field]
+        if (l[field] === wanted || l.type === 'file') continue
+        if (isLast) doubt('a field has not taken its value')
+        l[field] = wanted
+      }
     }
-    for (const l of chosen) if (!l[fieldOf(l)]) l[fieldOf(l)] = true
   }
 

@@ -24,13 +24,16 @@
   // Nodes, attributes and classes in the page that are not in the source. They came from an extension or the user:
   // no script could.
   let extras
+  let closed // what the user has closed, of which the source says that it is open
+  let wrote // whether it is compared with the result
 
   const hasAttributes = (s, l) => {
     for (const attribute of l.attributes) if (attributeOf(s, attribute) === null) extras += 1
     return Array.from(s.attributes).every((attribute) => {
       const { name, value } = attribute
       const is = attributeOf(l, attribute)
-      if (is === value || name === 'nonce' || (name === 'open' && mayBeOpen(s)) || isSwapped(value, is)) return true
+      if (is === value || name === 'nonce' || isSwapped(value, is)) return true
+      if (name === 'open' && mayBeOpen(s)) return wrote ? closed.has(l) : closed.add(l)
       extras += 1
       return name === 'class' && is?.startsWith(`${value} `)
     })

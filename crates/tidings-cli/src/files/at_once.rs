@@ -1,0 +1,67 @@
+//! Answers a request for a small file without a client: for the text of a style sheet that is sent with the
+//! news that it has changed.
+//!
+//! It is the same way from a path to a file, and the same response, as for a request (`files.rs`).
+
+use std::fs::Metadata;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use http::{Response, StatusCode};
+
+use super::media::Media;
+use super::open::Kind;
+use super::resolve::RelPath;
+use super::respond::FileRequest;
+use super::{Body, Files};
+
+impl Files {
+    /// The 200 response to a GET for the file at this decoded path below the mount. `None` if it is not there,
+    /// may not be served, or has more than `limit_bytes`, and if it changes while it is read: then more
+    /// news of it will come.
+    ///
+    /// `served` is called as [`Pages::served`](super::Pages::served).
+    pub(crate) fn respond_at_once(
+        &self,
+        path: &str,
+        limit_bytes: u64,
+        served: impl FnOnce(&Path, &Metadata),
+    ) -> io::Result<Option<Response<Body>>> {
+        let root = self
+            .root
+            .current(&self.options.root, self.options.follow_symlinks)?;
+        let (Some(root), Some(path)) = (root, RelPath::plain(path)) else {
+            return Ok(None);
+        };
+        match root.probe(&path)? {
+            Some(Kind::File { len }) if len <= limit_bytes => {}
+            _ => return Ok(None),
+        }
+        let on_disk = path.below(&self.options.root);
+        let request = FileRequest {
+            root,
+            media: Media::of(path.name().unwrap_or_default()),
+            path,
+            status: StatusCode::OK,
+            snippet: None,
+            none_match: None,
+            modified_since: None,
+            range: None,
+            if_range: None,
+            coding: None,
+            may_compress: false,
+            analyses: Arc::clone(&self.analyses),
+            clock: self.clock,
+        };
+        let Some(answer) = request.respond()? else {
+            return Ok(None);
+        };
+        // Without a state after reading, it is large by now, and would be streamed.
+        let Some(after) = answer.after.filter(|_| !answer.changed_while_read) else {
+            return Ok(None);
+        };
+        served(&on_disk, &after);
+        Ok(Some(answer.response))
+    }
+}

@@ -1,0 +1,77 @@
+//! The text of changed style sheets, sent with the change: pages show it without a request.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::ser::{SerializeSeq, Serializer};
+
+use super::{PublishedChange, Reloader};
+
+/// How many bytes of text an event carries at most. The log keeps it, and each page gets it, whether it uses
+/// the file or not.
+pub(super) const LIMIT_BYTES: usize = 64 << 10;
+
+type TextOf = dyn Fn(&PublishedChange) -> Option<String> + Send + Sync;
+
+/// The callback of [`Reloader::texts`].
+pub(super) struct Texts(pub(super) Box<TextOf>);
+
+impl Default for Texts {
+    fn default() -> Texts {
+        Texts(Box::new(|_| None))
+    }
+}
+
+impl fmt::Debug for Texts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Texts")
+    }
+}
+
+impl Reloader {
+    /// Sets a callback that returns the text of a changed file. Pages then show a style sheet without a
+    /// request for it. An event carries 64 KiB of texts at most; larger ones are left out, and requested.
+    ///
+    /// The text must be what a request for the file gets from now on: the body of a 200, decoded. Where
+    /// that is not certain, the callback returns `None`. It is called on the watcher's thread, before the
+    /// change is published, and may call [`Watcher::observed`](crate::watch::Watcher::observed); it must do
+    /// so for what it has read.
+    #[must_use]
+    pub fn texts(
+        mut self,
+        text_of: impl Fn(&PublishedChange) -> Option<String> + Send + Sync + 'static,
+    ) -> Reloader {
+        self.texts = Texts(Box::new(text_of));
+        self
+    }
+}
+
+/// A change as in an event.
+#[derive(Serialize)]
+struct Sent<'a> {
+    #[serde(flatten)]
+    change: &'a PublishedChange,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+}
+
+/// The changes with their texts, as many as the limit allows.
+#[expect(
+    clippy::ref_option,
+    reason = "serde calls it with a reference to the field"
+)]
+pub(super) fn with_texts<S: Serializer>(
+    changes: &Option<&[PublishedChange]>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let changes = changes.unwrap_or_default();
+    let mut sequence = serializer.serialize_seq(Some(changes.len()))?;
+    let mut left_bytes = LIMIT_BYTES;
+    for change in changes {
+        let text = change.text.as_deref();
+        let text = text.filter(|text| text.len() <= left_bytes);
+        left_bytes -= text.map_or(0, str::len);
+        sequence.serialize_element(&Sent { change, text })?;
+    }
+    sequence.end()
+}
