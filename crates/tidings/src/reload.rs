@@ -61,6 +61,7 @@ mod pause;
 mod policy;
 mod problem;
 mod response;
+mod roll_call;
 mod script_element;
 mod strip;
 mod text_page;
@@ -522,42 +523,6 @@ impl Reloader {
             clock.problem = before;
         }
         told
-    }
-
-    /// Calls the roll: every open page reports (`"did":"none"`, with the id of this event) as soon as it shows
-    /// all changes that were published before.
-    ///
-    /// # Errors
-    /// [`PublishError`] if the hub refuses the event.
-    pub fn call_roll(&self) -> Result<EventId, PublishError> {
-        // Held, so that the status is that of this moment.
-        let clock = self.clock();
-        let status = clock.status(clock.timestamp);
-        let call = Payload {
-            call: true,
-            ..clock.status(clock.timestamp)
-        };
-        self.hub
-            .publish_with_status_blocking(TOPIC, json(&call), json(&status))
-    }
-
-    /// Asks every open page what it would do about a change of this file, which is written as the watcher reports
-    /// it. Each reports `"did":"would"`, with the id of this event, and does nothing.
-    ///
-    /// # Errors
-    /// [`PublishError`] if the hub refuses the event.
-    pub fn ask_pages(&self, path: &Path) -> Result<EventId, PublishError> {
-        // Without the lock, because this calls foreign code.
-        let change = Change::new(path, ChangeKind::Modified);
-        let changes: Vec<_> = self.published(&change).collect();
-        let clock = self.clock();
-        let status = clock.status(clock.timestamp);
-        let ask = Payload {
-            ask: Some(&changes),
-            ..clock.status(clock.timestamp)
-        };
-        self.hub
-            .publish_with_status_blocking(TOPIC, json(&ask), json(&status))
     }
 
     /// The change under each address of the file.

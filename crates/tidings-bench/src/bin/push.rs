@@ -4,7 +4,10 @@
 //! The two take turns, save by save, each with a folder of its own. The clock starts when the save
 //! begins, so both include the save itself.
 //!
-//! `cargo run --release -p tidings-bench --bin push [--saves 300]`
+//! `cargo run --release -p tidings-bench --bin push [--saves 300] [--pause 37] [--only in-place]`
+//!
+//! `--pause` is the time between two saves, in milliseconds. With `--saves 10000 --pause 12` it is about whether any
+//! is missed.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(
@@ -20,7 +23,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use inotify::{Inotify, WatchMask};
-use tidings_bench::{Process, Times, option, tidings};
+use tidings_bench::{Process, Times, option, text_option, tidings};
 
 /// A save counts as missed if nothing arrives for this long.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -45,6 +48,8 @@ fn main() {
         return floor(Path::new(&std::env::args().nth(2).unwrap()));
     }
     let n_saves = option("saves", 300);
+    let pause = Duration::from_millis(option("pause", 37) as u64);
+    let only = text_option("only");
     println!(
         "{n_saves} saves of each kind and program, in turns; milliseconds from save to first byte\n"
     );
@@ -52,7 +57,15 @@ fn main() {
         "{:<10} {:<8} {:>8} {:>8} {:>8} {:>7}",
         "save", "", "median", "p95", "max", "missed"
     );
-    for save in [Save::InPlace, Save::Truncate, Save::Rename] {
+    let kinds = [
+        ("in-place", Save::InPlace),
+        ("truncate", Save::Truncate),
+        ("rename", Save::Rename),
+    ];
+    for (name, save) in kinds {
+        if only.as_deref().is_some_and(|only| only != name) {
+            continue;
+        }
         let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let own = std::env::current_exe().unwrap();
         let mut floor = Command::new(own);
@@ -79,7 +92,7 @@ fn main() {
             for client in &mut clients {
                 client.round(save, n);
                 // Not back to back, like saves by a person, and not in step with other timers.
-                std::thread::sleep(Duration::from_millis(37));
+                std::thread::sleep(pause);
             }
         }
         let [floor, ours] = &clients;

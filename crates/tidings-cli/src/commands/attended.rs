@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use tidings::reload::{Published, Reloader};
 use tokio::sync::Notify;
 
+use super::control::Control;
 use super::server;
 use crate::config;
 use crate::keyboard::{self, Input, KEYS, Key};
-use crate::report::{ChangeReporter, Console, Message, Styles};
+use crate::report::{Console, Message, Styles};
 
 /// What the keys are about.
 pub(super) struct Attended {
     pub(super) console: Arc<Console>,
-    pub(super) reloader: Arc<Reloader>,
-    pub(super) reporter: Arc<ChangeReporter>,
+    pub(super) control: Arc<Control>,
     /// The address for a browser on this machine, and the page to open.
     pub(super) url: String,
     pub(super) page: String,
@@ -47,56 +46,15 @@ impl Attended {
 
     fn pressed(&self, key: Key) {
         match key {
-            Key::Reload => {
-                // An error means that the hub is closed: the process is about to exit.
-                if let Ok(published) = self.reloader.reload_pages() {
-                    self.published(published);
-                }
-            }
+            Key::Reload => self.control.reload_pages(),
             Key::Open => server::open_browser(&self.url, &self.page, &self.console),
-            Key::Pause => self.toggle_pause(),
+            Key::Pause => self.control.toggle_pause(),
             Key::Addresses => (self.addresses)(&self.console),
             Key::Clear => self.console.clear(),
             Key::Help => self.console.event("help", &Help),
             // By whoever waits for it.
             Key::Quit => {}
         }
-    }
-
-    fn published(&self, published: Published) {
-        let open = self.reloader.hub().stats().open;
-        self.reporter.published(published, open);
-    }
-
-    fn toggle_pause(&self) {
-        let Some(held) = self.reloader.paused() else {
-            if let Ok(Some(_)) = self.reloader.pause() {
-                self.console.event("paused", &Paused { held: None });
-            }
-            return;
-        };
-        if let Ok(Some(resumed)) = self.reloader.resume() {
-            self.console.event("resumed", &Paused { held: Some(held) });
-            if let Some(published) = resumed.published {
-                self.published(published);
-            }
-        }
-    }
-}
-
-/// That changes are held, or not any more.
-#[derive(Serialize)]
-struct Paused {
-    /// How many were held.
-    held: Option<usize>,
-}
-
-impl Message for Paused {
-    fn text(&self, styles: Styles) -> String {
-        styles.dim(&match self.held {
-            None => "paused: what is saved now shows when the pause ends".to_owned(),
-            Some(held) => format!("the pause has ended; changes that were held: {held}"),
-        })
     }
 }
 

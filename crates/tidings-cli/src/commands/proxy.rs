@@ -70,11 +70,17 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
     let backing = Arc::new(backing(config, &root, &reloader, console)?);
     drop(entered);
     let sources = sources(config, &root);
-    let control = Control::new(token.clone(), &reloader, &reporter, console, sources);
+    let control = Arc::new(Control::new(
+        token.clone(),
+        &reloader,
+        &reporter,
+        console,
+        sources,
+    ));
     let forwards = config.pages.forward_console;
     let watcher = Arc::new(OnceLock::new());
     let app = Arc::new(App {
-        control: Arc::new(control),
+        control: Arc::clone(&control),
         page_errors: forwards.then(|| PageErrorReporter::new(console)),
         access,
         link: config.server.slow.map(Link::new),
@@ -137,8 +143,7 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
         tokio::spawn(Arc::clone(&reporter).run());
         let attended = Attended {
             console: Arc::clone(console),
-            reloader,
-            reporter,
+            control,
             url: banner.url().to_owned(),
             page: config.server.open.clone().unwrap_or_default(),
             addresses: Box::new(move |console| console.banner("listening", &banner)),

@@ -107,10 +107,16 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         .cloned()
         .collect();
     let sources = Sources::new(roots.clone(), []);
-    let control = Control::new(token.clone(), &reloader, &reporter, console, sources);
+    let control = Arc::new(Control::new(
+        token.clone(),
+        &reloader,
+        &reporter,
+        console,
+        sources,
+    ));
     let forwards = config.pages.forward_console;
     let app = Arc::new(App {
-        control: Arc::new(control),
+        control: Arc::clone(&control),
         page_errors: forwards.then(|| PageErrorReporter::new(console)),
         paths: paths.clone(),
         routes,
@@ -156,8 +162,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         tokio::spawn(Arc::clone(&reporter).run());
         let attended = Attended {
             console: Arc::clone(console),
-            reloader,
-            reporter,
+            control,
             url: banner.url().to_owned(),
             page: config.server.open.clone().unwrap_or_default(),
             addresses: Box::new(move |console| console.banner("listening", &banner)),

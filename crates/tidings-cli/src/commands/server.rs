@@ -169,7 +169,8 @@ pub(super) fn announce(
     let here = std::env::current_dir().unwrap_or_default();
     let announced = instances::announce(&Instance {
         pid: std::process::id(),
-        url: url.to_owned(),
+        // Without the token of --lan, which is for other devices.
+        url: url.split('?').next().unwrap_or_default().to_owned(),
         port,
         dir: resolved(dir),
         started_in: resolved(&here),

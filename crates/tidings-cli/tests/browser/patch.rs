@@ -120,6 +120,16 @@ fn the_state_of_a_page_stays() {
 }
 
 #[test]
+fn what_the_user_has_set_stays_and_other_fields_get_their_new_defaults() {
+    let told = Frames::start().call("states", "fields()");
+    let radio = [false, true, false, false, true];
+    let expected = json!([
+        "typed", "new", radio[0], radio[1], radio[2], radio[3], radio[4], "1", "2"
+    ]);
+    assert_eq!(told, json!({"done": true, "now": expected}), "{told:#}");
+}
+
+#[test]
 fn a_page_with_scripts_is_never_patched_by_default() {
     let told = Frames::start().call("scripted", "scripted('auto')");
     assert_eq!(told["wrong"], json!([]), "{told:#}");

@@ -60,8 +60,7 @@ fn a_font_that_a_script_has_added_reloads_the_page() {
     tab.until("s.offsetWidth === 10 && document.fonts.size === 2");
     tab.mark();
     site.save("f.ttf", WIDE);
-    tab.until("s.offsetWidth === 40 && document.fonts.size === 2");
-    assert!(!tab.is_same());
+    tab.until("window.__mark === undefined && document.fonts.size === 2");
 }
 
 /// Silence of this many seconds / 10, whose bytes are ASCII.

@@ -145,7 +145,7 @@ fn a_page_with_seven_frames_and_many_restarts_has_one_stream() {
     ]);
     let mut browser = Browser::start();
     let mut tab = browser.open(&site.url("/"));
-    for n in 0..10 {
+    for n in 0..6 {
         site.stop();
         // Each page finds another version when the server is back.
         site.save("inner.html", format!("{}<!--{n}-->", styled()));

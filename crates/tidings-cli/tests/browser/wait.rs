@@ -227,3 +227,43 @@ fn programs_are_told_of_each_step_of_a_save() {
     assert_eq!(tab.eval("window.version"), 1);
     assert_eq!(site.line("change")["reloaded"], 1);
 }
+
+#[test]
+fn why_tells_what_each_page_would_do_and_no_page_does_it() {
+    let site = site();
+    let mut browser = Browser::start();
+    let (mut page, mut other) = with_a_good_page(&site, &mut browser);
+    page.mark();
+    other.mark();
+    let why = |path: &str| {
+        let mut command = tidings();
+        command
+            .args(["why", "--url", &site.url("/")])
+            .arg(site.path(path));
+        let ended = finished(&mut command);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.out
+    };
+    let sheet = why("a.css");
+    assert!(
+        sheet.contains("page 1 (/) would swap it in place"),
+        "{sheet}"
+    );
+    assert!(
+        sheet.contains("page 2 (/script.html) would swap it in place"),
+        "{sheet}"
+    );
+    let script = why("a.js");
+    assert!(
+        script.contains("page 2 (/script.html) would reload"),
+        "{script}"
+    );
+    assert!(
+        script.ends_with("1 open page does not use it\n"),
+        "{script}"
+    );
+    let document = why("index.html");
+    assert!(document.contains("page 1 (/) would patch"), "{document}");
+    site.wait_for_all();
+    assert!(page.is_same() && other.is_same());
+}

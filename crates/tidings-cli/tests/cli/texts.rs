@@ -61,7 +61,7 @@ fn there_is_none_where_a_request_would_get_something_else() {
         ("docs/b.css", ""),
         (
             "tidings.toml",
-            "[[headers]]\npath = '/plain/**'\nset = { content-type = 'text/plain' }\n\
+            "[serve]\nmounts = { '/docs' = 'docs' }\n[[headers]]\npath = '/plain/**'\nset = { content-type = 'text/plain' }\n\
              [[redirects]]\nfrom = '/old/*'\nto = '/a.css'\n",
         ),
     ]);
@@ -69,12 +69,7 @@ fn there_is_none_where_a_request_would_get_something_else() {
         super::support::program::tidings()
             .current_dir(folder.root())
             .args(["serve", "site", "--json", "--port", "0"])
-            .args([
-                "--proxy",
-                "/api=http://localhost:9",
-                "--mount",
-                "/docs=docs",
-            ]),
+            .args(["--proxy", "/api=http://localhost:9"]),
     );
     let mut stream = Stream::open(server.port, &[]);
     stream.event();

@@ -239,6 +239,11 @@ impl Server {
         server
     }
 
+    /// Closes its standard input, where that is a pipe.
+    pub fn close_stdin(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -30,21 +30,30 @@ pub const CLIENT_JS: &str = script![
     include_str!("client/addresses.js"),
     include_str!("client/documents.js"),
     include_str!("client/sheets.js"),
-    include_str!("client/rules.js"),
-    include_str!("client/resources.js"),
     include_str!("client/console.js"),
     include_str!("client/problem.js"),
     include_str!("client/badge.js"),
     include_str!("client/restore.js"),
     include_str!("client/uses.js"),
     include_str!("client/served.js"),
-    include_str!("client/answers.js"),
+    include_str!("client/swapping.js"),
     include_str!("client/patching.js"),
     include_str!("client/report.js"),
     include_str!("client/change.js"),
     include_str!("client/receive.js"),
     include_str!("client/join.js"),
     include_str!("client/end.js"),
+];
+
+/// Updates in place what the page has loaded.
+const SWAP_JS: &str = script![
+    include_str!("client/parts/swap/start.js"),
+    include_str!("client/parts/swap/addresses.js"),
+    include_str!("client/parts/swap/sheets.js"),
+    include_str!("client/parts/swap/rules.js"),
+    include_str!("client/parts/swap/resources.js"),
+    include_str!("client/parts/swap/updates.js"),
+    include_str!("client/parts/swap/end.js"),
 ];
 
 /// Patches the page after its HTML was saved.
@@ -91,8 +100,9 @@ const RESTORE_JS: &str = script![include_str!("client/parts/restore.js")];
 const CONSOLE_JS: &str = script![include_str!("client/parts/console.js")];
 
 /// The names of all files below the script's directory, and their text.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("client.js", CLIENT_JS),
+    ("swap.js", SWAP_JS),
     ("patch.js", PATCH_JS),
     ("update.js", UPDATE_JS),
     ("overlay.js", OVERLAY_JS),

@@ -56,10 +56,6 @@ struct Sent<'a> {
 }
 
 /// The changes with their texts, as many as the limit allows.
-#[expect(
-    clippy::ref_option,
-    reason = "serde calls it with a reference to the field"
-)]
 pub(super) fn with_texts<S: Serializer>(
     changes: &Option<&[PublishedChange]>,
     serializer: S,

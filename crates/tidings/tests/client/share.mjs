@@ -224,7 +224,7 @@ test('the files of the client and of each part are one valid script, also withou
     console.log(`the script is ${gzipSync(script).length} bytes in gzip: ${name}`)
     count += 1
   }
-  assert.equal(count, 7)
+  assert.equal(count, 8)
 })
 
 // ---- one peer, message by message

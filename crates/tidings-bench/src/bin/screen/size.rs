@@ -14,8 +14,9 @@ use crate::peers::Server;
 use crate::site::{self, Kind, SEES_TEXT};
 
 /// What a page may load; not all of them exist in each version.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "client.js",
+    "update.js",
     "patch.js",
     "restore.js",
     "overlay.js",

@@ -212,3 +212,22 @@ export const states = async () => {
   }
   return { cells, lost }
 }
+
+// What the user has set stays even where the edit is about that very field; any other field gets its new default.
+export const fields = async () => {
+  const text = (value, checked, selected) =>
+    `<!doctype html><form><input name=a value="${value}"><input name=b value="${value}">
+<input type=radio name=r${checked === 0 ? ' checked' : ''}><input type=radio name=r><input type=radio name=r${checked === 2 ? ' checked' : ''}>
+<input type=radio name=s${checked === 0 ? ' checked' : ''}><input type=radio name=s${checked === 2 ? ' checked' : ''}>
+<select>${[0, 1, 2].map((i) => `<option${i === selected ? ' selected' : ''}>${i}`).join('')}</select>
+<select>${[0, 1, 2].map((i) => `<option${i === selected ? ' selected' : ''}>${i}`).join('')}</select></form>`
+  const frame = await load(text('old', 0, 0))
+  const controls = [...frame.contentDocument.querySelectorAll('input,select')]
+  controls[0].value = 'typed'
+  controls[3].checked = true
+  controls[7].selectedIndex = 1
+  const result = patcherOf(frame)({ oldText: text('old', 0, 0), newText: text('new', 2, 2), mode: 'auto' })
+  const now = controls.map((control) => (control.type === 'radio' ? control.checked : control.value))
+  frame.remove()
+  return { ...result, now }
+}

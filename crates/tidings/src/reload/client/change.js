@@ -76,35 +76,38 @@
     return status >= 200 && status < 400
   }
 
-  const apply = async (id, changes) => {
+  // With `ask` nothing is done: that is told what would be.
+  const apply = async (id, changes, ask) => {
     if (reloading) return
+    const again = (mine, why) => (ask ? ask('reload', why) : reload(id, mine, why))
     const scan = scanDocuments()
     const used = filesUsed(scan)
     const usedElsewhere = new Set(changes.filter((change) => isUsedElsewhere(change, id, scan, used)))
     const mine = changes.filter((change) => concerns(change, usedElsewhere.has(change), used))
-    if (mine.length === 0) return
+    if (mine.length === 0) return ask?.('none')
     // A 404 page: check whether the file is there now. The error page itself may have changed, too.
     const ofThisPage = ({ path }) => path === '/404.html' || used.has(path)
-    if (missing && !mine.some(ofThisPage)) return (await isThere()) && reload(id)
+    if (missing && !mine.some(ofThisPage)) return ask ? ask('reload') : (await isThere()) && reload(id)
     if (mine.every(({ kind }) => kind === 'removed')) {
       // A generator that wipes its output and writes it again: wait for it, then check.
       await delay(150)
       return (await isThere()) && reload(id, mine)
     }
-    if (mine.some((change) => usedElsewhere.has(change))) return reload(id, mine)
+    if (mine.some((change) => usedElsewhere.has(change))) return again(mine)
     const version = `${positionOf(id)}-${Date.now()}`
     const others = mine.filter((change) => !isOfPage(change, used))
-    let planned = planUpdates(others, version, scan, used)
+    let planned = await planUpdates(others, version, scan, used)
     const isPatch = others.length < mine.length
     // A patch for an earlier change has got the newest source.
     const isPatched = !isPatch || !isAfter(id, patchedTo)
     let why = planned.why ?? (isPatched ? null : whyNotPatched())
-    if (why !== null || !(await refreshServed(others))) return reload(id, mine, why ?? '')
+    if (why !== null || !(ask || (await refreshServed(others)))) return again(mine, why ?? '')
+    if (ask) return ask(isPatch ? 'patch' : planned.did)
     if (!isPatched) {
       why = await patchPage()
       if (why !== null) return reload(id, mine, why)
       // It may use other files now.
-      planned = planUpdates(others, version, scanDocuments(), used)
+      planned = await planUpdates(others, version, scanDocuments(), used)
       why = planned.why
       if (why !== null) return reload(id, mine, why)
     }

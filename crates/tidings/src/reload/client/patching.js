@@ -61,6 +61,9 @@
   }
 
   // Whoever goes to their editor comes back with a change.
-  const prepare = () => whyNotPatched() === null && part('update').then(() => part('patch')).catch(() => {})
+  const prepare = () => {
+    loadPlanner().catch(() => {})
+    if (whyNotPatched() === null) part('update').then(() => part('patch')).catch(() => {})
+  }
   addEventListener('blur', prepare, { once: true })
 

@@ -9,6 +9,10 @@
     const message = JSON.parse(data)
     if (message.changes) errors.length = 0
     if (message.call) answer(id)
+    if (message.ask) {
+      const would = (would, why = '') => tell({ id, did: 'would', would, why })
+      apply(id, message.ask, would).catch(() => would('reload'))
+    }
     if (!message.changes) setProblem(message.problem)
     paused = message.paused
     tellBadge(message)

@@ -27,7 +27,7 @@
 
   const LOG_LIMIT = 500 // events
   const RETRY_LIMIT = 1000 // ms
-  const VISIBLE_RETRY_LIMIT = 100
+  const VISIBLE_RETRY_LIMIT = 60
   const ANSWER_WITHIN = 300
   const HEARTBEAT = 1000
   const SILENCE = 2500

@@ -27,7 +27,7 @@ use std::mem::MaybeUninit;
 use std::ops::Bound;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -197,11 +197,24 @@ impl Shared {
                 continue;
             }
             let began = Instant::now();
+            // A write whose close is the next event needs no look of its own.
+            let mut written = None::<PathBuf>;
             loop {
                 match reader.next() {
                     Ok(event) => {
-                        if let Some(report) = self.report(&event) {
-                            due = handler(report);
+                        let report = self.report(&event);
+                        let is_closed = matches!(&report, Some(NativeEvent::Path(path, RawEvent::Closed)) if written.as_ref() == Some(path));
+                        if let Some(path) = written.take()
+                            && !is_closed
+                        {
+                            due = handler(NativeEvent::Path(path, RawEvent::Written));
+                        }
+                        match report {
+                            Some(NativeEvent::Path(path, RawEvent::Written)) => {
+                                written = Some(path)
+                            }
+                            Some(report) => due = handler(report),
+                            None => {}
                         }
                     }
                     Err(Errno::AGAIN | Errno::INTR) => break,
@@ -216,6 +229,9 @@ impl Shared {
                 if reader.is_buffer_empty() && !drains {
                     break;
                 }
+            }
+            if let Some(path) = written {
+                due = handler(NativeEvent::Path(path, RawEvent::Written));
             }
             draining.iter().for_each(|drained| {
                 // Whoever waited may have gone.
@@ -398,6 +414,31 @@ mod tests {
         fs::write(inside.join("sub/sentinel"), "").unwrap();
         let told = until_closed(&reports, &inside.join("sub/sentinel"));
         assert_eq!(told, ["sub Created", "sentinel Created"]);
+    }
+
+    #[test]
+    fn a_write_and_its_close_are_one_report() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, "one").unwrap();
+        let (send, reports) = channel();
+        let (go_on, may_go_on) = channel::<()>();
+        let mut native = Native::start(move |report| {
+            let _ = send.send(report);
+            let _ = may_go_on.recv();
+            None
+        })
+        .unwrap();
+        native.watch(dir.path()).ok().unwrap();
+        let next = || reports.recv_timeout(PATIENCE).unwrap();
+        // While the handler is busy, both come.
+        fs::create_dir(dir.path().join("b")).unwrap();
+        assert!(matches!(next(), NativeEvent::Path(_, RawEvent::Created)));
+        let mut file = fs::File::options().write(true).open(&path).unwrap();
+        io::Write::write_all(&mut file, b"two").unwrap();
+        drop(file);
+        drop(go_on);
+        assert!(matches!(next(), NativeEvent::Path(of, RawEvent::Closed) if of == path));
     }
 
     #[test]

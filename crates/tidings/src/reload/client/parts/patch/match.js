@@ -44,16 +44,22 @@
       return `${node.namespaceURI} ${name} ${values.join('\n')}`
     })
 
-  // Nodes with an equal key are the same wherever they are: an id, or else all that is in them.
+  const FIELDS = 'input,textarea,select,[contenteditable]'
+
+  // Nodes with an equal key are the same wherever they are: an id, or else what is in them, and which fields. The
+  // default of a field says nothing: where two swap theirs, what the user has set must not change places.
   const keyOf = (node) =>
     remembered(keys, node, () => {
       if (node.nodeType !== 1) return node.data.trim() && node.nodeType + node.data
       if (node.getAttribute('id')) return identityOf(node)
-      const attributes = Array.from(node.attributes, ({ name, value }) => `${name}=${value}`)
-      return `${identityOf(node)}\n${attributes.join('\n')}\n${node.localName === 'template' ? node.innerHTML : node.textContent}`
+      const isField = /^(input|option)$/.test(node.localName)
+      const attributes = Array.from(node.attributes)
+        .filter(({ name }) => !isField || !/^(value|checked|selected)$/.test(name))
+        .map(({ name, value }) => `${name}=${value}`)
+      const inside = node.localName === 'template' ? [node.innerHTML] : [node.textContent, ...Array.from(node.querySelectorAll(FIELDS), identityOf)]
+      return [identityOf(node), ...attributes.sort(), ...inside].join('\n')
     })
 
-  const FIELDS = 'input,textarea,select,[contenteditable]'
   const hasFields = (node) => node.nodeType === 1 && (node.matches(FIELDS) || node.querySelector(FIELDS))
 
   // Pairs the first node with a key with the first of the other list, and so on.

@@ -14,8 +14,6 @@
     ['[background]', 'background', ['css']],
   ]
 
-  const nameOf = (path) => path.slice(path.lastIndexOf('/') + 1)
-
   // Whether a text names a file relative to a place that is not known.
   const mayReference = (text, path) => {
     let found = false

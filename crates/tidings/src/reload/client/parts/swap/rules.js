@@ -4,17 +4,6 @@
   // that is there. So it is shown in the next frame, and the sheet's place, medium, layers and all that
   // scripts have set stay what they are.
 
-  // As they were before any script of the page ran, which may count what is inserted.
-  const { insertRule, deleteRule } = CSSStyleSheet.prototype
-  const insert = (sheet, rule, at) => insertRule.call(sheet, rule, at)
-  const remove = (sheet, at) => deleteRule.call(sheet, at)
-
-  // Sheets in which scripts have inserted or deleted rules: nobody else knows these rules.
-  const scripted = new WeakSet()
-  for (const name of ['insertRule', 'deleteRule', 'addRule', 'removeRule']) {
-    watchCalls(CSSStyleSheet.prototype, name, (sheet) => scripted.add(sheet))
-  }
-
   // The rules of a text, each as it is written (CSS Syntax 5.5.1). Who uses them compares the result with the
   // browser's.
   const splitRules = (text) => {
