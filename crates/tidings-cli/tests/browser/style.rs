@@ -52,10 +52,10 @@ fn no_request_is_made_for_a_small_sheet() {
     assert!(tab.is_same());
 }
 
-/// Everything that the elements of the page look like.
+/// Everything that the elements of the page look like. Variables are listed in any order.
 const LOOK: &str = "JSON.stringify([...document.body.querySelectorAll('*')].map(e => {
     const style = getComputedStyle(e)
-    return [...style].map(name => name + ': ' + style.getPropertyValue(name).replace(/[?&]tidings=[^\")]*/g, ''))
+    return [...style].sort().map(name => name + ': ' + style.getPropertyValue(name).replace(/[?&]tidings=[^\")]*/g, ''))
 }))";
 
 /// Versions of one sheet, each made from the one before by an edit, or by a mistake.

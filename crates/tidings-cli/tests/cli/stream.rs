@@ -27,6 +27,7 @@ fn the_bytes_of_a_stream() {
         "x-accel-buffering: no",
         "x-content-type-options: nosniff",
         "connection: keep-alive",
+        "cross-origin-resource-policy: same-origin",
         "transfer-encoding: chunked",
     ];
     assert_eq!(head, expected);
