@@ -37,14 +37,13 @@ fn difference(text: &str) -> String {
     let raw = serde_json::to_string(text.trim_start_matches('\u{feff}')).unwrap();
     format!(
         "(() => {{
-            const shown = document.cloneNode(true)
-            const scripts = shown.querySelectorAll('script[data-cursor]')
+            const scripts = document.querySelectorAll('script[data-cursor]')
             if (scripts.length !== 1) return `${{scripts.length}} scripts`
-            scripts[0].remove()
             const disk = new DOMParser().parseFromString({raw}, 'text/html')
             const nodes = d => [...d.childNodes].map(c => c.outerHTML ?? c.nodeType + c.nodeValue).join('|')
             if (document.compatMode !== disk.compatMode) return 'mode ' + document.compatMode
-            return nodes(shown) === nodes(disk) ? '' : nodes(shown) + '\\n--- disk:\\n' + nodes(disk)
+            const shown = nodes(document).replace(scripts[0].outerHTML, '')
+            return shown === nodes(disk) ? '' : shown + '\\n--- disk:\\n' + nodes(disk)
         }})()"
     )
 }
