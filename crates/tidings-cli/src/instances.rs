@@ -213,7 +213,7 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&announced.path), 0o600);
         assert_eq!(mode(&private), 0o700);
-        assert_eq!(read(&private), [one.clone()]);
+        assert_eq!(read(&private), std::slice::from_ref(&one));
         drop(announced);
         assert_eq!(read(&private), []);
         // A server that crashed: nobody holds the lock.

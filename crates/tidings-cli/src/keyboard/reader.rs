@@ -38,7 +38,7 @@ pub(super) fn read_keys(told: impl Fn(Input)) {
         }
         match read(stdin(), &mut bytes) {
             Ok(0) => break,
-            Ok(n_read) => inputs(&bytes[..n_read]).for_each(&told),
+            Ok(n_read) => inputs(&bytes[..n_read]).into_iter().for_each(&told),
             Err(Errno::INTR | Errno::AGAIN) => {}
             // It has hung up.
             Err(_) => break,
@@ -48,16 +48,32 @@ pub(super) fn read_keys(told: impl Fn(Input)) {
 }
 
 /// What was typed. A key that sends several bytes, as the arrows do, is none of ours.
-fn inputs(bytes: &[u8]) -> impl Iterator<Item = Input> {
-    let typed = match bytes.first() {
-        Some(&ESCAPE) => &[],
-        _ => bytes,
-    };
-    typed.iter().filter_map(|&byte| match byte {
-        END => Some(Input::Closed),
-        FORM_FEED => Some(Input::Key(Key::Clear)),
-        byte => Key::of(byte).map(Input::Key),
-    })
+fn inputs(bytes: &[u8]) -> Vec<Input> {
+    let mut inputs = Vec::new();
+    let mut rest = bytes.iter().copied();
+    while let Some(byte) = rest.next() {
+        match byte {
+            ESCAPE => skip_sequence(&mut rest),
+            END => inputs.push(Input::Closed),
+            FORM_FEED => inputs.push(Input::Key(Key::Clear)),
+            byte => inputs.extend(Key::of(byte).map(Input::Key)),
+        }
+    }
+    inputs
+}
+
+/// Skips what follows an escape: ECMA-48 5.4, a control sequence ends with a byte from `@` to `~`; any other is
+/// one byte long, but for those after `O`, which keypads send.
+fn skip_sequence(rest: &mut impl Iterator<Item = u8>) {
+    match rest.next() {
+        Some(b'[') => {
+            let _ = rest.find(|byte| (b'@'..=b'~').contains(byte));
+        }
+        Some(b'O') => {
+            rest.next();
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -66,13 +82,14 @@ mod tests {
 
     #[test]
     fn letters_are_keys_in_either_case_and_arrows_are_none() {
-        let typed = |bytes: &[u8]| inputs(bytes).collect::<Vec<_>>();
+        let typed = inputs;
         assert_eq!(
             typed(b"rQ"),
             [Input::Key(Key::Reload), Input::Key(Key::Quit)]
         );
         assert_eq!(typed(b"\x0c"), [Input::Key(Key::Clear)]);
         assert_eq!(typed(b"\x04"), [Input::Closed]);
+        assert_eq!(typed(b"\x1b[A\x1b[1;5Cq"), [Input::Key(Key::Quit)]);
         for none in [&b"\x1b[C"[..], b"\x1bOp", b"\n", b"x7", "é".as_bytes()] {
             assert_eq!(typed(none), [], "{none:?}");
         }

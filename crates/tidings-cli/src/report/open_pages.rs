@@ -19,7 +19,7 @@ const MAX_PAGES: usize = 1000;
 const MAX_LEFT: usize = 256;
 
 /// How long a page that is open does not answer at most, if not even its worker does.
-const SILENCE: Duration = Duration::from_secs(3);
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long a reload takes at most. After that the user has gone elsewhere.
 const RELOAD: Duration = Duration::from_secs(15);

@@ -199,12 +199,13 @@ impl Backend {
         self.shared.orders.lock().unwrap().clone()
     }
 
-    /// What pages have done, in the order of their reports.
+    /// What pages have done about changes, in the order of their reports.
     pub fn reports(&self) -> Vec<String> {
         let reports = self.shared.reports.lock().unwrap();
         reports
             .iter()
             .map(|report| report["did"].as_str().unwrap().to_owned())
+            .filter(|did| !["open", "none", "leave"].contains(&did.as_str()))
             .collect()
     }
 }

@@ -39,10 +39,14 @@ fn difference(text: &str) -> String {
         "(() => {{
             const scripts = document.querySelectorAll('script[data-cursor]')
             if (scripts.length !== 1) return `${{scripts.length}} scripts`
+            const [{{parentNode, nextSibling}}] = scripts
+            scripts[0].remove()
             const disk = new DOMParser().parseFromString({raw}, 'text/html')
             const nodes = d => [...d.childNodes].map(c => c.outerHTML ?? c.nodeType + c.nodeValue).join('|')
+            const shown = nodes(document)
+            // It has run already, and does not run again.
+            parentNode.insertBefore(scripts[0], nextSibling)
             if (document.compatMode !== disk.compatMode) return 'mode ' + document.compatMode
-            const shown = nodes(document).replace(scripts[0].outerHTML, '')
             return shown === nodes(disk) ? '' : shown + '\\n--- disk:\\n' + nodes(disk)
         }})()"
     )

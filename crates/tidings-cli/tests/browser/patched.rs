@@ -81,18 +81,18 @@ fn a_page_with_scripts_reloads_and_says_why() {
     tab.call("Network.enable", json!({}));
     site.save("index.html", html("1"));
     tab.until(&shows("1"));
-    let reports = std::iter::repeat_with(|| {
-        let sent = tab.event("Network.requestWillBeSent");
-        let body = sent["request"]["postData"]
-            .as_str()
-            .unwrap_or("{}")
-            .to_owned();
-        serde_json::from_str::<serde_json::Value>(&body).unwrap_or_default()
+    let sent = std::iter::repeat_with(|| tab.event("Network.requestWillBeSent"));
+    let requests = sent.map(|sent| sent["request"].clone());
+    let reports = requests.filter(|it| it["url"].as_str().unwrap().ends_with("/@tidings/seen"));
+    let mut reports = reports.map(|report| {
+        let body = report["postData"].as_str().unwrap();
+        serde_json::from_str::<serde_json::Value>(body).unwrap()
     });
-    let mut reloads = reports.filter(|report| report["did"] == "reload");
+    // That the page is open is told as well.
+    let report = reports.find(|report| report["did"] == "reload").unwrap();
     let why = "it has scripts; --reload patch tries in place";
-    assert_eq!(reloads.next().unwrap()["why"], why);
-    drop(reloads);
+    assert_eq!(report["why"], why);
+    drop(reports);
     // Neither was the patcher loaded for it, nor was the page asked for twice.
     let loaded =
         "performance.getEntriesByType('resource').some(({name}) => name.includes('patch.js'))";

@@ -2,6 +2,7 @@
 //! reloads the page.
 
 use crate::backend::Backend;
+use crate::support::program::until;
 use crate::{Browser, Page};
 
 const RED: &str = "h1 { color: rgb(255, 0, 0) }";
@@ -160,8 +161,17 @@ fn a_swap_is_told_once_and_as_what_it_was() {
     let mut browser = Browser::start();
     let mut tab = browser.blank();
     let link = "<link rel=stylesheet href=/static/app/site.css>";
+    let done = || {
+        let reports = backend.reports().into_iter();
+        let done: Vec<_> = reports
+            .filter(|did| matches!(&**did, "style" | "reload"))
+            .collect();
+        done
+    };
     assert!(stays(&mut tab, &backend, link, &["static/app/site.css"]));
+    // It is told when it has been painted.
+    until(|| (!done().is_empty()).then_some(()));
     assert!(!stays(&mut tab, &backend, link, &["templates/index.html"]));
     tab.until("document.readyState === 'complete'");
-    assert_eq!(backend.reports(), ["style", "reload"]);
+    assert_eq!(done(), ["style", "reload"]);
 }

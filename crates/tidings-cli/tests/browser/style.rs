@@ -115,7 +115,8 @@ fn after_each_of_many_edits_the_page_looks_as_if_it_had_been_loaded() {
     tab.eval("document.querySelector('h1').tabIndex = 3");
     for (n, text) in VERSIONS.iter().enumerate() {
         site.save("a.css", text);
-        fresh.go(&site.url("/fresh.html"));
+        // Another address each time: `go` must not take the version before for it.
+        fresh.go(&site.url(&format!("/fresh.html?{n}")));
         fresh.eval("document.querySelector('h1').tabIndex = 3");
         let expected = fresh.eval(LOOK);
         tab.until(&format!("/* {n} */ {LOOK} === {expected}"));

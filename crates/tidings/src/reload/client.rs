@@ -1,114 +1,36 @@
 //! The script of the pages, and its parts: files of their own that it loads when it needs them.
 //!
-//! The sources are in `client/`. Those of the script share one scope, and so do those of a part. Only whole
-//! lines and comments are removed from them, at compile time.
+//! The sources are in `client/`; those of one file share one scope. What is served is in `client/minified/`, made by
+//! `client/minify.mjs`: run that after every change of a source.
 
 use std::sync::LazyLock;
 
-use super::strip;
+/// The script that runs in the page. Serve it as `text/javascript; charset=utf-8`.
+pub const CLIENT_JS: &str = include_str!("client/minified/client.js");
 
-/// These sources, joined and stripped.
-macro_rules! script {
-    ($($source:expr),* $(,)?) => {{
-        const SOURCE: &str = concat!($($source),*);
-        const STRIPPED: ([u8; SOURCE.len()], usize) = strip::strip(SOURCE);
-        match str::from_utf8(STRIPPED.0.split_at(STRIPPED.1).0) {
-            Ok(text) => text,
-            Err(_) => panic!("only whole lines were removed"),
-        }
-    }};
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("client/minified/", $name)))),*]
+    };
 }
 
-/// The script that runs in the page. Serve it as `text/javascript; charset=utf-8`.
-pub const CLIENT_JS: &str = script![
-    include_str!("client/start.js"),
-    include_str!("client/ids.js"),
-    include_str!("client/share.js"),
-    include_str!("client/worker.js"),
-    include_str!("client/page.js"),
-    include_str!("client/parts.js"),
-    include_str!("client/addresses.js"),
-    include_str!("client/documents.js"),
-    include_str!("client/sheets.js"),
-    include_str!("client/console.js"),
-    include_str!("client/problem.js"),
-    include_str!("client/badge.js"),
-    include_str!("client/restore.js"),
-    include_str!("client/uses.js"),
-    include_str!("client/served.js"),
-    include_str!("client/swapping.js"),
-    include_str!("client/patching.js"),
-    include_str!("client/report.js"),
-    include_str!("client/change.js"),
-    include_str!("client/receive.js"),
-    include_str!("client/join.js"),
-    include_str!("client/end.js"),
-];
-
-/// Updates in place what the page has loaded.
-const SWAP_JS: &str = script![
-    include_str!("client/parts/swap/start.js"),
-    include_str!("client/parts/swap/addresses.js"),
-    include_str!("client/parts/swap/sheets.js"),
-    include_str!("client/parts/swap/rules.js"),
-    include_str!("client/parts/swap/resources.js"),
-    include_str!("client/parts/swap/updates.js"),
-    include_str!("client/parts/swap/end.js"),
-];
-
-/// Patches the page after its HTML was saved.
-const PATCH_JS: &str = script![
-    include_str!("client/parts/patch/start.js"),
-    include_str!("client/parts/patch/parse.js"),
-    include_str!("client/parts/patch/gates.js"),
-    include_str!("client/parts/patch/match.js"),
-    include_str!("client/parts/patch/live.js"),
-    include_str!("client/parts/patch/plan.js"),
-    include_str!("client/parts/patch/forms.js"),
-    include_str!("client/parts/patch/quotes.js"),
-    include_str!("client/parts/patch/apply.js"),
-    include_str!("client/parts/patch/end.js"),
-];
-
-/// Gets what the page is patched with.
-const UPDATE_JS: &str = script![include_str!("client/parts/update.js")];
-
-/// Shows a problem of the backend over the page.
-const OVERLAY_JS: &str = script![
-    "{\n",
-    "const problemStyle = `\n",
-    include_str!("client/problem.css"),
-    "`\n",
-    include_str!("client/parts/overlay.js"),
-    "}\n",
-];
-
-/// Shows whether the page is connected, and what was done about the last change.
-const BADGE_JS: &str = script![
-    "{\n",
-    "const badgeStyle = `\n",
-    include_str!("client/parts/badge.css"),
-    "`\n",
-    include_str!("client/parts/badge.js"),
-    "}\n",
-];
-
-/// Puts back after a reload what the user was doing.
-const RESTORE_JS: &str = script![include_str!("client/parts/restore.js")];
-
-/// Sends the page's errors.
-const CONSOLE_JS: &str = script![include_str!("client/parts/console.js")];
-
 /// The names of all files below the script's directory, and their text.
-const FILES: [(&str, &str); 8] = [
-    ("client.js", CLIENT_JS),
-    ("swap.js", SWAP_JS),
-    ("patch.js", PATCH_JS),
-    ("update.js", UPDATE_JS),
-    ("overlay.js", OVERLAY_JS),
-    ("badge.js", BADGE_JS),
-    ("console.js", CONSOLE_JS),
-    ("restore.js", RESTORE_JS),
+const FILES: &[(&str, &str)] = files![
+    "client.js",
+    // Updates in place what the page has loaded.
+    "swap.js",
+    // Gets what the page is patched with, after its HTML was saved.
+    "update.js",
+    // Patches the page.
+    "patch.js",
+    // Shows a problem of the backend over the page.
+    "overlay.js",
+    // Shows whether the page is connected, and what was done about the last change.
+    "badge.js",
+    // Sends the page's errors.
+    "console.js",
+    // Puts back after a reload what the user was doing.
+    "restore.js",
 ];
 
 /// The name of the script's source map.
@@ -136,10 +58,42 @@ pub(super) fn file(name: &str) -> Option<&'static str> {
 
 /// A hash of all files, for the address under which browsers cache them.
 pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
-    // FNV-1a: the same in every process of one version.
     let bytes = FILES.iter().flat_map(|(_, text)| text.bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("{hash:016x}")
+    format!("{:016x}", fnv1a(bytes))
 });
+
+/// FNV-1a: the same in every process, and in `minify.mjs`.
+fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn each_file_was_made_from_its_sources_as_they_are_now() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/reload/client");
+        let list = fs::read_to_string(directory.join("files.txt")).unwrap();
+        let lines = list.lines().filter(|line| !line.starts_with('#'));
+        let mut names = Vec::new();
+        for line in lines {
+            let (name, sources) = line.split_once(": ").unwrap();
+            let bytes = sources
+                .split(' ')
+                .flat_map(|source| fs::read(directory.join(source)).unwrap());
+            let first = format!("// {:016x}\n", fnv1a(bytes));
+            let text = file(name).unwrap_or_else(|| panic!("{name} is not served"));
+            assert!(
+                text.starts_with(&first),
+                "{name} is out of date: run crates/tidings/src/reload/client/minify.mjs"
+            );
+            names.push(name);
+        }
+        assert_eq!(names.len(), FILES.len(), "{names:?}");
+    }
+}

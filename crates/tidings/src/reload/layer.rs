@@ -28,7 +28,7 @@ use tower_service::Service;
 use super::caching::revalidate;
 use super::handle::Shared;
 use super::navigation::{Navigation, as_navigation};
-use super::own_paths::{self, OwnResource, client_response};
+use super::own_paths::{self, OwnResource, client_response, stream_response};
 use super::page_body::PageBody;
 use super::response::Decision;
 use super::{PageKind, PageState, ScriptElement, Version, guard};
@@ -116,7 +116,7 @@ fn answer(shared: &Shared, resource: OwnResource, parts: &Parts) -> Response<Own
         _ if !guard::is_same_origin(parts) => {
             plain(StatusCode::FORBIDDEN, "other sites may not request this\n")
         }
-        OwnResource::Stream => shared.endpoint.respond(parts).map(OwnBody::Stream),
+        OwnResource::Stream => stream_response(shared.endpoint.respond(parts)).map(OwnBody::Stream),
         OwnResource::Report if parts.method == Method::POST => plain(StatusCode::NO_CONTENT, ""),
         OwnResource::Report => own_paths::method_not_allowed("POST").map(OwnBody::from),
         OwnResource::Version => shared.reloader.versions().respond(parts).map(OwnBody::from),

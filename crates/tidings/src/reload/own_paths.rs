@@ -120,6 +120,16 @@ impl OwnPaths {
     }
 }
 
+/// The head of the stream, for pages of this origin only: where browsers send no `Sec-Fetch-Site` (plain http in a
+/// network), what another site embeds is still withheld from it.
+pub fn stream_response<B>(mut response: Response<B>) -> Response<B> {
+    // Fetch 3.7.
+    let policy = HeaderName::from_static("cross-origin-resource-policy");
+    let same_origin = HeaderValue::from_static("same-origin");
+    response.headers_mut().insert(policy, same_origin);
+    response
+}
+
 /// The response to a request for [`CLIENT_JS`](super::CLIENT_JS) or a file that it loads, whichever the last segment of
 /// the path names. Browsers may cache it for ever.
 ///

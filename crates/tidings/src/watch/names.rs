@@ -70,10 +70,15 @@ impl Names {
 
     /// Keeps a name and its time. Returns whether the name is new.
     pub(super) fn insert(&mut self, path: &Path, newest_ms: u64) -> bool {
+        self.insert_in(self.directory_of(path), path, newest_ms)
+    }
+
+    /// The same, where the key of its directory is known.
+    pub(super) fn insert_in(&mut self, directory: u64, path: &Path, newest_ms: u64) -> bool {
         if !self.is_complete() && !self.contains(path) {
             return false;
         }
-        let (directory, key) = (self.directory_of(path), self.key(path));
+        let key = self.key(path);
         let entries = self.directories.entry(directory).or_default();
         let before = entries.insert(key, newest_ms);
         if before.is_none() {

@@ -11,6 +11,9 @@
 //! held as unsettled; and two versions with the same `stat` are told apart by a second look, once the
 //! times of the file system are surely over.
 
+#[cfg(test)]
+mod tests;
+
 use super::ignores::GITIGNORE;
 use super::scan::{Found, Scan};
 use super::stat::{FileStat, as_ns};
@@ -200,17 +203,9 @@ impl Polling {
 
     /// When something is to be looked at.
     pub(super) fn due(&self) -> Option<Instant> {
-        if self.is_empty() {
-            return None;
-        }
-        let settled = (!self.unsettled.is_empty()).then(|| self.next_settled());
-        let due = self.next_used.min(self.next_rest);
-        Some(settled.map_or(due, |settled| settled.min(due)))
-    }
-
-    fn next_settled(&self) -> Instant {
-        let times = self.unsettled.values().map(|unsettled| unsettled.next_look);
-        times.min().unwrap_or(self.next_used)
+        let settled = self.unsettled.values().map(|unsettled| unsettled.next_look);
+        let polled = (!self.is_empty()).then(|| self.next_used.min(self.next_rest));
+        settled.chain(polled).min()
     }
 
     pub(super) fn is_used_due(&self, now: Instant) -> bool {
@@ -464,198 +459,5 @@ impl Listing {
     fn names_not_in(&self, other: &Listing) -> Vec<&OsStr> {
         let names = self.0.iter().map(|(name, _)| &**name);
         names.filter(|name| other.get(name).is_none()).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND_NS: i64 = 1_000_000_000;
-
-    /// A polling with a clock that the test turns.
-    struct Bench {
-        polling: Polling,
-        start: Instant,
-    }
-
-    /// A file changed at this time; 0 is long ago.
-    fn stat(changed_ms: u64, size: u64) -> FileStat {
-        let changed_ns = match i64::try_from(changed_ms).unwrap() {
-            0 => SECOND_NS,
-            changed_ms => changed_ms * 1_000_000 + 100 * SECOND_NS,
-        };
-        FileStat {
-            modified_ns: changed_ns,
-            changed_ns,
-            size,
-            inode: 1,
-            device: 1,
-            links: 1,
-        }
-    }
-
-    /// Files of `/d`, each with the time of its last change and its size.
-    fn scan(files: &[(&str, u64, u64)]) -> Scan {
-        let files = files.iter().map(|(name, changed_ms, size)| Found {
-            path: Path::new("/d").join(name),
-            stat: stat(*changed_ms, *size),
-            newest_ms: 0,
-            born_ns: None,
-        });
-        Scan {
-            files: files.collect(),
-            ..Scan::default()
-        }
-    }
-
-    impl Bench {
-        fn new(pause: Option<Duration>, scan: &Scan) -> Bench {
-            let start = Instant::now();
-            let mut polling = Polling::new(pause, start);
-            polling.add(0, Path::new("/d"), scan, times(start, 0));
-            Bench { polling, start }
-        }
-
-        fn look(&mut self, ms: u64, scan: &Scan) -> Vec<(String, Difference)> {
-            let times = times(self.start, ms);
-            let differing = self.polling.look(Path::new("/d"), scan, times);
-            differing.into_iter().map(shown).collect()
-        }
-
-        fn settle(&mut self, ms: u64, name: &str, stat: Option<FileStat>) -> Option<Difference> {
-            let now = times(self.start, ms).0;
-            let path = Path::new("/d").join(name);
-            let due = self.polling.unsettled(now);
-            assert!(due.iter().any(|(_, other)| *other == path), "{due:?}");
-            let differing = self.polling.settle(&path, stat, now)?;
-            Some(shown(differing).1)
-        }
-    }
-
-    fn times(start: Instant, ms: u64) -> (Instant, i64) {
-        let now_ns = i64::try_from(ms).unwrap() * 1_000_000 + 100 * SECOND_NS;
-        (start + Duration::from_millis(ms), now_ns)
-    }
-
-    fn shown((path, difference, _): Differing) -> (String, Difference) {
-        let name = path.file_name().unwrap();
-        (name.to_str().unwrap().to_owned(), difference)
-    }
-
-    fn said(name: &str, difference: Difference) -> Vec<(String, Difference)> {
-        vec![(name.to_owned(), difference)]
-    }
-
-    #[test]
-    fn what_was_done_a_while_ago_is_given_out_at_once_and_once() {
-        let mut bench = Bench::new(None, &scan(&[("a", 0, 1), ("b", 0, 1)]));
-        let after = scan(&[("a", 5_000, 2), ("b", 0, 1), ("c", 5_000, 1)]);
-        let mut given = said("a", Difference::Changed);
-        given.extend(said("c", Difference::Appeared));
-        assert_eq!(bench.look(5_100, &after), given);
-        assert_eq!(bench.look(5_200, &after), []);
-    }
-
-    #[test]
-    fn what_is_being_written_waits_until_it_stays_as_it_is() {
-        let mut bench = Bench::new(None, &scan(&[("a", 0, 1)]));
-        assert_eq!(bench.look(5_010, &scan(&[("a", 5_000, 2)])), []);
-        assert_eq!(bench.settle(5_090, "a", Some(stat(5_080, 3))), None);
-        let done = Some(Difference::Changed);
-        assert_eq!(bench.settle(5_170, "a", Some(stat(5_080, 3))), done);
-        // One that never rests is given out all the same.
-        assert_eq!(bench.look(6_010, &scan(&[("a", 6_000, 2)])), []);
-        let rounds = 1..20_u64;
-        let given = rounds.map(|n| bench.settle(6_010 + n * 80, "a", Some(stat(6_000 + n, n))));
-        let at = given.take_while(Option::is_none).count();
-        assert_eq!(at, 12);
-    }
-
-    #[test]
-    fn an_empty_file_waits_longer() {
-        let mut bench = Bench::new(None, &scan(&[("a", 0, 1)]));
-        assert_eq!(bench.look(5_010, &scan(&[("a", 5_000, 0)])), []);
-        assert_eq!(bench.settle(5_900, "a", Some(stat(5_000, 0))), None);
-        let done = Some(Difference::Changed);
-        assert_eq!(bench.settle(7_010, "a", Some(stat(5_000, 0))), done);
-    }
-
-    #[test]
-    fn a_removal_waits_and_a_save_undoes_it() {
-        let mut bench = Bench::new(None, &scan(&[("a", 0, 1), ("b", 0, 1)]));
-        assert_eq!(bench.look(5_000, &scan(&[])), []);
-        assert_eq!(bench.settle(5_080, "a", None), Some(Difference::Gone));
-        assert_eq!(bench.settle(5_080, "b", Some(stat(5_070, 1))), None);
-        let back = Some(Difference::Changed);
-        assert_eq!(bench.settle(5_160, "b", Some(stat(5_070, 1))), back);
-    }
-
-    #[test]
-    fn a_time_that_is_still_to_come_does_not_hide_a_change() {
-        let mut bench = Bench::new(None, &scan(&[("a", 0, 1)]));
-        assert_eq!(bench.look(5_000, &scan(&[("a", 900_000, 1)])), []);
-        let done = Some(Difference::Changed);
-        assert_eq!(bench.settle(5_080, "a", Some(stat(900_000, 1))), done);
-    }
-
-    #[test]
-    fn two_versions_with_the_same_times_are_told_apart_by_a_second_look() {
-        let mut bench = Bench::new(None, &scan(&[("a", 0, 1)]));
-        let after = scan(&[("a", 5_000, 1)]);
-        assert_eq!(bench.look(5_500, &after), said("a", Difference::Changed));
-        assert_eq!(bench.look(6_500, &after), []);
-        assert_eq!(bench.look(7_100, &after), said("a", Difference::Again));
-        assert_eq!(bench.look(8_100, &after), []);
-    }
-
-    #[test]
-    fn an_inode_that_is_numbered_anew_is_no_difference() {
-        let mut bench = Bench::new(None, &scan(&[("a", 0, 1)]));
-        let mut after = scan(&[("a", 0, 1)]);
-        after.files[0].stat.inode = 2;
-        assert_eq!(bench.look(5_000, &after), []);
-    }
-
-    #[test]
-    fn what_leads_to_a_used_file_is_compared() {
-        let bench = Bench::new(None, &scan(&[("a", 0, 1)]));
-        let times = times(bench.start, 0);
-        let moved = |path: &str, stat: Option<Option<FileStat>>| {
-            let moved = bench.polling.moved(Path::new(path), times.1, |_| stat);
-            moved.map(|moved| moved.entry)
-        };
-        assert_eq!(moved("/d/a", Some(Some(stat(0, 1)))), None);
-        assert_eq!(moved("/d/a", None), Some("/d/a".into()));
-        assert_eq!(moved("/d/a", Some(Some(stat(1, 1)))), Some("/d/a".into()));
-        assert_eq!(moved("/d/new/deep/b", None), None);
-        assert_eq!(moved("/d/new/deep/b", Some(None)), Some("/d/new".into()));
-        assert_eq!(moved("/elsewhere/a", None), None);
-    }
-
-    #[test]
-    fn what_takes_long_is_done_seldom_and_a_round_goes_on_where_it_was() {
-        let mut bench = Bench::new(None, &scan(&[]));
-        let start = bench.start;
-        let at = |ms| start + Duration::from_millis(ms);
-        bench
-            .polling
-            .add(1, Path::new("/e"), &scan(&[]), times(start, 0));
-        assert_eq!(bench.polling.due(), Some(at(500)));
-        bench.polling.used_done(at(500), at(502));
-        assert!(!bench.polling.is_used_due(at(1_001)));
-        bench.polling.used_done(at(1_002), at(1_102));
-        assert!(!bench.polling.is_used_due(at(3_101)));
-        assert!(bench.polling.is_used_due(at(3_102)));
-
-        assert!(bench.polling.is_rest_due(at(1_000)));
-        assert_eq!(bench.polling.next_directory(), Some((0, "/d".into())));
-        bench.polling.slice_done(at(1_000), false, at(1_020));
-        assert!(!bench.polling.is_rest_due(at(1_419)));
-        assert!(bench.polling.is_rest_due(at(1_420)));
-        assert_eq!(bench.polling.next_directory(), Some((1, "/e".into())));
-        assert_eq!(bench.polling.next_directory(), None);
-        bench.polling.slice_done(at(1_420), true, at(1_421));
-        assert_eq!(bench.polling.next_directory(), Some((0, "/d".into())));
     }
 }

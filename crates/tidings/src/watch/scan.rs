@@ -52,21 +52,36 @@ impl Rules {
     }
 }
 
-/// Whether the directory has rules of its own, which must be known before it is surveyed.
-pub(super) fn has_rules(directory: &Path) -> bool {
-    directory.join(GITIGNORE).exists()
+/// The entries of a directory, not looked at yet.
+pub(super) struct Entries(Vec<fs::DirEntry>);
+
+impl Entries {
+    pub(super) fn read(directory: &Path) -> io::Result<Entries> {
+        let entries = fs::read_dir(directory)?;
+        Ok(Entries(entries.flatten().collect()))
+    }
+
+    /// Whether the directory has rules of its own, which must be known before the rest is looked at.
+    pub(super) fn have_rules(&self) -> bool {
+        self.0.iter().any(|entry| entry.file_name() == GITIGNORE)
+    }
 }
 
 /// Lists a directory that is really `real`. Entries that vanish meanwhile are passed over.
 pub(super) fn scan(directory: &Path, real: &Path, rules: &Rules, now_ns: i64) -> io::Result<Scan> {
+    let entries = Entries::read(directory)?;
+    Ok(survey(entries, real, rules, now_ns))
+}
+
+/// The same for entries that have been read.
+pub(super) fn survey(entries: Entries, real: &Path, rules: &Rules, now_ns: i64) -> Scan {
     let mut scan = Scan::default();
-    for entry in fs::read_dir(directory)? {
-        let Ok(entry) = entry else { continue };
+    for entry in entries.0 {
         let Ok(kind) = entry.file_type() else {
             continue;
         };
         let path = entry.path();
-        if entry.file_name() == GITIGNORE {
+        if path.file_name().is_some_and(|name| name == GITIGNORE) {
             let meta = fs::metadata(&path);
             scan.rules = meta.ok().map(|meta| FileStat::of(&meta));
         }
@@ -79,16 +94,18 @@ pub(super) fn scan(directory: &Path, real: &Path, rules: &Rules, now_ns: i64) ->
         if linked {
             scan.links.push(path.clone());
         }
-        let real = match (linked, &target) {
-            (false, _) => real.join(entry.file_name()),
+        let admitted = match (linked, &target) {
+            // Most entries of most trees: what is in it lies where it does.
+            (false, _) if rules.bounds.is_inside() => true,
+            (false, _) => rules.admit(&path, &real.join(entry.file_name()), is_dir),
             (true, Some(_)) => match fs::canonicalize(&path) {
-                Ok(real) => real,
+                Ok(real) => rules.admit(&path, &real, is_dir),
                 Err(_) => continue,
             },
             // It leads nowhere.
             (true, None) => continue,
         };
-        if !rules.admit(&path, &real, is_dir) {
+        if !admitted {
             continue;
         }
         if is_dir {
@@ -112,7 +129,7 @@ pub(super) fn scan(directory: &Path, real: &Path, rules: &Rules, now_ns: i64) ->
             born_ns: meta.created().ok().map(super::stat::since_epoch_ns),
         });
     }
-    Ok(scan)
+    scan
 }
 
 /// Whether a file can be opened. Of those that everybody may read it is taken for granted.

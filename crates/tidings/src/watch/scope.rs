@@ -62,6 +62,11 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
+    /// Whether all that is in a directory of the root belongs to it, but for links.
+    pub(super) fn is_inside(&self) -> bool {
+        matches!(self.scope, Scope::Inside)
+    }
+
     /// Whether a path belongs to the root. `asked_for`: the user named it himself, so that only
     /// what leads elsewhere is in doubt.
     pub(super) fn admit(&self, path: &Path, real: &Path, asked_for: bool) -> bool {

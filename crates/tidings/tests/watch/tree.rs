@@ -117,3 +117,30 @@ fn contents_of_the_root_wiped_and_rewritten_are_reported_to_the_last() {
         model.catch_up(&mut site);
     });
 }
+
+/// The first page of a large tree does not wait until it is walked.
+#[test]
+fn start_does_not_wait_for_the_walk() {
+    let site = Site::with(&["a/b/c"]);
+    let (open, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let mut options = Options::new([site.root()]);
+    options.scope = Scope::Where(Arc::new(move |_| {
+        // Ends when the other end is gone.
+        let _ = gate.lock().unwrap().recv();
+        true
+    }));
+    let (send, notices) = channel();
+    let watcher = Watcher::start(options, move |notice| {
+        let _ = send.send(notice);
+    });
+    // The walk is under way, and stays so for as long as this lasts.
+    assert!(notices.try_recv().is_err());
+    drop(open);
+    let notice = notices.recv_timeout(PATIENCE).unwrap();
+    assert!(
+        matches!(notice, Notice::Ready { directories: 3, .. }),
+        "{notice:?}"
+    );
+    drop(watcher);
+}

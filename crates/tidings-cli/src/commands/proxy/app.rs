@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Request;
 use hyper::body::Incoming;
 use tidings::http::Endpoint;
-use tidings::reload::{OwnPaths, OwnResource, as_navigation, client_response};
+use tidings::reload::{OwnPaths, OwnResource, as_navigation, client_response, stream_response};
 
 use super::super::access::Access;
 use super::super::addresses::is_own_address;
@@ -73,7 +73,9 @@ impl App {
             return body::own(refused(refusal));
         }
         body::own(match resource {
-            OwnResource::Stream => return Answer::Stream(self.endpoint.respond(&parts)),
+            OwnResource::Stream => {
+                return Answer::Stream(stream_response(self.endpoint.respond(&parts)));
+            }
             OwnResource::Version => {
                 let versions = self.passing.reloader.versions();
                 versions.respond(&parts).map(files::Body::whole)

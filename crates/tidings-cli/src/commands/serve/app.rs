@@ -8,7 +8,9 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tidings::http::Endpoint;
-use tidings::reload::{OwnPaths, OwnResource, PageHead, as_navigation, client_response};
+use tidings::reload::{
+    OwnPaths, OwnResource, PageHead, as_navigation, client_response, stream_response,
+};
 
 use super::super::access::Access;
 use super::super::addresses::is_own_address;
@@ -135,7 +137,9 @@ impl App {
         }
         body::own(match path {
             _ if own && framed => plain(StatusCode::NOT_FOUND, "not found\n"),
-            STREAM_PATH => return Answer::Stream(self.endpoint.respond(&parts)),
+            STREAM_PATH => {
+                return Answer::Stream(stream_response(self.endpoint.respond(&parts)));
+            }
             REPORT_PATH => answers::page_reported(&self.reporter, &parts.method, incoming).await,
             _ if own => match self.paths.resource(path) {
                 Some(OwnResource::Client) => client_response(&parts).map(files::Body::whole),

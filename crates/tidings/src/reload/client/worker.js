@@ -80,7 +80,7 @@
         postMessage({ event })
         // A page that is busy, or paused at a breakpoint, cannot say that it is there.
         if (!event.data.includes('"call":')) return
-        statusOf(start.seen, { method: 'POST', body: `{"page":"${start.pageId}","did":"here"}` })
+        answerTo(start.seen, { method: 'POST', body: `{"page":"${start.pageId}","did":"here"}` })
       }
       running = start ? startPeer(start, deliver) : null
       postMessage({})

@@ -9,7 +9,7 @@ use crate::watch::dispatcher::State;
 use crate::watch::error::WatchError;
 use crate::watch::lock;
 use crate::watch::native::{self, PER_DIRECTORY, Refusal};
-use crate::watch::scan::{self, Scan};
+use crate::watch::scan::{self, Entries, Scan};
 use crate::watch::stat::{FileStat, TICK, as_ns, now_ns};
 use crate::watch::tree::Place;
 use crate::watch::{Change, ChangeKind, Notice};
@@ -123,17 +123,8 @@ impl WatchThread {
                 !self.watch(root, directory)? || unreported
             }
         };
-        let (rules, real) = {
-            let mut state = lock(&self.dispatcher.state);
-            let tree = &mut state.roots[root].tree;
-            if scan::has_rules(directory) {
-                Arc::make_mut(&mut tree.rules.ignores).load(directory);
-            }
-            tree.unreadable.remove(directory);
-            (tree.rules.clone(), tree.real_directory(directory))
-        };
-        let scan = match scan::scan(directory, &real, &rules, now_ns()) {
-            Ok(scan) => scan,
+        let entries = match Entries::read(directory) {
+            Ok(entries) => entries,
             Err(error) => {
                 if error.kind() == io::ErrorKind::PermissionDenied {
                     self.mark_unreadable(root, directory, error);
@@ -141,10 +132,21 @@ impl WatchThread {
                 return None;
             }
         };
+        let (rules, real) = {
+            let mut state = lock(&self.dispatcher.state);
+            let tree = &mut state.roots[root].tree;
+            if entries.have_rules() {
+                Arc::make_mut(&mut tree.rules.ignores).load(directory);
+            }
+            tree.unreadable.remove(directory);
+            (tree.rules.clone(), tree.real_directory(directory))
+        };
+        let scan = scan::survey(entries, &real, &rules, now_ns());
         drop(rules);
         if polled {
             let times = (Instant::now(), now_ns());
             self.polling.add(root, directory, &scan, times);
+            self.dispatcher.used.want(true);
         } else {
             self.polling.remove(directory);
         }
@@ -194,6 +196,7 @@ impl WatchThread {
         {
             let mut index = lock(&self.dispatcher.index);
             index.names.insert(directory, 0);
+            let directory_key = index.names.key(directory);
             for file in files {
                 if let Walk::Rules { since_ns } = walk
                     && file
@@ -208,7 +211,9 @@ impl WatchThread {
                 if walk != Walk::First && state.debouncer.holds(&file.path) {
                     continue;
                 }
-                index.names.insert(&file.path, file.newest_ms);
+                index
+                    .names
+                    .insert_in(directory_key, &file.path, file.newest_ms);
                 if walk == Walk::First && self.is_recent(&file.stat) {
                     young = true;
                     let created = file.born_ns.is_some_and(|born| born >= self.recent_from());
