@@ -179,7 +179,7 @@ fn a_pause_holds_changes_and_its_end_tells_all_of_them_at_once() {
         events.next().unwrap(),
         json!({"event": "resumed", "held": 2})
     );
-    assert_eq!(events.next().unwrap()["event"], "change");
+    assert_eq!(events.next().unwrap()["event"], "saved");
 }
 
 #[test]
