@@ -44,10 +44,18 @@
 
   const isNew = (id) => isAfter(id, cursor)
 
+  // Which frame of the tab this is: all of one origin share its sessionStorage.
+  let frameIndex = ''
+  for (let view = self; view !== view.parent; view = view.parent) {
+    let n = 0
+    while (n < view.parent.length && view.parent[n] !== view) n++
+    frameIndex += `.${n}`
+  }
+
   // The page that was here before this one, if that was reloaded.
   let was = ''
   try {
-    const key = `tidings page ${window === window.top ? '' : location.pathname}`
+    const key = `tidings page ${frameIndex}`
     if (performance.getEntriesByType('navigation')[0]?.type === 'reload') was = sessionStorage.getItem(key) ?? ''
     sessionStorage.setItem(key, pageId)
   } catch {}
