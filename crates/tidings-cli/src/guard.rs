@@ -16,9 +16,10 @@
 
 mod authority;
 pub(crate) mod frames;
+pub(crate) mod lan;
+pub(crate) mod secret;
 #[cfg(test)]
 mod tests;
-pub(crate) mod token;
 
 use std::net::IpAddr;
 

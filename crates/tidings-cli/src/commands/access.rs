@@ -11,7 +11,7 @@ use http::{Response, StatusCode};
 use super::answers::{plain, refused};
 use crate::files;
 use crate::guard::Guard;
-use crate::guard::token::{Shown, Token};
+use crate::guard::lan::{LanToken, Shown};
 use crate::listen::Peer;
 
 pub(super) struct Access {
@@ -21,7 +21,7 @@ pub(super) struct Access {
     /// Whether plain HTTP is redirected.
     pub(super) https: bool,
     /// What other devices need; without it, they need nothing.
-    pub(super) token: Option<Token>,
+    pub(super) token: Option<LanToken>,
 }
 
 /// What a device gets that has no token.
@@ -82,7 +82,7 @@ impl Access {
 }
 
 /// The token becomes a cookie.
-fn admitted(token: &Token, location: &str, peer: Peer) -> Response<files::Body> {
+fn admitted(token: &LanToken, location: &str, peer: Peer) -> Response<files::Body> {
     let mut response = plain(StatusCode::SEE_OTHER, "");
     let headers = response.headers_mut();
     let cookie = token.set_cookie(peer.secure);

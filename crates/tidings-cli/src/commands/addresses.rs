@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::guard::token::Token;
+use crate::guard::lan::LanToken;
 use crate::listen::Host;
 use crate::report::{Styles, printable, qr_code};
 
@@ -28,6 +28,11 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
+    /// The address for a browser on this machine.
+    pub(super) fn url(&self) -> &str {
+        self.urls.first().map_or("", |url| url)
+    }
+
     /// For all addresses of this machine, only those that `counts` says yes to.
     pub(super) fn of(
         host: &Host,
@@ -46,7 +51,7 @@ impl Addresses {
     /// Those of other machines get the token, and the one that most likely works from there is first.
     pub(super) fn with_token(
         mut self,
-        token: &Token,
+        token: &LanToken,
         name: Option<String>,
         port: u16,
     ) -> Addresses {

@@ -13,21 +13,54 @@ use crate::report::{Console, Message, Styles};
 
 /// What the keys are about.
 pub(super) struct Attended {
-    pub(super) console: Arc<Console>,
-    pub(super) control: Arc<Control>,
-    /// The address for a browser on this machine, and the page to open.
-    pub(super) url: String,
-    pub(super) page: String,
+    console: Arc<Console>,
+    control: Arc<Control>,
+    /// The address for a browser on this machine.
+    url: String,
+    /// The page to open at once.
+    open: Option<String>,
+    /// Whether the end of standard input ends the process.
+    stdin_quit: bool,
     /// Prints the addresses.
-    pub(super) addresses: Box<dyn Fn(&Console) + Send>,
+    addresses: Box<dyn Fn(&Console) + Send>,
 }
 
 impl Attended {
-    /// Listens from now on. Resolves when somebody wants to quit. Must be called within a runtime.
-    pub(super) fn start(self, config: &config::Server) -> impl Future<Output = ()> + use<> {
+    /// `banner` has the addresses; `url` is the one for a browser on this machine.
+    pub(super) fn new(
+        config: &config::Server,
+        url: String,
+        banner: impl Message + Send + 'static,
+        control: Arc<Control>,
+        console: &Arc<Console>,
+    ) -> Attended {
+        Attended {
+            console: Arc::clone(console),
+            control,
+            url,
+            open: config.open.clone(),
+            stdin_quit: config.stdin_quit,
+            addresses: Box::new(move |console| console.banner("listening", &banner)),
+        }
+    }
+
+    /// Opens the browser, if that was asked for, and returns when the process is to stop: for a signal, or
+    /// because somebody wants to quit.
+    pub(super) async fn until(self, signal: impl Future<Output = ()>) {
+        if let Some(path) = &self.open {
+            server::open_browser(&self.url, path, &self.console);
+        }
+        tokio::select! {
+            () = signal => {}
+            () = self.listen() => {}
+        }
+    }
+
+    /// Listens to the terminal from now on. Resolves when somebody wants to quit.
+    fn listen(self) -> impl Future<Output = ()> {
         let quit = Arc::new(Notify::new());
         let (at_key, at_end) = (Arc::clone(&quit), Arc::clone(&quit));
-        let stdin_quit = config.stdin_quit;
+        let stdin_quit = self.stdin_quit;
         let console = Arc::clone(&self.console);
         let has_keys = !console.is_json()
             && keyboard::listen(move |input| match input {
@@ -47,7 +80,10 @@ impl Attended {
     fn pressed(&self, key: Key) {
         match key {
             Key::Reload => self.control.reload_pages(),
-            Key::Open => server::open_browser(&self.url, &self.page, &self.console),
+            Key::Open => {
+                let path = self.open.as_deref().unwrap_or_default();
+                server::open_browser(&self.url, path, &self.console);
+            }
             Key::Pause => self.control.toggle_pause(),
             Key::Addresses => (self.addresses)(&self.console),
             Key::Clear => self.console.clear(),

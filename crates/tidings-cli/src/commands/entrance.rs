@@ -15,7 +15,7 @@ use super::mdns;
 use crate::certificates::{self, Authority, Given, Local, trust};
 use crate::config::{Server, Tls};
 use crate::guard::Guard;
-use crate::guard::token::Token;
+use crate::guard::lan::LanToken;
 use crate::private_files;
 use crate::report::{Console, HintedError};
 
@@ -43,7 +43,7 @@ impl Entrance {
         let mut names = config.host_names();
         let token = match config.lan {
             true => {
-                let token = Token::new(token_for(folder)?, port);
+                let token = LanToken::new(token_for(folder)?, port);
                 let name = mdns::own_name(&addresses::own_addresses());
                 // An interface may have the name while the host's is another one.
                 names.extend(name.clone());

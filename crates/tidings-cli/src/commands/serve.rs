@@ -154,23 +154,12 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         let started = server::start_watching(options, Some, &reloader, &reporter, console)?;
         // It cannot be set already: this is the only place that does.
         let _ = watcher.set(started);
-        let announced = server::announce(banner.url(), port, &root, &token, console);
+        let announced = server::announce(banner.addresses.url(), port, &root, &token, console);
         console.banner("listening", &banner);
-        if let Some(path) = &config.server.open {
-            server::open_browser(banner.url(), path, console);
-        }
         tokio::spawn(Arc::clone(&reporter).run());
-        let attended = Attended {
-            console: Arc::clone(console),
-            control,
-            url: banner.url().to_owned(),
-            page: config.server.open.clone().unwrap_or_default(),
-            addresses: Box::new(move |console| console.banner("listening", &banner)),
-        };
-        tokio::select! {
-            () = stop => {}
-            () = attended.start(&config.server) => {}
-        }
+        let url = banner.addresses.url().to_owned();
+        let attended = Attended::new(&config.server, url, banner, control, console);
+        attended.until(stop).await;
         drop(announced);
         accepting.finish(&hub).await;
         Ok::<(), anyhow::Error>(())

@@ -11,7 +11,7 @@ use crate::upstream::Target;
 #[derive(Debug, Serialize)]
 pub(super) struct Banner {
     #[serde(flatten)]
-    addresses: Addresses,
+    pub(super) addresses: Addresses,
     /// Its URL, or the command.
     backend: String,
     #[serde(skip)]
@@ -38,11 +38,6 @@ impl Banner {
             watching: watched.map(|path| path.display().to_string()).collect(),
             config: config.server.config_file_shown(),
         }
-    }
-
-    /// The address for a browser on this machine.
-    pub(super) fn url(&self) -> &str {
-        self.addresses.urls.first().map_or("", |url| url)
     }
 }
 

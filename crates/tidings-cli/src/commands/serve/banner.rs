@@ -10,7 +10,7 @@ use crate::report::{Message, Styles, printable};
 #[derive(Debug, Serialize)]
 pub(super) struct Banner {
     #[serde(flatten)]
-    addresses: Addresses,
+    pub(super) addresses: Addresses,
     dir: String,
     /// What is passed to backends: the prefix and the URL.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -32,11 +32,6 @@ impl Banner {
                 .collect(),
             config: config.server.config_file_shown(),
         }
-    }
-
-    /// The address for a browser on this machine.
-    pub(super) fn url(&self) -> &str {
-        self.addresses.urls.first().map_or("", |url| url)
     }
 }
 

@@ -10,11 +10,13 @@ use http::header::{COOKIE, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Uri};
 
+use super::secret::is_equal;
+
 /// The parameter in the address.
 pub(crate) const PARAMETER: &str = "tidings";
 
 #[derive(Clone, Debug)]
-pub(crate) struct Token {
+pub(crate) struct LanToken {
     /// Letters and digits.
     token: String,
     /// Cookies are shared by all ports of a host (RFC 6265 8.5), so the port is a part of the name.
@@ -33,9 +35,9 @@ pub(crate) enum Shown {
     Nothing,
 }
 
-impl Token {
-    pub(crate) fn new(token: String, port: u16) -> Token {
-        Token {
+impl LanToken {
+    pub(crate) fn new(token: String, port: u16) -> LanToken {
+        LanToken {
             token,
             cookie: format!("tidings-lan-{port}"),
         }
@@ -61,7 +63,7 @@ impl Token {
     /// The value of `Set-Cookie`. A link on another site may lead here, but its page cannot send the cookie
     /// with anything else.
     pub(crate) fn set_cookie(&self, secure: bool) -> String {
-        let Token { token, cookie } = self;
+        let LanToken { token, cookie } = self;
         let secure = if secure { "; Secure" } else { "" };
         format!("{cookie}={token}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax{secure}")
     }
@@ -88,7 +90,7 @@ impl Token {
             let value = pair
                 .strip_prefix(PARAMETER)
                 .and_then(|rest| rest.strip_prefix('='));
-            value.is_some_and(|value| same(value.as_bytes(), self.token.as_bytes()))
+            value.is_some_and(|value| is_equal(value.as_bytes(), self.token.as_bytes()))
         };
         query.split('&').find(is_token)?;
         let rest: Vec<_> = query.split('&').filter(|pair| !is_token(pair)).collect();
@@ -117,7 +119,7 @@ impl Token {
     fn is_cookie(&self, cookie: &[u8]) -> bool {
         let value = cookie.strip_prefix(self.cookie.as_bytes());
         let value = value.and_then(|value| value.strip_prefix(b"="));
-        value.is_some_and(|value| same(value, self.token.as_bytes()))
+        value.is_some_and(|value| is_equal(value, self.token.as_bytes()))
     }
 }
 
@@ -130,19 +132,13 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
         .filter(|cookie| !cookie.is_empty())
 }
 
-/// Compares in a time that does not tell where they differ.
-fn same(one: &[u8], other: &[u8]) -> bool {
-    let differs = |differs, (a, b): (&u8, &u8)| differs | (a ^ b);
-    one.len() == other.len() && one.iter().zip(other).fold(0, differs) == 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use http::Request;
 
-    fn token() -> Token {
-        Token::new("abc123".to_owned(), 8080)
+    fn token() -> LanToken {
+        LanToken::new("abc123".to_owned(), 8080)
     }
 
     fn shown(method: &str, target: &str, cookies: &[&str]) -> Shown {
