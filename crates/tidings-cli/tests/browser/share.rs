@@ -135,32 +135,6 @@ fn a_private_window_has_a_stream_of_its_own() {
     private.until_text("two");
 }
 
-#[test]
-fn a_page_with_seven_frames_and_many_restarts_has_one_stream() {
-    let frames = "<iframe src=inner.html></iframe>".repeat(7);
-    let mut site = Site::serve(&[
-        ("index.html", &page(&frames)),
-        ("inner.html", &styled()),
-        ("a.css", ""),
-    ]);
-    let mut browser = Browser::start();
-    let mut tab = browser.open(&site.url("/"));
-    for n in 0..6 {
-        site.stop();
-        // Each page finds another version when the server is back.
-        site.save("inner.html", format!("{}<!--{n}-->", styled()));
-        site.start(&[]);
-        let mut other = browser.open(&site.url("/inner.html"));
-        other.until_text("x");
-        other.call("Page.close", json!({}));
-    }
-    until_one_stream(&site, 7);
-    let shown = "Array.from(frames).every(f => f.document.body?.innerText.trim() === 'y')";
-    site.save("inner.html", styled().replace("<h1>x", "<h1>y"));
-    tab.until(shown);
-    until_one_stream(&site, 7);
-}
-
 /// Whether a tab shows the browser's own error page.
 const NO_SERVER: &str = "location.protocol === 'chrome-error:'";
 
