@@ -122,6 +122,12 @@ fn pages_with_seven_frames_have_one_stream_after_ten_restarts() {
         site.save("inner.html", format!("{}<!--{n}-->", styled()));
         site.start(&[]);
     }
+    for tab in &mut tabs {
+        let text = "new XMLSerializer().serializeToString(f.document)";
+        tab.until(&format!(
+            "Array.from(frames).every(f => {text}.includes('<!--9-->'))"
+        ));
+    }
     until_streams(&site, 1, 14);
     site.save("inner.html", styled().replace("<h1>x", "<h1>y"));
     for tab in &mut tabs {
