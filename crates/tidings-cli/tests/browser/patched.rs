@@ -261,6 +261,23 @@ fn a_listing_is_patched_when_files_come_and_go() {
 }
 
 #[test]
+fn a_page_whose_address_has_another_file_by_now_reloads() {
+    let mut site = Site::new(&[("index.html", &plain("app"))]);
+    site.start(&["--spa"]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/x"));
+    typed(&mut tab);
+    // Until now the page of the app has answered this address.
+    site.save("x.html", plain("own"));
+    site.save("index.html", plain("app, again"));
+    tab.until(&shows("own"));
+    assert!(!tab.is_same());
+    // Patched, it would take itself for the page of the app.
+    site.save("x.html", plain("own, again"));
+    tab.until(&shows("own, again"));
+}
+
+#[test]
 fn a_page_whose_address_a_script_changed_ends_on_what_a_reload_shows() {
     let html = |text: &str| {
         let script =
