@@ -10,7 +10,7 @@ use super::http::{Answer, send};
 use super::support::program::{tidings, until};
 use super::{Folder, Server, Stream};
 
-const CONTROL: &str = "/@tidings/control";
+pub const CONTROL: &str = "/@tidings/control";
 
 fn folder() -> Folder {
     Folder::new(&[("index.html", "<title>t</title>"), ("a.css", "p {}")])
@@ -28,7 +28,7 @@ fn page(port: u16) -> String {
 
 /// The token that pages get.
 #[track_caller]
-fn token(port: u16) -> String {
+pub fn token(port: u16) -> String {
     let page = page(port);
     let (_, rest) = page.split_once("data-token=\"").expect("a token");
     rest.split_once('"').unwrap().0.to_owned()
@@ -36,7 +36,12 @@ fn token(port: u16) -> String {
 
 /// A request for control with these headers.
 fn ask(port: u16, headers: &[&str], body: &str) -> Answer {
-    let mut request = format!("POST {CONTROL} HTTP/1.1\r\nConnection: close\r\n");
+    ask_by(port, "POST", headers, body)
+}
+
+/// The same by any method.
+pub fn ask_by(port: u16, method: &str, headers: &[&str], body: &str) -> Answer {
+    let mut request = format!("{method} {CONTROL} HTTP/1.1\r\nConnection: close\r\n");
     if !headers.iter().any(|line| line.starts_with("Host:")) {
         request += &format!("Host: localhost:{port}\r\n");
     }
