@@ -21,11 +21,11 @@ use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use tidings::reload::Reloader;
 use tidings::watch::{self, Watcher};
-use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 use super::answers::{method_not_allowed, plain};
 use super::explained::{Answer, Effect, Explained};
+use super::server;
 use super::token::Token;
 use crate::files;
 use crate::report::{ChangeReporter, PageName, Unanswered};
@@ -234,16 +234,9 @@ impl Programs {
 
     /// Waits until everything has been published that was saved by now.
     async fn flushed(&self) {
-        let Some(watcher) = self.watcher.get() else {
-            return;
-        };
-        let (flushed, is_flushed) = oneshot::channel();
-        watcher.flush(move || {
-            // Whoever waited may have gone.
-            let _ = flushed.send(());
-        });
-        // An error means that the watcher has ended.
-        let _ = is_flushed.await;
+        if let Some(watcher) = self.watcher.get() {
+            server::flushed(watcher).await;
+        }
     }
 
     /// Waits until no change is held by a pause.

@@ -46,6 +46,10 @@ use outage::Outage;
 use roots::Roots;
 use supervised::Supervised;
 
+/// How long the first build or start of the command waits for the watcher. A tree of some thousand files takes
+/// a part of that; a larger one may build once more, if the build writes what is in it.
+const FIRST_WALK_TIMEOUT: Duration = Duration::from_millis(250);
+
 /// Serves until a signal ends the process.
 pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> {
     let targets: Vec<_> = config.url.iter().collect();
@@ -135,6 +139,11 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
         let announced = server::announce(banner.addresses.url(), port, &root, &token, console);
         console.banner("listening", &banner);
         if let Some(command) = backing.command() {
+            // Of a file that the build or the command writes at once, the watcher must know what was in it.
+            if let Some(watcher) = watcher.get() {
+                let known = server::flushed(watcher);
+                let _ = tokio::time::timeout(FIRST_WALK_TIMEOUT, known).await;
+            }
             command.start();
         }
         tokio::spawn(Arc::clone(&reporter).run());

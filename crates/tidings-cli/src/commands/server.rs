@@ -15,6 +15,7 @@ use tidings::Hub;
 use tidings::reload::{Published, Reloader};
 use tidings::watch::{self, ChangeSet, Notice, WatchError, Watcher};
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 use tokio::sync::watch::{Sender, channel};
 use tokio_rustls::rustls::ServerConfig;
 
@@ -185,6 +186,17 @@ pub(super) fn announce(
             None
         }
     }
+}
+
+/// Waits until everything has been reported that was saved by now.
+pub(super) async fn flushed(watcher: &Watcher) {
+    let (flushed, is_flushed) = oneshot::channel();
+    watcher.flush(move || {
+        // Whoever waited may have gone.
+        let _ = flushed.send(());
+    });
+    // An error means that the watcher has ended.
+    let _ = is_flushed.await;
 }
 
 pub(super) fn open_browser(url: &str, path: &str, console: &Console) {

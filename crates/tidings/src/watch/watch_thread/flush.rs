@@ -1,7 +1,7 @@
 //! Flushes: somebody waits until all that is saved by now has been reported.
 //!
-//! A flush is over when the events that the system holds have been handled, nothing is left to be walked, and
-//! nothing is held any more. What has no events is looked at once more for it.
+//! A flush is over when the events that the system holds have been handled, nothing is left to be walked or to be
+//! hashed, and nothing is held any more. What has no events is looked at once more for it.
 
 use super::WatchThread;
 use crate::watch::debounce::{GATHER_CAP, WRITE_CAP};
@@ -43,7 +43,8 @@ impl WatchThread {
         if self.flushing.waiting.is_empty() {
             return;
         }
-        let is_idle = self.dispatcher.inbox.is_empty()
+        let is_idle = self.unhashed.files.is_empty()
+            && self.dispatcher.inbox.is_empty()
             && self.polling.is_settled()
             && lock(&self.dispatcher.state).debouncer.due().is_none();
         let now = Instant::now();
