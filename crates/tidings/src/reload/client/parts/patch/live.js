@@ -71,12 +71,14 @@
 
   // Finds the partners of the children of `s`, whose own is `l`.
   const align = (s, l) => {
+    const isSame = s.childNodes.length === l.childNodes.length
+    if (isSame && (provable || isEqual(s, l) || [...s.childNodes].every((a, i) => identityOf(a) === identityOf(l.childNodes[i])))) {
+      for (let [a, b] = [s.firstChild, l.firstChild]; a; [a, b] = [a.nextSibling, b.nextSibling]) partners.set(a, b)
+      return
+    }
     const sources = [...s.childNodes]
     const lives = [...l.childNodes]
-    const isSame = sources.length === lives.length
-    if (provable ? isSame : isSame && sources.every((s, i) => identityOf(s) === identityOf(lives[i]))) {
-      sources.forEach((s, i) => partners.set(s, lives[i]))
-    } else if (provable) {
+    if (provable) {
       const found = embed(sources, lives) ?? doubt('the page differs from its source')
       sources.forEach((s, i) => partners.set(s, found[i]))
     } else {

@@ -110,11 +110,15 @@
       same.add(right)
     }
     while (start < endA && start < endB && isEqual(a[start], b[start])) pair(a[start], b[start++])
-    // The two where that ended may be the bodies of large documents: they are not compared again.
-    while (endA > start && endB > start && !(endA === endB && endA === start + 1) && isEqual(a[endA - 1], b[endB - 1])) pair(a[--endA], b[--endB])
-    a = a.slice(start, endA)
-    b = b.slice(start, endB)
+    while (endA > start && endB > start && isEqual(a[endA - 1], b[endB - 1])) pair(a[--endA], b[--endB])
+    matchRest(a.slice(start, endA), b.slice(start, endB), pairs, isSure, same)
+  }
+
+  // The same for lists of which neither the first nor the last two are equal.
+  const matchRest = (a, b, pairs, isSure, same) => {
     if (!a.length || !b.length) return
+    // They may be the bodies of large documents, whose keys are long.
+    if (a.length === 1 && b.length === 1) return void (identityOf(a[0]) === identityOf(b[0]) && pairs.set(b[0], a[0]))
     const anchors = pairBy(a, b, keyOf, true)
     if (!anchors.length) {
       for (const [i, j] of pairBy(a, b, identityOf, isSure)) pairs.set(b[j], a[i])
