@@ -177,6 +177,11 @@ impl ChangeReporter {
         }
     }
 
+    /// Whether a page with one of these paths is open: those of addresses, percent-encoded.
+    pub(crate) fn has_page_at(&self, paths: &[String]) -> bool {
+        self.state().pages.is_at(paths)
+    }
+
     /// Before a roll is called.
     pub(crate) fn calls_roll(&self) {
         self.state().pages.called(Instant::now());

@@ -176,19 +176,61 @@ fn one_save_is_one_answer() {
 }
 
 #[test]
-fn a_patch_that_comes_late_never_undoes_a_later_one() {
-    let site = Site::serve(&[("index.html", &plain("0"))]);
+fn a_small_page_is_patched_without_a_request() {
+    let html = |text: &str, n_bytes: usize| {
+        page_with(
+            "",
+            &format!("<input id=i><p>{text}</p><!--{}-->", "-".repeat(n_bytes)),
+        )
+    };
+    let site = Site::serve(&[
+        ("index.html", &html("0", 0)),
+        ("docs/a.html", &html("0", 0)),
+    ]);
     let mut browser = Browser::start();
-    let mut tab = browser.open(&site.url("/"));
+    for (address, file) in [
+        ("/", "index.html"),
+        ("/index.html?x", "index.html"),
+        ("/docs/a.html", "docs/a.html"),
+    ] {
+        let mut tab = browser.open(&site.url(address));
+        typed(&mut tab);
+        // Whoever waits for an answer, waits for ever.
+        let pattern = json!({"patterns": [{"urlPattern": site.url(address).replace('?', "\\?")}]});
+        tab.call("Fetch.enable", pattern);
+        for n in 1..=3 {
+            site.save(file, html(&format!("{address} {n}"), 0));
+            tab.until(&shows(&format!("{address} {n}")));
+            assert_kept(&mut tab);
+        }
+        // What is too large for the event is requested.
+        site.save(file, html("large", 70_000));
+        let asked = tab.event("Fetch.requestPaused");
+        tab.call(
+            "Fetch.continueRequest",
+            json!({"requestId": asked["requestId"]}),
+        );
+        tab.until(&shows("large"));
+        assert_kept(&mut tab);
+    }
+}
+
+#[test]
+fn a_patch_that_comes_late_never_undoes_a_later_one() {
+    // Not the file's own address, which would be patched without a request.
+    let site = Site::serve(&[("page.html", &plain("0"))]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/page"));
     typed(&mut tab);
     tab.eval("window.seen = []; new MutationObserver(() => seen.push(document.querySelector('p')?.textContent)) \
               .observe(document, {subtree: true, childList: true, characterData: true})");
     // The first answer is held back until the page has been saved again.
-    let pattern = json!({"patterns": [{"urlPattern": site.url("/"), "requestStage": "Response"}]});
+    let pattern =
+        json!({"patterns": [{"urlPattern": site.url("/page"), "requestStage": "Response"}]});
     tab.call("Fetch.enable", pattern);
-    site.save("index.html", plain("1"));
+    site.save("page.html", plain("1"));
     let held = tab.event("Fetch.requestPaused");
-    site.save("index.html", plain("2"));
+    site.save("page.html", plain("2"));
     tab.call(
         "Fetch.continueRequest",
         json!({"requestId": held["requestId"]}),

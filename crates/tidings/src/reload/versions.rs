@@ -13,6 +13,7 @@
 mod tee;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -109,9 +110,16 @@ impl PageHead {
 
     /// Adds it to a response, for the script that compares it with that of its own page.
     pub fn write(self, headers: &mut HeaderMap) {
-        if let Ok(value) = HeaderValue::try_from(format!("{:016x}", self.0)) {
+        if let Ok(value) = HeaderValue::try_from(self.to_string()) {
             headers.insert(HEAD, value);
         }
+    }
+}
+
+/// 16 hexadecimal digits.
+impl fmt::Display for PageHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
     }
 }
 

@@ -104,10 +104,10 @@
     if (why !== null || !(ask || (await refreshServed(others)))) return again(mine, why ?? '')
     if (ask) return ask(isPatch ? 'patch' : planned.did)
     if (!isPatched) {
-      why = await patchPage()
+      why = await patchPage(id, mine)
       if (why !== null) return reload(id, mine, why)
       // It may use other files now.
-      planned = await planUpdates(others, version, scanDocuments(), used)
+      if (others.length > 0) planned = await planUpdates(others, version, scanDocuments(), used)
       why = planned.why
       if (why !== null) return reload(id, mine, why)
     }

@@ -48,12 +48,21 @@
     return isRefused ? 'it has scripts; --reload patch tries in place' : null
   }
 
-  // Patches the page. Returns null, or why it must reload.
+  // The new source, where a change brings it along and the page's address is certainly answered with that file.
+  const sentSource = (changes) => {
+    const path = pathOf(location.href)
+    const isFrame = scriptUrl.includes('&frame')
+    const isSent = (change) => change.head && change.path === file && [path, `${path}index.html`].includes(file)
+    return (!any && !isFrame && changes.find(isSent)) || null
+  }
+
+  // Patches the page for this event. Returns null, or why it must reload.
   let update = null
-  const patchPage = async () => {
+  const patchPage = async (id, changes) => {
     try {
       update ??= (await part('update'))({ ask, any, config, isReloading: () => reloading, part, script, scriptUrl })
-      patchedTo = await update(mode())
+      const cursor = await update(mode(), sentSource(changes))
+      patchedTo = isAfter(id, cursor) ? id : cursor
       return null
     } catch (why) {
       return typeof why === 'string' ? why : 'the patcher has failed'
