@@ -9,13 +9,13 @@
   const escaped = (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`
   const quoted = (text) => `"${text.slice(0, 400).replace(/[^ -~]|["\\]/g, escaped)}"`
 
-  const tell = (fields) => {
+  const tell = (fields, later) => {
     let body = `{"page":"${pageId}","was":"${was}","n":${++told},"at":${quoted(location.pathname)}`
     for (const [name, value] of Object.entries(fields)) {
       body += `,"${name}":${Array.isArray(value) ? `[${value.map(quoted)}]` : typeof value === 'string' ? quoted(value) : value}`
     }
     body += '}'
-    if (hasPolicy()) return void request(reportUrl.href, { method: 'POST', body, keepalive: true })
+    if (hasPolicy() || later) return void request(reportUrl.href, { method: 'POST', body, keepalive: true, later })
     try {
       navigator.sendBeacon(reportUrl, body)
     } catch {}
@@ -26,12 +26,15 @@
   const isPainted = () =>
     document.visibilityState === 'visible' && Promise.race([frame().then(frame).then(() => true), delay(500).then(() => false)])
 
-  // Tells what was done about an event: call it when that is done, or just before the page reloads.
+  // Tells what was done about an event: call it when that is done, or just before the page reloads. In the background
+  // it can wait until other pages, which may be visible, have done it too.
   const report = async (id, did, why = '') => {
     const done = performance.now()
     if (did !== 'none') tellBadge({ id, did, why })
+    const isUrgent = /none|reload/.test(did) || isVisible()
     const painted = did !== 'reload' && (await isPainted())
-    tell({ id, did, why, painted, took: Math.round(performance.now() - done), errors })
+    const later = isUrgent ? 0 : 100
+    tell({ id, did, why, painted, took: Math.round(performance.now() - done) + later, errors }, later)
   }
 
   const whenLoaded = new Promise((done) =>
