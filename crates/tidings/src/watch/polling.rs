@@ -363,6 +363,18 @@ impl Polling {
         now_ns: i64,
     ) -> Option<Differing> {
         let (path, difference, stat) = differing;
+        if difference == Difference::Again && self.unsettled.contains_key(&path) {
+            // What is held is still to be given out, and tells more.
+            return None;
+        }
+        let before = self.unsettled.remove(&path);
+        let difference = match (&before, difference) {
+            // Nobody has heard yet that it is there.
+            (Some(before), Difference::Changed) if before.difference == Difference::Appeared => {
+                Difference::Appeared
+            }
+            (_, difference) => difference,
+        };
         let settled = match (difference, &stat) {
             (Difference::Again, _) | (Difference::Appeared, None) => true,
             // An editor removes and re-creates.
@@ -372,7 +384,6 @@ impl Polling {
                 stat.modified_ns.max(stat.changed_ns) < now_ns - as_ns(quiet_time(Some(stat)))
             }
         };
-        let before = self.unsettled.remove(&path);
         if settled {
             return Some((path, difference, stat));
         }

@@ -67,6 +67,15 @@ fn a_save_that_takes_its_time_is_reported_when_it_is_done() {
 }
 
 #[test]
+fn a_new_file_with_nothing_in_it_is_reported() {
+    let mut site = Site::new(&["index.html", "docs/a.txt"], often);
+    site.write("docs/new.txt", "");
+    site.expect(&[("docs/new.txt", Created)]);
+    drain(&mut site);
+    site.expect_silence();
+}
+
+#[test]
 fn no_event_is_asked_for_where_everything_is_polled() {
     let site = Site::new(&["index.html", "a/b"], often);
     let infos = fs::read_dir("/proc/self/fdinfo").unwrap();

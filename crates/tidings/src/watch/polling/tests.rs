@@ -111,6 +111,30 @@ fn an_empty_file_waits_longer() {
 }
 
 #[test]
+fn a_new_empty_file_is_given_out_although_it_is_looked_at_while_it_is_held() {
+    let mut bench = Bench::new(None, &scan(&[]));
+    let after = scan(&[("a", 5_000, 0)]);
+    assert_eq!(bench.look(5_400, &after), []);
+    // The times of its file system are over; it is held still.
+    for ms in [6_400, 7_100, 7_300] {
+        assert_eq!(bench.look(ms, &after), []);
+    }
+    let done = Some(Difference::Appeared);
+    assert_eq!(bench.settle(7_420, "a", Some(stat(5_000, 0))), done);
+    assert_eq!(bench.look(8_000, &after), []);
+}
+
+/// As a link to a file, which is followed where it appears.
+#[test]
+fn a_new_file_that_changes_while_it_is_held_is_still_a_new_one() {
+    let mut bench = Bench::new(None, &scan(&[]));
+    assert_eq!(bench.look(5_010, &scan(&[("a", 5_000, 1)])), []);
+    assert_eq!(bench.look(5_060, &scan(&[("a", 5_050, 2)])), []);
+    let done = Some(Difference::Appeared);
+    assert_eq!(bench.settle(5_140, "a", Some(stat(5_050, 2))), done);
+}
+
+#[test]
 fn a_removal_waits_and_a_save_undoes_it() {
     let mut bench = Bench::new(None, &scan(&[("a", 0, 1), ("b", 0, 1)]));
     assert_eq!(bench.look(5_000, &scan(&[])), []);
