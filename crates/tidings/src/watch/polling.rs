@@ -20,6 +20,7 @@ use super::stat::{FileStat, as_ns};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -194,6 +195,16 @@ impl Polling {
         }
     }
 
+    /// Forgets that an entry is there: if the next look finds it, it has appeared.
+    pub(super) fn forget(&mut self, entry: &Path) {
+        let (Some(directory), Some(name)) = (entry.parent(), entry.file_name()) else {
+            return;
+        };
+        if let Some(polled) = self.directories.get_mut(directory) {
+            polled.listing.remove(name);
+        }
+    }
+
     /// Forgets a root.
     pub(super) fn remove_root(&mut self, root: usize) {
         self.directories.retain(|_, polled| polled.root != root);
@@ -326,9 +337,16 @@ impl Polling {
         let root = polled.root;
         let after = Listing::of(scan, now_ns);
         let before = std::mem::replace(&mut polled.listing, after);
+        for name in scan.unknown.iter().filter_map(|path| path.file_name()) {
+            if let Some(entry) = before.get(name) {
+                polled.listing.insert(name, entry);
+            }
+        }
         let mut differing = Vec::new();
-        if std::mem::replace(&mut polled.rules, scan.rules) != scan.rules {
-            differing.push((directory.join(GITIGNORE), Difference::Changed, scan.rules));
+        let rules_path = directory.join(GITIGNORE);
+        if polled.rules != scan.rules && !scan.unknown.contains(&rules_path) {
+            polled.rules = scan.rules;
+            differing.push((rules_path, Difference::Changed, scan.rules));
         }
         for name in before.names_not_in(&polled.listing) {
             differing.push((directory.join(name), Difference::Gone, None));
@@ -415,10 +433,17 @@ impl Polling {
     pub(super) fn settle(
         &mut self,
         path: &Path,
-        stat: Option<FileStat>,
+        stat: io::Result<Option<FileStat>>,
         now: Instant,
     ) -> Option<Differing> {
         let mut unsettled = self.unsettled.remove(path)?;
+        let Ok(stat) = stat else {
+            // It is not known what is there: the wait begins anew.
+            unsettled.begun = now;
+            unsettled.next_look = now + SETTLE;
+            self.unsettled.insert(path.to_owned(), unsettled);
+            return None;
+        };
         if unsettled.stat != stat {
             unsettled.same_since = now;
             unsettled.stat = stat;
@@ -426,7 +451,11 @@ impl Polling {
         let quiet = quiet_time(stat.as_ref());
         if unsettled.same_since + quiet <= now || unsettled.begun + SETTLE_CAP.max(quiet) <= now {
             let difference = match (unsettled.difference, stat) {
-                (_, None) => Difference::Gone,
+                (_, None) => {
+                    // However it looks when it is back, it has appeared.
+                    self.forget(path);
+                    Difference::Gone
+                }
                 // It is back.
                 (Difference::Gone, Some(_)) => Difference::Changed,
                 (difference, Some(_)) => difference,
@@ -462,9 +491,24 @@ impl Listing {
         Listing(entries)
     }
 
+    fn at(&self, name: &OsStr) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| (**other).cmp(name))
+    }
+
     fn get(&self, name: &OsStr) -> Option<Option<Print>> {
-        let at = self.0.binary_search_by(|(other, _)| (**other).cmp(name));
-        Some(self.0[at.ok()?].1)
+        Some(self.0[self.at(name).ok()?].1)
+    }
+
+    fn insert(&mut self, name: &OsStr, entry: Option<Print>) {
+        if let Err(at) = self.at(name) {
+            self.0.insert(at, (name.into(), entry));
+        }
+    }
+
+    fn remove(&mut self, name: &OsStr) {
+        if let Ok(at) = self.at(name) {
+            self.0.remove(at);
+        }
     }
 
     fn names_not_in(&self, other: &Listing) -> Vec<&OsStr> {

@@ -21,7 +21,7 @@ use super::lock;
 use super::mounts::Mounts;
 use super::native::Native;
 use super::polling::Polling;
-use super::scan::Found;
+use super::scan::{Found, may_pass};
 use super::stat::FileStat;
 use super::{Notice, WatchError};
 use std::collections::{HashMap, HashSet};
@@ -206,12 +206,22 @@ impl WatchThread {
         self.leave_outside(root, &left.outside);
         self.polling.remove(path);
         self.follow(root, path);
-        if !is_root_file && path.is_dir() {
-            self.walk(root, path.to_owned(), Walk::Appeared, &mut Vec::new());
+        let mut is_unknown = false;
+        if !is_root_file {
+            match fs::metadata(path) {
+                Ok(meta) if meta.is_dir() => {
+                    self.walk(root, path.to_owned(), Walk::Appeared, &mut Vec::new());
+                }
+                Err(error) if !is_linked && may_pass(&error) => {
+                    self.try_again(root, path, &error);
+                    is_unknown = true;
+                }
+                Ok(_) | Err(_) => {}
+            }
         }
         {
             let mut state = lock(&self.dispatcher.state);
-            if was_dir && !state.roots[root].tree.has_directory(path) {
+            if was_dir && !is_unknown && !state.roots[root].tree.has_directory(path) {
                 // It is gone, or nobody's: it leads out of bounds, or may not be read.
                 self.dispatcher
                     .signal(&mut state, path.to_owned(), Signal::Removed);

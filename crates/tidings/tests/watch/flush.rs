@@ -9,7 +9,7 @@ use crate::{Notice, PATIENCE, Site};
 impl Site {
     /// Flushes, and tells the paths that were reported by the end of it.
     #[track_caller]
-    fn reported_by_a_flush(&self) -> BTreeSet<String> {
+    pub(crate) fn reported_by_a_flush(&self) -> BTreeSet<String> {
         let (send, flushed) = channel();
         self.watcher().flush(move || {
             let _ = send.send(());

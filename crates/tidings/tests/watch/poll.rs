@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::root::drain;
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 fn often(options: &mut Options) {
     options.poll = Some(Duration::from_millis(10));
@@ -73,6 +76,77 @@ fn a_new_file_with_nothing_in_it_is_reported() {
     site.expect(&[("docs/new.txt", Created)]);
     drain(&mut site);
     site.expect_silence();
+}
+
+/// How many files this process may have open, set from outside, because nothing can be started within it meanwhile.
+struct FileLimit {
+    set: ChildStdin,
+    done: BufReader<ChildStdout>,
+}
+
+impl FileLimit {
+    fn new() -> FileLimit {
+        let script = "usual=$(ulimit -n); while read -r limit; do \
+            prlimit --pid $1 --nofile=${limit:-$usual}: && echo set; done";
+        let mut shell = Command::new("sh")
+            .args(["-c", script, "sh", &std::process::id().to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        FileLimit {
+            set: shell.stdin.take().unwrap(),
+            done: BufReader::new(shell.stdout.take().unwrap()),
+        }
+    }
+
+    /// An empty one is what it was.
+    fn set(&mut self, limit: &str) {
+        writeln!(self.set, "{limit}").unwrap();
+        let mut line = String::new();
+        self.done.read_line(&mut line).unwrap();
+        assert_eq!(line, "set\n", "prlimit (of util-linux) is needed");
+    }
+}
+
+/// Runs a test in a process of its own. False in that one.
+fn is_run_alone(test: &str) -> bool {
+    const ALONE: &str = "TIDINGS_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return false;
+    }
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(ALONE, "1")
+        .status();
+    assert!(status.unwrap().success());
+    true
+}
+
+/// Too many open files, a server that restarts, a connection that is made anew.
+#[test]
+fn a_directory_that_cannot_be_listed_for_a_while_is_polled_on() {
+    if is_run_alone("poll::a_directory_that_cannot_be_listed_for_a_while_is_polled_on") {
+        return;
+    }
+    let mut site = Site::new(&["index.html", "a/b/c.css"], often);
+    let mut limit = FileLimit::new();
+    for round in 0..3 {
+        limit.set("3");
+        assert!(fs::read_dir(site.root()).is_err());
+        if round == 2 {
+            fs::create_dir(site.path("new")).unwrap();
+        }
+        // Every directory has been looked at by then.
+        assert_eq!(site.reported_by_a_flush(), BTreeSet::new());
+        limit.set("");
+        site.save("a/b/c.css", &format!("round {round}"));
+        told(&mut site, ("a/b/c.css", Modified));
+        site.save("index.html", &format!("round {round}"));
+        told(&mut site, ("index.html", Modified));
+    }
+    site.write("new/d.css", "x");
+    told(&mut site, ("new/d.css", Created));
 }
 
 #[test]

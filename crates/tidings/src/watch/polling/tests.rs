@@ -53,6 +53,15 @@ impl Bench {
     }
 
     fn settle(&mut self, ms: u64, name: &str, stat: Option<FileStat>) -> Option<Difference> {
+        self.settle_with(ms, name, Ok(stat))
+    }
+
+    fn settle_with(
+        &mut self,
+        ms: u64,
+        name: &str,
+        stat: io::Result<Option<FileStat>>,
+    ) -> Option<Difference> {
         let now = times(self.start, ms).0;
         let path = Path::new("/d").join(name);
         let due = self.polling.unsettled(now);
@@ -142,6 +151,38 @@ fn a_removal_waits_and_a_save_undoes_it() {
     assert_eq!(bench.settle(5_080, "b", Some(stat(5_070, 1))), None);
     let back = Some(Difference::Changed);
     assert_eq!(bench.settle(5_160, "b", Some(stat(5_070, 1))), back);
+}
+
+#[test]
+fn what_cannot_be_looked_at_for_a_while_is_not_gone() {
+    let error = || io::Error::other("the server restarts");
+    let mut bench = Bench::new(None, &scan(&[("a", 0, 1), ("b", 0, 1)]));
+    let after = scan(&[("a", 5_000, 2), ("b", 0, 1)]);
+    assert_eq!(bench.look(5_010, &after), []);
+    for ms in [5_100, 9_000] {
+        assert_eq!(bench.settle_with(ms, "a", Err(error())), None);
+    }
+    let unknown = Scan {
+        unknown: vec!["/d/a".into(), "/d/b".into(), "/d/.gitignore".into()],
+        ..scan(&[])
+    };
+    assert_eq!(bench.look(9_010, &unknown), []);
+    let done = Some(Difference::Changed);
+    assert_eq!(bench.settle(9_090, "a", Some(stat(5_000, 2))), done);
+    let removed = scan(&[("a", 5_000, 2)]);
+    assert_eq!(bench.look(9_100, &after), said("a", Difference::Again));
+    assert_eq!(bench.look(9_200, &removed), []);
+    assert_eq!(bench.settle(9_280, "b", None), Some(Difference::Gone));
+}
+
+#[test]
+fn what_was_given_out_as_gone_appears_when_it_is_back_whatever_it_looks_like() {
+    let mut bench = Bench::new(None, &scan(&[("a", 0, 1)]));
+    let after = scan(&[("a", 5_000, 2)]);
+    assert_eq!(bench.look(5_010, &after), []);
+    assert_eq!(bench.settle(5_090, "a", None), None);
+    assert_eq!(bench.settle(5_170, "a", None), Some(Difference::Gone));
+    assert_eq!(bench.look(5_200, &after), said("a", Difference::Appeared));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::watch::scan;
 use crate::watch::stat::{FileStat, now_ns};
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,8 @@ impl WatchThread {
             self.poll_used();
         }
         for (root, path) in self.polling.unsettled(Instant::now()) {
-            let differing = self.polling.settle(&path, stat_of(&path), Instant::now());
+            let stat = stat_of(&path);
+            let differing = self.polling.settle(&path, stat, Instant::now());
             self.handle_polled(root, differing);
         }
         if self.polling.is_rest_due(Instant::now()) {
@@ -37,8 +39,9 @@ impl WatchThread {
     fn poll_used(&mut self) {
         let begun = Instant::now();
         for (root, path) in self.polling.files() {
+            let Ok(stat) = stat_of(&path) else { continue };
             let times = (Instant::now(), now_ns());
-            let differing = self.polling.look_at_file(&path, stat_of(&path), times);
+            let differing = self.polling.look_at_file(&path, stat, times);
             self.handle_polled(root, differing);
         }
         let mut directories = BTreeSet::new();
@@ -101,11 +104,16 @@ impl WatchThread {
             let RootState { tree, .. } = &state.roots[root];
             (tree.rules.clone(), tree.real_directory(directory))
         };
-        let Ok(scan) = scan::scan(directory, &real, &rules, now_ns()) else {
-            self.polling.remove(directory);
-            let path = directory.to_owned();
-            self.dispatcher.inbox.push(Job::Rewatch { root, path });
-            return;
+        let scan = match scan::scan(directory, &real, &rules, now_ns()) {
+            Ok(scan) => scan,
+            // The next round looks again.
+            Err(error) if scan::may_pass(&error) => return,
+            Err(_) => {
+                self.polling.remove(directory);
+                let path = directory.to_owned();
+                self.dispatcher.inbox.push(Job::Rewatch { root, path });
+                return;
+            }
         };
         let times = (Instant::now(), now_ns());
         for differing in self.polling.look(directory, &scan, times) {
@@ -147,9 +155,15 @@ impl WatchThread {
     }
 }
 
-fn stat_of(path: &Path) -> Option<FileStat> {
-    let meta = fs::metadata(path).ok()?;
-    Some(FileStat::of(&meta))
+/// What is at a path. An error where that is not to be known now.
+fn stat_of(path: &Path) -> io::Result<Option<FileStat>> {
+    match fs::metadata(path) {
+        Ok(meta) => Ok(Some(FileStat::of(&meta))),
+        // A link that leads to itself, or nowhere for any other reason.
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|own| own.is_symlink()) => Ok(None),
+        Err(error) if scan::may_pass(&error) => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 /// What is at a path: none if nothing, and nothing within for a directory.
