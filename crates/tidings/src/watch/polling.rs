@@ -241,9 +241,10 @@ impl Polling {
             .collect()
     }
 
-    /// Whether nothing is held because there may be more to come.
-    pub(super) fn is_settled(&self) -> bool {
-        self.unsettled.is_empty()
+    /// Whether anything is held since then, because there may be more to come.
+    pub(super) fn holds_since(&self, time: Instant) -> bool {
+        let mut unsettled = self.unsettled.values();
+        unsettled.any(|unsettled| unsettled.begun <= time)
     }
 
     /// The next directory of this round, and its root.

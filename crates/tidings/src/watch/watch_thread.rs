@@ -131,7 +131,7 @@ impl WatchThread {
                 Wake::Timeout => self.hash_next(),
             }
             self.run_due();
-            self.end_flushes();
+            self.run_flushes();
         }
     }
 

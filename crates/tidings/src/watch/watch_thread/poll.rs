@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long jobs and timers may wait while the rest is looked at.
-const SLICE: Duration = Duration::from_millis(20);
+pub(super) const SLICE: Duration = Duration::from_millis(20);
 
 impl WatchThread {
     /// Looks at everything that is due.
@@ -36,7 +36,7 @@ impl WatchThread {
     }
 
     /// Looks at the roots that are files, and at what readers asked for.
-    fn poll_used(&mut self) {
+    pub(super) fn poll_used(&mut self) {
         let begun = Instant::now();
         for (root, path) in self.polling.files() {
             let Ok(stat) = stat_of(&path) else { continue };
@@ -67,20 +67,6 @@ impl WatchThread {
         self.polling.used_done(begun, Instant::now());
     }
 
-    /// Looks at all that is polled, whether it is due or not.
-    pub(super) fn poll_everything(&mut self) {
-        if self.polling.is_empty() {
-            return;
-        }
-        self.poll_used();
-        for (root, directory) in self.polling.directories() {
-            if self.dispatcher.inbox.is_stopped() {
-                return;
-            }
-            self.poll_directory(root, &directory);
-        }
-    }
-
     /// Goes on with the round over all directories.
     fn poll_slice(&mut self) {
         let begun = Instant::now();
@@ -98,7 +84,7 @@ impl WatchThread {
         self.polling.slice_done(begun, ended, Instant::now());
     }
 
-    fn poll_directory(&mut self, root: usize, directory: &Path) {
+    pub(super) fn poll_directory(&mut self, root: usize, directory: &Path) {
         let (rules, real) = {
             let state = lock(&self.dispatcher.state);
             let RootState { tree, .. } = &state.roots[root];
