@@ -18,7 +18,7 @@ use super::ignores::GITIGNORE;
 use super::scan::{Found, Scan};
 use super::stat::{FileStat, as_ns};
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::ops::Bound;
@@ -87,9 +87,19 @@ pub(super) struct Moved {
     pub(super) is_dir: bool,
 }
 
-/// The entries of a directory when it was last looked at, sorted by name; none stands for a directory.
+/// What there is by one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry<File> {
+    Directory,
+    /// A link to a directory.
+    Link,
+    /// A file, or a link to one.
+    File(File),
+}
+
+/// The entries of a directory when it was last looked at, sorted by name.
 #[derive(Debug, Default)]
-struct Listing(Vec<(Box<OsStr>, Option<Print>)>);
+struct Listing(Vec<(Box<OsStr>, Entry<Print>)>);
 
 #[derive(Debug)]
 struct Polled {
@@ -192,6 +202,20 @@ impl Polling {
     pub(super) fn remove(&mut self, directory: &Path) {
         if !self.directories.is_empty() {
             self.directories.remove(directory);
+        }
+    }
+
+    /// A directory and all below it are another's, or nobody's.
+    pub(super) fn remove_below(&mut self, top: &Path) {
+        let from = (Bound::Included(top), Bound::Unbounded);
+        let below = self.directories.range::<Path, _>(from);
+        let below = below.map(|(path, _)| path);
+        let below: Vec<_> = below
+            .take_while(|path| path.starts_with(top))
+            .cloned()
+            .collect();
+        for path in below {
+            self.directories.remove(&path);
         }
     }
 
@@ -300,12 +324,12 @@ impl Polling {
     }
 
     /// Of the nearest directory above a path that is polled: the entry that leads there, if that is not
-    /// what it was. `stat` tells what is there now: none if nothing is, and nothing within for a directory.
+    /// what it was. `entry` tells what is there now.
     pub(super) fn moved(
         &self,
         path: &Path,
         now_ns: i64,
-        stat: impl FnOnce(&Path) -> Option<Option<FileStat>>,
+        entry: impl FnOnce(&Path) -> Option<Entry<FileStat>>,
     ) -> Option<Moved> {
         let mut child = path;
         while let Some(directory) = child.parent() {
@@ -314,12 +338,16 @@ impl Polling {
                 continue;
             };
             let before = polled.listing.get(child.file_name()?);
-            let now = stat(child).map(|stat| stat.map(|stat| Print::of(&stat, now_ns)));
+            let now = entry(child).map(|entry| match entry {
+                Entry::Directory => Entry::Directory,
+                Entry::Link => Entry::Link,
+                Entry::File(stat) => Entry::File(Print::of(&stat, now_ns)),
+            });
             return (now != before).then(|| Moved {
                 root: polled.root,
                 directory: directory.to_owned(),
                 entry: child.to_owned(),
-                is_dir: now == Some(None),
+                is_dir: matches!(now, Some(Entry::Directory | Entry::Link)),
             });
         }
         None
@@ -352,18 +380,20 @@ impl Polling {
         for name in before.names_not_in(&polled.listing) {
             differing.push((directory.join(name), Difference::Gone, None));
         }
-        for path in scan.directories.iter().chain(&scan.linked_directories) {
-            if path.file_name().and_then(|name| before.get(name)) != Some(None) {
+        let directories = scan.directories.iter().map(|path| (path, Entry::Directory));
+        let links = scan.linked_directories.iter();
+        for (path, now) in directories.chain(links.map(|path| (path, Entry::Link))) {
+            if path.file_name().and_then(|name| before.get(name)) != Some(now) {
                 differing.push((path.clone(), Difference::Appeared, None));
             }
         }
         for Found { path, stat, .. } in &scan.files {
             let now = Print::of(stat, now_ns);
             let difference = match path.file_name().and_then(|name| before.get(name)) {
-                Some(Some(before)) if before == now => continue,
-                Some(Some(before)) if before.hash == now.hash => Difference::Again,
-                Some(Some(_)) => Difference::Changed,
-                Some(None) | None => Difference::Appeared,
+                Some(Entry::File(before)) if before == now => continue,
+                Some(Entry::File(before)) if before.hash == now.hash => Difference::Again,
+                Some(Entry::File(_)) => Difference::Changed,
+                Some(Entry::Directory | Entry::Link) | None => Difference::Appeared,
             };
             differing.push((path.clone(), difference, Some(*stat)));
         }
@@ -479,15 +509,14 @@ fn quiet_time(stat: Option<&FileStat>) -> Duration {
 
 impl Listing {
     fn of(scan: &Scan, now_ns: i64) -> Listing {
-        let directories = scan.directories.iter().chain(&scan.linked_directories);
-        let directories = directories.map(|path| (path, None));
+        let directories = scan.directories.iter().map(|path| (path, Entry::Directory));
+        let links = scan.linked_directories.iter();
+        let links = links.map(|path| (path, Entry::Link));
         let files = scan.files.iter();
-        let files = files.map(|file| (&file.path, Some(Print::of(&file.stat, now_ns))));
-        let named = directories.chain(files).filter_map(|(path, print)| {
-            let name = OsString::from(path.file_name()?);
-            Some((name.into_boxed_os_str(), print))
-        });
-        let mut entries: Vec<_> = named.collect();
+        let files = files.map(|file| (&file.path, Entry::File(Print::of(&file.stat, now_ns))));
+        let entries = directories.chain(links).chain(files);
+        let named = entries.filter_map(|(path, entry)| Some((path.file_name()?.into(), entry)));
+        let mut entries: Vec<(Box<OsStr>, Entry<Print>)> = named.collect();
         entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         Listing(entries)
     }
@@ -496,11 +525,11 @@ impl Listing {
         self.0.binary_search_by(|(other, _)| (**other).cmp(name))
     }
 
-    fn get(&self, name: &OsStr) -> Option<Option<Print>> {
+    fn get(&self, name: &OsStr) -> Option<Entry<Print>> {
         Some(self.0[self.at(name).ok()?].1)
     }
 
-    fn insert(&mut self, name: &OsStr, entry: Option<Print>) {
+    fn insert(&mut self, name: &OsStr, entry: Entry<Print>) {
         if let Err(at) = self.at(name) {
             self.0.insert(at, (name.into(), entry));
         }

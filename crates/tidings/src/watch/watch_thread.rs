@@ -204,7 +204,7 @@ impl WatchThread {
             }
         }
         self.leave_outside(root, &left.outside);
-        self.polling.remove(path);
+        self.polling.remove_below(path);
         self.follow(root, path);
         let mut is_unknown = false;
         if !is_root_file {

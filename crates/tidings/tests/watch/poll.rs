@@ -198,6 +198,50 @@ fn links_are_followed_to_what_they_are_now_by_looking() {
     site.expect_silence();
 }
 
+/// Nothing is looked at but for flushes, so that it happens between two looks.
+fn replace_docs_by_a_link(scope: Scope) -> (Site, BTreeSet<String>) {
+    let site = Site::new(&["index.html", "docs/a.css", "docs/e/b.css"], |options| {
+        options.poll = Some(Duration::from_secs(3_600));
+        options.scope = scope;
+    });
+    fs::create_dir_all(site.beside("other/e")).unwrap();
+    fs::write(site.beside("other/e/c.css"), "x").unwrap();
+    fs::rename(site.path("docs"), site.beside("before")).unwrap();
+    symlink("../other", site.path("docs")).unwrap();
+    let reported = site.reported_by_a_flush();
+    (site, reported)
+}
+
+#[test]
+fn what_is_below_a_directory_that_becomes_a_link_out_of_the_root_is_not_reported() {
+    let (site, reported) = replace_docs_by_a_link(Scope::Inside);
+    assert!(reported.contains("docs"), "{reported:?}");
+    for name in ["c.css", "new.css"] {
+        fs::write(site.beside("other/e").join(name), "y").unwrap();
+    }
+    assert_eq!(site.reported_by_a_flush(), BTreeSet::new());
+    fs::remove_file(site.path("docs")).unwrap();
+    fs::rename(site.beside("before"), site.path("docs")).unwrap();
+    let back = site.reported_by_a_flush();
+    assert!(back.contains("docs/e/b.css"), "{back:?}");
+    site.save("docs/e/b.css", "second");
+    let saved = site.reported_by_a_flush();
+    assert_eq!(saved, BTreeSet::from(["docs/e/b.css".to_owned()]));
+}
+
+#[test]
+fn a_directory_that_becomes_a_link_is_what_the_link_leads_to() {
+    let not_in_e = |candidate: &Candidate<'_>| {
+        let mut at = candidate.real.ancestors();
+        !at.any(|at| at.ends_with("other/e"))
+    };
+    let (site, _) = replace_docs_by_a_link(Scope::Where(Arc::new(not_in_e)));
+    fs::write(site.beside("other/e/c.css"), "second").unwrap();
+    fs::write(site.beside("other/d.css"), "second").unwrap();
+    let reported = site.reported_by_a_flush();
+    assert_eq!(reported, BTreeSet::from(["docs/d.css".to_owned()]));
+}
+
 #[test]
 fn a_root_that_is_replaced_is_found_by_looking() {
     let mut site = Site::with(&[]);

@@ -186,6 +186,24 @@ fn what_was_given_out_as_gone_appears_when_it_is_back_whatever_it_looks_like() {
 }
 
 #[test]
+fn a_directory_that_becomes_a_link_appears_and_so_does_a_link_that_becomes_one() {
+    let own = Scan {
+        directories: vec!["/d/e".into()],
+        ..scan(&[])
+    };
+    let linked = Scan {
+        linked_directories: vec!["/d/e".into()],
+        ..scan(&[])
+    };
+    let mut bench = Bench::new(None, &own);
+    assert_eq!(bench.look(1_000, &own), []);
+    let appeared = said("e", Difference::Appeared);
+    assert_eq!(bench.look(2_000, &linked), appeared);
+    assert_eq!(bench.look(3_000, &linked), []);
+    assert_eq!(bench.look(4_000, &own), appeared);
+}
+
+#[test]
 fn a_time_that_is_still_to_come_does_not_hide_a_change() {
     let mut bench = Bench::new(None, &scan(&[("a", 0, 1)]));
     assert_eq!(bench.look(5_000, &scan(&[("a", 900_000, 1)])), []);
@@ -215,15 +233,19 @@ fn an_inode_that_is_numbered_anew_is_no_difference() {
 fn what_leads_to_a_used_file_is_compared() {
     let bench = Bench::new(None, &scan(&[("a", 0, 1)]));
     let times = times(bench.start, 0);
-    let moved = |path: &str, stat: Option<Option<FileStat>>| {
-        let moved = bench.polling.moved(Path::new(path), times.1, |_| stat);
-        moved.map(|moved| moved.entry)
+    let moved = |path: &str, entry: Option<Entry<FileStat>>| {
+        let moved = bench.polling.moved(Path::new(path), times.1, |_| entry);
+        moved.map(|moved| (moved.entry.to_str().unwrap().to_owned(), moved.is_dir))
     };
-    assert_eq!(moved("/d/a", Some(Some(stat(0, 1)))), None);
-    assert_eq!(moved("/d/a", None), Some("/d/a".into()));
-    assert_eq!(moved("/d/a", Some(Some(stat(1, 1)))), Some("/d/a".into()));
+    let file = |changed_ms| Some(Entry::File(stat(changed_ms, 1)));
+    let said = |path: &str, is_dir| Some((path.to_owned(), is_dir));
+    assert_eq!(moved("/d/a", file(0)), None);
+    assert_eq!(moved("/d/a", None), said("/d/a", false));
+    assert_eq!(moved("/d/a", file(1)), said("/d/a", false));
+    assert_eq!(moved("/d/a/b", Some(Entry::Link)), said("/d/a", true));
     assert_eq!(moved("/d/new/deep/b", None), None);
-    assert_eq!(moved("/d/new/deep/b", Some(None)), Some("/d/new".into()));
+    let new = moved("/d/new/deep/b", Some(Entry::Directory));
+    assert_eq!(new, said("/d/new", true));
     assert_eq!(moved("/elsewhere/a", None), None);
 }
 

@@ -5,7 +5,7 @@ use crate::watch::dispatcher::RootState;
 use crate::watch::inbox::Job;
 use crate::watch::lock;
 use crate::watch::native::{NativeEvent, RawEvent};
-use crate::watch::polling::{Difference, Differing};
+use crate::watch::polling::{Difference, Differing, Entry};
 use crate::watch::scan;
 use crate::watch::stat::{FileStat, now_ns};
 use std::collections::BTreeSet;
@@ -141,9 +141,10 @@ impl WatchThread {
     }
 }
 
-/// What is at a path. An error where that is not to be known now.
+/// The file at a path. An error where it is not to be known now whether there is one.
 fn stat_of(path: &Path) -> io::Result<Option<FileStat>> {
     match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Ok(None),
         Ok(meta) => Ok(Some(FileStat::of(&meta))),
         // A link that leads to itself, or nowhere for any other reason.
         Err(_) if fs::symlink_metadata(path).is_ok_and(|own| own.is_symlink()) => Ok(None),
@@ -152,8 +153,15 @@ fn stat_of(path: &Path) -> io::Result<Option<FileStat>> {
     }
 }
 
-/// What is at a path: none if nothing, and nothing within for a directory.
-fn entry_of(path: &Path) -> Option<Option<FileStat>> {
-    let meta = fs::metadata(path).ok()?;
-    Some((!meta.is_dir()).then(|| FileStat::of(&meta)))
+/// What is at a path.
+fn entry_of(path: &Path) -> Option<Entry<FileStat>> {
+    let own = fs::symlink_metadata(path).ok()?;
+    let (meta, directory) = match own.is_symlink() {
+        true => (fs::metadata(path).ok()?, Entry::Link),
+        false => (own, Entry::Directory),
+    };
+    Some(match meta.is_dir() {
+        true => directory,
+        false => Entry::File(FileStat::of(&meta)),
+    })
 }
