@@ -235,21 +235,41 @@ impl WatchThread {
     /// Rules changed: what is no longer ignored is watched. Nothing is reported of it, because
     /// nothing that is served has changed.
     fn reload_rules(&mut self, root: usize, directory: &Path, since_ns: i64) {
+        let mut ignored = Vec::new();
         {
             let tree = &mut lock(&self.dispatcher.state).roots[root].tree;
             if !tree.has_directory(directory) {
                 return;
             }
             Arc::make_mut(&mut tree.rules.ignores).load(directory);
-            // What is ignored from now on is watched no longer.
             for path in tree.directories_below(directory) {
-                if path != tree.root && tree.rules.ignores.ignored(&path, true) {
-                    tree.leave(&path);
+                if path != tree.root
+                    && tree.has_directory(&path)
+                    && tree.rules.ignores.ignored(&path, true)
+                {
+                    let left = tree.leave(&path);
+                    ignored.push((path, left));
                 }
             }
         }
+        // What is ignored from now on is neither watched nor polled.
+        let mut orphans = Vec::new();
+        for (path, left) in ignored {
+            for watched in &left.watched {
+                self.root_watches[root].unwatch(watched);
+            }
+            self.leave_outside(root, &left.outside);
+            self.polling.remove_below(&path);
+            orphans.extend(left.orphans);
+        }
         let top = directory.to_owned();
         self.walk(root, top, Walk::Rules { since_ns }, &mut Vec::new());
+        // What a link leads to is watched by the name of the link now.
+        let tree = &lock(&self.dispatcher.state).roots[root].tree;
+        orphans.retain(|path| !tree.has_directory(path) && tree.reports(path, true));
+        for path in orphans {
+            self.dispatcher.inbox.push(Job::Rewatch { root, path });
+        }
     }
 
     /// A root has no watcher of the system, and is polled. Of several, one has the same to say.

@@ -118,12 +118,12 @@ fn a_flush_looks_at_what_is_polled() {
 }
 
 /// Nothing is looked at but for flushes.
-fn only_for_flushes(options: &mut Options) {
+pub(crate) fn only_for_flushes(options: &mut Options) {
     options.poll = Some(Duration::from_secs(3_600));
 }
 
 /// Calls this with each path below the root that is looked at.
-fn looking(options: &mut Options, look: impl Fn(&Path) + Send + Sync + 'static) {
+pub(crate) fn looking(options: &mut Options, look: impl Fn(&Path) + Send + Sync + 'static) {
     options.scope = Scope::Where(Arc::new(move |candidate| {
         look(candidate.path);
         true

@@ -1,7 +1,8 @@
 //! What is found by looking, without any event.
 
 use super::*;
-use crate::root::drain;
+use crate::flush::only_for_flushes;
+use crate::root::{drain, is_watched};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
@@ -152,12 +153,7 @@ fn a_directory_that_cannot_be_listed_for_a_while_is_polled_on() {
 #[test]
 fn no_event_is_asked_for_where_everything_is_polled() {
     let site = Site::new(&["index.html", "a/b"], often);
-    let infos = fs::read_dir("/proc/self/fdinfo").unwrap();
-    let infos = infos.map(|info| fs::read_to_string(info.unwrap().path()).unwrap_or_default());
-    let watched: String = infos.collect();
-    use std::os::unix::fs::MetadataExt;
-    let inode = fs::metadata(site.root()).unwrap().ino();
-    assert!(!watched.contains(&format!("ino:{inode:x} ")), "{watched}");
+    assert!(!is_watched(&site.root()));
 }
 
 /// As Kubernetes mounts a ConfigMap, as a release is deployed, and as pnpm links packages.
@@ -201,7 +197,7 @@ fn links_are_followed_to_what_they_are_now_by_looking() {
 /// Nothing is looked at but for flushes, so that it happens between two looks.
 fn replace_docs_by_a_link(scope: Scope) -> (Site, BTreeSet<String>) {
     let site = Site::new(&["index.html", "docs/a.css", "docs/e/b.css"], |options| {
-        options.poll = Some(Duration::from_secs(3_600));
+        only_for_flushes(options);
         options.scope = scope;
     });
     fs::create_dir_all(site.beside("other/e")).unwrap();
