@@ -188,6 +188,13 @@ impl ChangeReporter {
             .await;
     }
 
+    /// The same, but not for pages that wait for the backend.
+    pub(crate) async fn answered_or_held(&self, call: &EventId, deadline: Instant) {
+        let is_held = |(_, why): &(PageName, Unanswered)| *why == Unanswered::Held;
+        self.heard_until(deadline, |pages| pages.unanswered(call).iter().all(is_held))
+            .await;
+    }
+
     /// What has become of a roll call. Pages that are gone for good are told of once.
     pub(crate) fn roll(&self, call: &EventId) -> Roll {
         let mut state = self.state();

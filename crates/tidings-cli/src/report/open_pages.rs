@@ -61,6 +61,8 @@ enum State {
     Open,
     /// The browser has frozen it.
     Frozen,
+    /// It is to reload, and the backend is not there.
+    Held,
     /// It reloads for this event. The page that comes next takes its place.
     Reloading {
         id: String,
@@ -92,6 +94,8 @@ pub(crate) enum Unanswered {
     Busy,
     /// It reloads.
     Reloading,
+    /// It is to reload, and waits for the backend.
+    Held,
     /// The browser has frozen it, in the background.
     Frozen,
     /// Nothing is heard of it.
@@ -133,6 +137,7 @@ impl OpenPages {
         page.is_busy = false;
         page.state = match report.action {
             Action::Freeze => State::Frozen,
+            Action::Held => State::Held,
             Action::Reload => State::Reloading {
                 id: report.id.clone(),
             },
@@ -231,6 +236,7 @@ impl OpenPages {
                 let why = match page.state {
                     State::Reloading { .. } => Unanswered::Reloading,
                     State::Frozen => Unanswered::Frozen,
+                    State::Held => Unanswered::Held,
                     State::Open if page.is_busy => Unanswered::Busy,
                     State::Open => Unanswered::Silent,
                 };
@@ -255,7 +261,7 @@ impl OpenPages {
         self.pages.retain(|_, page| {
             let limit = match page.state {
                 State::Reloading { .. } => RELOAD,
-                State::Open | State::Frozen => SILENCE,
+                State::Open | State::Frozen | State::Held => SILENCE,
             };
             let silence = page
                 .called

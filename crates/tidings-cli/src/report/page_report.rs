@@ -65,6 +65,8 @@ pub(super) enum Action {
     Media,
     Patch,
     Reload,
+    /// It is to reload, and waits for a backend that is not there.
+    Held,
     /// It shows everything up to the event, without having done anything about that.
     None,
     /// It says what it would do about a change.
@@ -83,6 +85,7 @@ impl Action {
                 | Action::Freeze
                 | Action::Here
                 | Action::Reload
+                | Action::Held
                 | Action::Would
         )
     }
@@ -98,6 +101,7 @@ impl Action {
             Action::Media => "media",
             Action::Patch => "patch",
             Action::Reload => "reload",
+            Action::Held => "held",
             Action::None => "none",
             Action::Would => "would",
             Action::Other => "other",

@@ -53,6 +53,7 @@ mod swap;
 mod types;
 mod unseen;
 mod wait;
+mod wait_backend;
 
 use chromium::{Browser, Page};
 use site::Site;

@@ -39,11 +39,13 @@
   )
 
   // Answers a roll call, as soon as the page shows every change before it. While it reloads, the page that comes
-  // next has to answer.
+  // next has to answer; where there is nothing to load, it says that.
   const answer = async (id) => {
     await whenLoaded
-    await swapping
-    while (reloading) await delay(50)
+    const before = swapping
+    const isDone = () => Promise.race([before.then(() => !reloading || delay(50)), delay(50)])
+    // Not at once: the event has made the page ask for the backend again.
+    while (!(await isDone())) if (isHeld) return tell({ id, did: 'held' })
     report(id, 'none')
   }
 
