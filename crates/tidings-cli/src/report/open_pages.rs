@@ -50,6 +50,8 @@ struct OpenPage {
     errors: Vec<String>,
     /// What it would do, and why, about the change that this event asks about.
     would: Option<(String, Would)>,
+    /// Whether it may have left without a word.
+    is_mute: bool,
     /// When a roll was called that neither the page nor its worker has answered since.
     called: Option<Instant>,
     /// Whether its worker has answered the newest roll call.
@@ -135,6 +137,7 @@ impl OpenPages {
         page.path.clone_from(&report.at);
         page.called = None;
         page.is_busy = false;
+        page.is_mute = report.mute;
         page.state = match report.action {
             Action::Freeze => State::Frozen,
             Action::Held => State::Held,
@@ -208,6 +211,7 @@ impl OpenPages {
             },
             errors: Vec::new(),
             would: None,
+            is_mute: report.mute,
             called: None,
             is_busy: false,
         };
@@ -253,6 +257,15 @@ impl OpenPages {
             page.is_busy = false;
             page.called.get_or_insert(now);
         }
+    }
+
+    /// Forgets the pages of which nothing is heard and that cannot say that they leave: they have left.
+    pub(super) fn forget_closed(&mut self, now: Instant) {
+        self.pages.retain(|_, page| {
+            let is_silent = |called| now.saturating_duration_since(called) >= SILENCE;
+            let is_open = matches!(page.state, State::Open);
+            !(page.is_mute && is_open && page.called.is_some_and(is_silent))
+        });
     }
 
     /// Forgets the pages that cannot be there any more. They were told of as unanswered; if one is heard of

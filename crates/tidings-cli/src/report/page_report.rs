@@ -44,6 +44,9 @@ pub(crate) struct PageReport {
     /// The page that it takes the place of, because that was reloaded.
     #[serde(default)]
     pub(super) was: String,
+    /// Whether it may not be able to say that it leaves, because of a policy in its document.
+    #[serde(default)]
+    pub(super) mute: bool,
     /// Its errors since the last change.
     #[serde(default)]
     pub(super) errors: Vec<String>,

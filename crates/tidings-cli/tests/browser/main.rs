@@ -54,6 +54,7 @@ mod types;
 mod unseen;
 mod wait;
 mod wait_backend;
+mod wait_policy;
 
 use chromium::{Browser, Page};
 use site::Site;

@@ -159,3 +159,23 @@ fn a_page_that_waits_for_the_backend_has_not_answered_and_is_not_forgotten() {
     ));
     assert_eq!(unanswered(&pages, 2), []);
 }
+
+#[test]
+fn a_silent_page_has_left_if_it_could_not_say_so_but_not_if_its_worker_is_there() {
+    let mut pages = OpenPages::default();
+    let now = Instant::now();
+    for (page, more) in [
+        ("a", ""),
+        ("b", r#","mute":true"#),
+        ("c", r#","mute":true"#),
+    ] {
+        pages.heard(&report(page, 1, "open", more));
+    }
+    pages.called(now);
+    pages.forget_closed(now);
+    assert_eq!(pages.len(), 3);
+    pages.heard(&report("c", 0, "here", ""));
+    pages.forget_closed(now + SILENCE);
+    let left = [(1, Unanswered::Silent), (3, Unanswered::Busy)];
+    assert_eq!(unanswered(&pages, 1), left);
+}

@@ -9,17 +9,21 @@
   const escaped = (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`
   const quoted = (text) => `"${text.slice(0, 400).replace(/[^ -~]|["\\]/g, escaped)}"`
 
-  const tell = (fields) => {
+  const reportOf = (fields) => {
     let body = `{"page":"${pageId}","was":"${was}","n":${++told},"at":${quoted(location.pathname)}`
     for (const [name, value] of Object.entries(fields)) {
       body += `,"${name}":${Array.isArray(value) ? `[${value.map(quoted)}]` : typeof value === 'string' ? quoted(value) : value}`
     }
-    body += '}'
-    if (hasPolicy()) return void request(reportUrl.href, { method: 'POST', body, keepalive: true })
+    return body + (hasMetaPolicy() ? ',"mute":true}' : '}')
+  }
+  const send = (body) => {
+    // One in the response's head admits our own addresses.
+    if (hasMetaPolicy()) return void request(reportUrl.href, { method: 'POST', body, keepalive: true })
     try {
       navigator.sendBeacon(reportUrl, body)
     } catch {}
   }
+  const tell = (fields) => send(reportOf(fields))
 
   // Two frames later it is on the screen. In the background there are no frames.
   const frame = () => new Promise((done) => requestAnimationFrame(done))
