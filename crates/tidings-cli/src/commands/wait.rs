@@ -16,10 +16,11 @@ use crate::upstream::Target;
 const HAS_ERRORS: u8 = 1;
 /// There is no server that could be asked.
 const NO_SERVER: u8 = 2;
-/// How many lines of a problem are printed. With `--json` it is all that is known.
-const PROBLEM_LINES: usize = 20;
 /// The time is over.
 const TIME_IS_OVER: u8 = 3;
+
+/// How many lines of a problem are printed. With `--json` all of them are.
+const PROBLEM_LINES: usize = 20;
 
 #[derive(Serialize)]
 struct Question {

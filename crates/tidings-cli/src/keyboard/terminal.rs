@@ -104,7 +104,7 @@ pub(super) fn enter_again() {
     set(&mut mode);
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
     use std::fs::File;
@@ -145,12 +145,13 @@ mod tests {
             .open(name.to_str().unwrap());
         let terminal = terminal.unwrap();
         let end = || Stdio::from(terminal.try_clone().unwrap());
-        let name = std::thread::current().name().unwrap().to_owned();
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let test = format!("{module}::a_panic_of_any_thread_gives_the_terminal_back");
         let session = Command::new("setsid")
             .args(["--ctty", "--wait", "sh", "-c"])
             .args(["\"$@\"; echo ended; exec cat", "sh"])
             .arg(std::env::current_exe().unwrap())
-            .args([&*name, "--exact", "--nocapture", "--test-threads=1"])
+            .args([&*test, "--exact", "--nocapture", "--test-threads=1"])
             .env(PANICS, "1")
             .stdin(end())
             .stdout(end())
