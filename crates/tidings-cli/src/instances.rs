@@ -26,6 +26,9 @@ pub(crate) struct Instance {
     pub(crate) started_in: PathBuf,
     /// What its control takes orders with.
     pub(crate) token: String,
+    /// What it wants to see before it answers at this address: with `--lan`, where it does not listen on loopback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cookie: Option<String>,
 }
 
 /// The file of this process. Dropping it removes the file.
@@ -160,6 +163,7 @@ mod tests {
             dir: dir.into(),
             started_in: started_in.into(),
             token: "t".to_owned(),
+            cookie: None,
         }
     }
 

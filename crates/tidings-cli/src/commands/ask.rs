@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, COOKIE};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use serde::Serialize;
@@ -72,10 +72,13 @@ pub(super) fn ask<A: DeserializeOwned>(
     };
     let upstream = Upstream::new(target, &options);
     let body = Full::new(Bytes::from(serde_json::to_vec(question)?));
-    let request = Request::post(format!("/@tidings/{name}"))
+    let mut request = Request::post(format!("/@tidings/{name}"))
         .header(CONTENT_TYPE, "application/json")
-        .header(token::HEADER, &instance.token)
-        .body(body)?;
+        .header(token::HEADER, &instance.token);
+    if let Some(cookie) = &instance.cookie {
+        request = request.header(COOKIE, cookie);
+    }
+    let request = request.body(body)?;
     let this_machine = Client {
         peer: std::net::Ipv4Addr::LOCALHOST.into(),
         scheme: "http",

@@ -111,7 +111,12 @@ pub(super) struct Failed {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Problem {
+    /// `build_failed` and the like.
+    pub(super) kind: String,
     pub(super) title: String,
+    /// The file and line that it is most likely about, as it names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) place: Option<String>,
     pub(super) text: String,
 }
 
@@ -217,9 +222,17 @@ impl Programs {
             let limit = deadline.min(Instant::now() + FIRST_PAGE);
             reporter.knows_a_page(limit).await;
         }
-        reporter.answered(&call, deadline).await;
+        reporter.answered_or_held(&call, deadline).await;
+        let mut problem = self.problem();
+        if problem.is_none() {
+            // A backend that somebody else runs may be back any moment.
+            reporter.answered(&call, deadline).await;
+            problem = self.problem();
+        }
         let roll = reporter.roll(&call);
+        // Pages that wait for a backend wait until its problem is mended.
         let silent = roll.unanswered.into_iter();
+        let silent = silent.filter(|(_, why)| *why != Unanswered::Held || problem.is_none());
         let errors = roll.errors.into_iter();
         Waited {
             pages: roll.n_pages,
@@ -227,7 +240,7 @@ impl Programs {
             errors: errors
                 .map(|(page, errors)| Failed { page, errors })
                 .collect(),
-            problem: self.problem(),
+            problem,
             late: None,
         }
     }
@@ -257,7 +270,9 @@ impl Programs {
     fn problem(&self) -> Option<Problem> {
         let state = self.reloader.page_state();
         state.problem().map(|problem| Problem {
+            kind: problem.kind().as_str().to_owned(),
             title: problem.title().to_owned(),
+            place: problem.place().map(|place| place.to_string()),
             text: problem.plain_text(),
         })
     }

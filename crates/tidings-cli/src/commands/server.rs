@@ -21,6 +21,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::token::Token;
 use crate::config::Server;
+use crate::guard::lan::LanToken;
 use crate::instances::{self, Announced, Instance};
 use crate::listen::{self, Answer, Listeners, Peer, Ports};
 use crate::report::{ChangeReporter, Console, HintedError};
@@ -170,8 +171,9 @@ pub(super) fn announce(
     let here = std::env::current_dir().unwrap_or_default();
     let announced = instances::announce(&Instance {
         pid: std::process::id(),
-        // Without the token of --lan, which is for other devices.
+        // Without the token of --lan, which other programs have no use for.
         url: url.split('?').next().unwrap_or_default().to_owned(),
+        cookie: LanToken::cookie_for(url, port),
         port,
         dir: resolved(dir),
         started_in: resolved(&here),

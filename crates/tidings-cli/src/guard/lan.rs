@@ -43,6 +43,13 @@ impl LanToken {
         }
     }
 
+    /// The cookie that whoever has opened this printed address sends, if it has a token.
+    pub(crate) fn cookie_for(url: &str, port: u16) -> Option<String> {
+        let (_, token) = url.split_once('?')?.1.split_once('=')?;
+        let LanToken { token, cookie } = LanToken::new(token.to_owned(), port);
+        Some(format!("{cookie}={token}"))
+    }
+
     /// An address with the token.
     pub(crate) fn in_address(&self, url: &str) -> String {
         format!("{url}?{PARAMETER}={}", self.token)
@@ -192,6 +199,14 @@ mod tests {
         ] {
             assert_eq!(shown("GET", "/", &[cookie]), Shown::Nothing, "{cookie}");
         }
+    }
+
+    #[test]
+    fn what_an_address_stands_for_is_the_cookie() {
+        let address = token().in_address("http://192.0.2.1:8080/");
+        let cookie = LanToken::cookie_for(&address, 8080).unwrap();
+        assert_eq!(shown("POST", "/", &[&cookie]), Shown::Cookie);
+        assert_eq!(LanToken::cookie_for("http://localhost:8080/", 8080), None);
     }
 
     #[test]

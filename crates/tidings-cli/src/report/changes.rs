@@ -196,8 +196,32 @@ impl ChangeReporter {
 
     /// Waits until every open page has answered a roll call, or until the deadline.
     pub(crate) async fn answered(&self, call: &EventId, deadline: Instant) {
-        self.heard_until(deadline, |pages| pages.unanswered(call).is_empty())
+        self.answered_but(call, deadline, |_| false).await;
+    }
+
+    /// The same, but not for pages that wait for the backend.
+    pub(crate) async fn answered_or_held(&self, call: &EventId, deadline: Instant) {
+        self.answered_but(call, deadline, |why| why == Unanswered::Held)
             .await;
+    }
+
+    async fn answered_but(
+        &self,
+        call: &EventId,
+        deadline: Instant,
+        may_be_missing: impl Fn(Unanswered) -> bool,
+    ) {
+        let is_over = |pages: &OpenPages| {
+            let mut missing = pages.unanswered(call).into_iter();
+            missing.all(|(_, why)| may_be_missing(why))
+        };
+        loop {
+            let look = deadline.min(Instant::now() + CLOSED_INTERVAL);
+            if self.heard_until(look, is_over).await || look == deadline {
+                return;
+            }
+            self.state().pages.forget_closed(Instant::now());
+        }
     }
 
     /// What has become of a roll call. Pages that are gone for good are told of once.
@@ -230,21 +254,21 @@ impl ChangeReporter {
         self.heard_until(deadline, |pages| pages.len() > 0).await;
     }
 
-    /// Waits until this is so, or until the deadline.
-    async fn heard_until(&self, deadline: Instant, is_so: impl Fn(&OpenPages) -> bool) {
+    /// Waits until this is so, or until the deadline. Returns whether it is.
+    async fn heard_until(&self, deadline: Instant, is_so: impl Fn(&OpenPages) -> bool) -> bool {
         loop {
             let heard = self.heard.notified();
             tokio::pin!(heard);
             // From here on none is missed.
             heard.as_mut().enable();
             if is_so(&self.state().pages) {
-                return;
+                return true;
             }
             if tokio::time::timeout_at(deadline.into(), heard)
                 .await
                 .is_err()
             {
-                return;
+                return false;
             }
         }
     }
@@ -319,6 +343,9 @@ const NEXT_REPORT_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// How long to wait for the first report where a stream is open; longer, because the machine may be busy.
 const FIRST_REPORT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether pages that do not answer have left without a word.
+const CLOSED_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long to wait for a page that reloads.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(2);

@@ -50,6 +50,8 @@ struct OpenPage {
     errors: Vec<String>,
     /// What it would do, and why, about the change that this event asks about.
     would: Option<(String, Would)>,
+    /// Whether it may have left without a word.
+    is_mute: bool,
     /// When a roll was called that neither the page nor its worker has answered since.
     called: Option<Instant>,
     /// Whether its worker has answered the newest roll call.
@@ -61,6 +63,8 @@ enum State {
     Open,
     /// The browser has frozen it.
     Frozen,
+    /// It is to reload, and the backend is not there.
+    Held,
     /// It reloads for this event. The page that comes next takes its place.
     Reloading {
         id: String,
@@ -92,6 +96,8 @@ pub(crate) enum Unanswered {
     Busy,
     /// It reloads.
     Reloading,
+    /// It is to reload, and waits for the backend.
+    Held,
     /// The browser has frozen it, in the background.
     Frozen,
     /// Nothing is heard of it.
@@ -131,8 +137,10 @@ impl OpenPages {
         page.path.clone_from(&report.at);
         page.called = None;
         page.is_busy = false;
+        page.is_mute = report.mute;
         page.state = match report.action {
             Action::Freeze => State::Frozen,
+            Action::Held => State::Held,
             Action::Reload => State::Reloading {
                 id: report.id.clone(),
             },
@@ -208,6 +216,7 @@ impl OpenPages {
             },
             errors: Vec::new(),
             would: None,
+            is_mute: report.mute,
             called: None,
             is_busy: false,
         };
@@ -236,6 +245,7 @@ impl OpenPages {
                 let why = match page.state {
                     State::Reloading { .. } => Unanswered::Reloading,
                     State::Frozen => Unanswered::Frozen,
+                    State::Held => Unanswered::Held,
                     State::Open if page.is_busy => Unanswered::Busy,
                     State::Open => Unanswered::Silent,
                 };
@@ -254,13 +264,22 @@ impl OpenPages {
         }
     }
 
+    /// Forgets the pages of which nothing is heard and that cannot say that they leave: they have left.
+    pub(super) fn forget_closed(&mut self, now: Instant) {
+        self.pages.retain(|_, page| {
+            let is_silent = |called| now.saturating_duration_since(called) >= SILENCE;
+            let is_open = matches!(page.state, State::Open);
+            !(page.is_mute && is_open && page.called.is_some_and(is_silent))
+        });
+    }
+
     /// Forgets the pages that cannot be there any more. They were told of as unanswered; if one is heard of
     /// again, it is known again.
     pub(super) fn forget_lost(&mut self, call: &EventId, now: Instant) {
         self.pages.retain(|_, page| {
             let limit = match page.state {
                 State::Reloading { .. } => RELOAD,
-                State::Open | State::Frozen => SILENCE,
+                State::Open | State::Frozen | State::Held => SILENCE,
             };
             let silence = page
                 .called

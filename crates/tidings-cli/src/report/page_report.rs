@@ -44,6 +44,9 @@ pub(crate) struct PageReport {
     /// The page that it takes the place of, because that was reloaded.
     #[serde(default)]
     pub(super) was: String,
+    /// Whether it may not be able to say that it leaves, because of a policy in its document.
+    #[serde(default)]
+    pub(super) mute: bool,
     /// Its errors since the last change.
     #[serde(default)]
     pub(super) errors: Vec<String>,
@@ -65,6 +68,8 @@ pub(super) enum Action {
     Media,
     Patch,
     Reload,
+    /// It is to reload, and waits for a backend that is not there.
+    Held,
     /// It shows everything up to the event, without having done anything about that.
     None,
     /// It says what it would do about a change.
@@ -83,6 +88,7 @@ impl Action {
                 | Action::Freeze
                 | Action::Here
                 | Action::Reload
+                | Action::Held
                 | Action::Would
         )
     }
@@ -98,6 +104,7 @@ impl Action {
             Action::Media => "media",
             Action::Patch => "patch",
             Action::Reload => "reload",
+            Action::Held => "held",
             Action::None => "none",
             Action::Would => "would",
             Action::Other => "other",

@@ -8,15 +8,18 @@ use crate::{Browser, Page, Site};
 
 const COLOUR: &str = "getComputedStyle(document.querySelector('h1')).color";
 
+/// Runs `tidings wait` for the server at this address.
+#[track_caller]
+pub fn wait_at(url: &str, flags: &[&str]) -> Finished {
+    let ended = finished(tidings().args(["wait", "--url", url]).args(flags));
+    assert_eq!(ended.err, "", "{ended:?}");
+    ended
+}
+
 impl Site {
-    /// Runs `tidings wait` for this server.
     #[track_caller]
     fn wait(&self, flags: &[&str]) -> Finished {
-        let mut command = tidings();
-        command.args(["wait", "--url", &self.url("/")]).args(flags);
-        let ended = finished(&mut command);
-        assert_eq!(ended.err, "", "{ended:?}");
-        ended
+        wait_at(&self.url("/"), flags)
     }
 
     /// Waits, and every page is as it should be.

@@ -138,3 +138,44 @@ fn what_cannot_be_a_report_is_none() {
     let parsed = PageReport::parse(long.as_bytes()).unwrap();
     assert!(parsed.at.len() <= 512 && parsed.at.len() > 500);
 }
+
+#[test]
+fn a_page_that_waits_for_the_backend_has_not_answered_and_is_not_forgotten() {
+    let mut pages = OpenPages::default();
+    pages.heard(&shows("a", 1, 1));
+    pages.called(Instant::now());
+    let held = report("a", 2, "held", &format!(r#","id":"{}""#, id(2)));
+    pages.heard(&held);
+    assert_eq!(unanswered(&pages, 2), [(1, Unanswered::Held)]);
+    pages.forget_lost(&id(2), Instant::now() + RELOAD);
+    assert_eq!(pages.len(), 1);
+    // The page that is loaded in the end.
+    pages.heard(&report("a", 3, "reload", &format!(r#","id":"{}""#, id(2))));
+    pages.heard(&report(
+        "b",
+        1,
+        "none",
+        &format!(r#","was":"a","id":"{}""#, id(3)),
+    ));
+    assert_eq!(unanswered(&pages, 2), []);
+}
+
+#[test]
+fn a_silent_page_has_left_if_it_could_not_say_so_but_not_if_its_worker_is_there() {
+    let mut pages = OpenPages::default();
+    let now = Instant::now();
+    for (page, more) in [
+        ("a", ""),
+        ("b", r#","mute":true"#),
+        ("c", r#","mute":true"#),
+    ] {
+        pages.heard(&report(page, 1, "open", more));
+    }
+    pages.called(now);
+    pages.forget_closed(now);
+    assert_eq!(pages.len(), 3);
+    pages.heard(&report("c", 0, "here", ""));
+    pages.forget_closed(now + SILENCE);
+    let left = [(1, Unanswered::Silent), (3, Unanswered::Busy)];
+    assert_eq!(unanswered(&pages, 1), left);
+}

@@ -1,6 +1,7 @@
   // ---- what is done about a change -----------------------------------------------------------------
 
   let reloading = false
+  let isHeld = false // its reload waits for a backend that is not there
   let retryNow = () => {} // ends the pause of a reload that waits for the server
   let swapping = Promise.resolve() // swaps run one after the other, so that the last one wins
 
@@ -32,6 +33,7 @@
     // listens. So the page stays until there is an answer, and goes on listening.
     for (let pause = 50; ; pause = Math.min(RETRY_LIMIT, pause * 1.5)) {
       const asked = cursor
+      isHeld = false
       const status = await statusOfPage()
       if (status > 0 && !shouldStay(status)) break
       if (cursor !== asked) continue
@@ -39,6 +41,7 @@
         reloading = false
         return
       }
+      isHeld = status < 0
       const pauses = [new Promise((done) => (retryNow = done))]
       // A page in place of one of the backend does not ask again by itself: that may be what ends the backend.
       if (status === 0 || !awaitsBackend) pauses.push(delay(pause))
