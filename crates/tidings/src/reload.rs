@@ -505,8 +505,8 @@ impl Reloader {
         }
     }
 
-    /// Tells every page that a new backend answers from now on, which ends any problem. Pages reload,
-    /// because it may answer anything differently; during a pause, when that ends.
+    /// Tells every page that a new backend answers from now on, which ends any problem. It may answer anything
+    /// differently, so pages bring all that they have loaded up to date, or reload; during a pause, when that ends.
     ///
     /// # Errors
     /// [`PublishError`] if the hub refuses the event.
