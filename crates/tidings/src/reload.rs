@@ -36,7 +36,8 @@
 //! | `path` | the file's path below the root, with a leading slash, not percent-encoded; without the slash, a watched path outside of the root |
 //! | `kind` | `created`, `modified` or `removed` |
 //! | `usedBy` | the paths of pages and workers that use the file, where the publisher knows of some that a page cannot see itself ([`Reloader::used_by`]). [`ANYONE`] and [`OPAQUE_ORIGIN`] stand for users without a known path. |
-//! | `text` | the file's new text, of small style sheets where the publisher knows it ([`Reloader::texts`]) |
+//! | `text` | the file's new text, of small style sheets and pages where the publisher knows it ([`Reloader::texts`]) |
+//! | `head` | of a page whose `text` is there: the digest of its headers ([`PageHead`]) |
 //! | `rescan` | `true` if anything may have changed |
 //! | `restarted` | `true` if another run of the backend answers from now on |
 //! | `paused` | how many changes are held, during a pause ([`Reloader::pause`]): in each event, and absent otherwise |
@@ -96,6 +97,7 @@ pub use pause::Resumed;
 pub use problem::{Excerpt, PROBLEM_HEADER, Place, Problem, ProblemKind, problem_page};
 pub use response::Decision;
 pub use script_element::ScriptElement;
+pub use texts::ChangedText;
 pub use versions::{PageHead, SentPage, Version, Versions};
 
 /// The topic that changes are published under.
@@ -251,7 +253,7 @@ pub struct PublishedChange {
     /// The file's new text, as returned by the callback of [`Reloader::texts`]. Not serialized: it is a part of
     /// the event only.
     #[serde(skip)]
-    pub text: Option<String>,
+    pub text: Option<ChangedText>,
 }
 
 /// The data of an event.
@@ -503,8 +505,8 @@ impl Reloader {
         }
     }
 
-    /// Tells every page that a new backend answers from now on, which ends any problem. Pages reload,
-    /// because it may answer anything differently; during a pause, when that ends.
+    /// Tells every page that a new backend answers from now on, which ends any problem. It may answer anything
+    /// differently, so pages bring all that they have loaded up to date, or reload; during a pause, when that ends.
     ///
     /// # Errors
     /// [`PublishError`] if the hub refuses the event.

@@ -69,11 +69,15 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
     let watcher = Arc::new(OnceLock::new());
     let routes = Arc::new(Routes::new(&config.proxy));
     let files = folders(config, &root, &mounts);
+    let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
+    let live_pages = Arc::new(OnceLock::new());
     let texts = Texts {
         routes: Arc::clone(&routes),
         rules: Arc::clone(&config.rules),
         files: Arc::clone(&files),
         watcher: Arc::clone(&watcher),
+        reporter: Arc::clone(&reporter),
+        pages: Arc::clone(&live_pages),
     };
     let token = Token::new();
     let mut options = config.pages.options();
@@ -84,7 +88,6 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         .texts(move |change| texts.of(change))
         .options(options);
     let reloader = Arc::new(reloader);
-    let reporter = Arc::new(ChangeReporter::new(Arc::clone(console)));
     let frame_host = Arc::new(FrameHost::default());
     let paths = OwnPaths::default();
     let pages = LivePages::new(
@@ -95,6 +98,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         frame_host.label(),
     );
     let pages = Arc::new(pages);
+    live_pages.set(Arc::clone(&pages)).ok();
     let passing = Passing {
         rules: Arc::clone(&config.rules),
         reloader: Arc::clone(&reloader),

@@ -1,5 +1,5 @@
-//! Answers a request for a small file without a client: for the text of a style sheet that is sent with the
-//! news that it has changed.
+//! Answers a request for a small file without a client: for the text that is sent with the news that it has
+//! changed.
 //!
 //! It is the same way from a path to a file, and the same response, as for a request (`files.rs`).
 
@@ -14,18 +14,20 @@ use super::media::Media;
 use super::open::Kind;
 use super::resolve::RelPath;
 use super::respond::FileRequest;
-use super::{Body, Files};
+use super::{Body, Files, Snippet};
 
 impl Files {
     /// The 200 response to a GET for the file at this decoded path below the mount. `None` if it is not there,
     /// may not be served, or has more than `limit_bytes`, and if it changes while it is read: then more
     /// news of it will come.
     ///
-    /// `served` is called as [`Pages::served`](super::Pages::served).
+    /// A page has the `snippet`, or there is no response. `served` is called as
+    /// [`Pages::served`](super::Pages::served).
     pub(crate) fn respond_at_once(
         &self,
         path: &str,
         limit_bytes: u64,
+        snippet: Option<Snippet>,
         served: impl FnOnce(&Path, &Metadata),
     ) -> io::Result<Option<Response<Body>>> {
         let root = self
@@ -44,7 +46,7 @@ impl Files {
             media: Media::of(path.name().unwrap_or_default()),
             path,
             status: StatusCode::OK,
-            snippet: None,
+            snippet,
             none_match: None,
             modified_since: None,
             range: None,
@@ -57,8 +59,9 @@ impl Files {
         let Some(answer) = request.respond()? else {
             return Ok(None);
         };
+        let is_complete = !answer.changed_while_read && answer.not_injected.is_none();
         // Without a state after reading, it is large by now, and would be streamed.
-        let Some(after) = answer.after.filter(|_| !answer.changed_while_read) else {
+        let Some(after) = answer.after.filter(|_| is_complete) else {
             return Ok(None);
         };
         served(&on_disk, &after);

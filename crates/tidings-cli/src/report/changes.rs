@@ -15,7 +15,7 @@ use tidings::reload::Published;
 use tokio::sync::Notify;
 
 use super::console::Console;
-use super::open_pages::{OpenPages, PageName, Unanswered, Would};
+use super::open_pages::{Heard, OpenPages, PageName, Unanswered, Would};
 use super::page_report::{Action, PageReport};
 
 use lines::{Applied, Line, Pushed, Saved};
@@ -26,6 +26,9 @@ const MAX_TRACKED: usize = 64;
 
 /// How many lines may wait for whoever reads them. Beyond this, the oldest are left out.
 const MAX_LINES: usize = 4096;
+
+/// How many reports may be ahead of the news that their change was published: on a busy machine a page can be faster.
+const MAX_EARLY: usize = 64;
 
 /// Why pages reloaded is said once for each reason, of which there are few.
 const MAX_REASONS: usize = 64;
@@ -44,9 +47,30 @@ pub(crate) struct ChangeReporter {
 #[derive(Default)]
 struct State {
     changes: VecDeque<Tracked>,
+    /// Reports about changes that are not known yet, with their pages.
+    early: VecDeque<HeardReport>,
     lines: VecDeque<Line>,
     pages: OpenPages,
     reasons: HashSet<String>,
+}
+
+/// A report, what it has told of its page, and when.
+struct HeardReport {
+    report: PageReport,
+    heard: Option<Heard>,
+    at: Instant,
+}
+
+impl HeardReport {
+    /// The event that the page shows because it was reloaded for it.
+    fn reloaded_for(&self) -> Option<&str> {
+        self.heard.as_ref()?.reloaded_for.as_deref()
+    }
+
+    /// The id of the change that it is about.
+    fn change_id(&self) -> &str {
+        self.reloaded_for().unwrap_or(&self.report.id)
+    }
 }
 
 /// What has become of a roll call.
@@ -74,6 +98,7 @@ impl ChangeReporter {
     /// Starts to collect reports about a change that was published to this many streams.
     pub(crate) fn published(&self, published: Published, streams: u64) {
         let change = Tracked::new(published, streams, Instant::now());
+        let published_id = change.id.clone();
         let mut state = self.state();
         if self.console.is_json() {
             state.add(Line::Saved(Saved {
@@ -91,6 +116,12 @@ impl ChangeReporter {
         if state.changes.len() > MAX_TRACKED {
             state.end_first();
         }
+        for early in std::mem::take(&mut state.early) {
+            // All others are about changes whose lines are printed already.
+            if early.change_id() == published_id {
+                state.apply(early, self.console.is_json());
+            }
+        }
         drop(state);
         self.added.notify_one();
     }
@@ -107,36 +138,12 @@ impl ChangeReporter {
             self.heard.notify_waiters();
             return;
         }
-        let page = heard.as_ref().map(|heard| heard.page.clone());
-        let reloaded_for = heard.and_then(|heard| heard.reloaded_for);
-        let (id, action) = match &reloaded_for {
-            Some(id) => (id, Action::Reload),
-            None => (&report.id, report.action),
+        let heard = HeardReport {
+            report: report.clone(),
+            heard,
+            at: now,
         };
-        // It reloads, and the page that comes next says when it is there.
-        let begins = is_page && action == Action::Reload && reloaded_for.is_none();
-        let counts = reloaded_for.is_some() || !is_page || report.action.shows();
-        let change = state.changes.iter_mut().find(|change| change.id == *id);
-        let mut applied = None;
-        if let Some(change) = change {
-            if begins {
-                change.reloads(&report.why, now);
-            } else if counts && action != Action::None {
-                applied = Some(change.applied(action, report, reloaded_for.is_some(), now));
-            }
-        }
-        if let (Some((ms, painted_ms)), Some(page), true) = (applied, page, self.console.is_json())
-        {
-            let why = report.why.clone();
-            state.add(Line::Applied(Applied {
-                id: id.clone(),
-                page,
-                did: action.name(),
-                why: Some(why).filter(|why| !why.is_empty()),
-                ms,
-                painted_ms,
-            }));
-        }
+        state.apply(heard, self.console.is_json());
         drop(state);
         self.added.notify_one();
         self.heard.notify_waiters();
@@ -175,6 +182,11 @@ impl ChangeReporter {
         for line in lines {
             line.print(&self.console);
         }
+    }
+
+    /// Whether a page with one of these paths is open: those of addresses, percent-encoded.
+    pub(crate) fn has_page_at(&self, paths: &[String]) -> bool {
+        self.state().pages.is_at(paths)
     }
 
     /// Before a roll is called.
@@ -263,6 +275,46 @@ impl ChangeReporter {
 }
 
 impl State {
+    /// Counts a report for the line of its change. One whose change is not known is kept: it may be early.
+    fn apply(&mut self, heard: HeardReport, is_json: bool) {
+        let report = &heard.report;
+        let is_reload_over = heard.reloaded_for().is_some();
+        let action = match is_reload_over {
+            true => Action::Reload,
+            false => report.action,
+        };
+        // It reloads, and the page that comes next says when it is there.
+        let begins = heard.heard.is_some() && action == Action::Reload && !is_reload_over;
+        let counts = is_reload_over || heard.heard.is_none() || report.action.shows();
+        if !begins && (!counts || action == Action::None) {
+            return;
+        }
+        let id = heard.change_id();
+        let Some(change) = self.changes.iter_mut().find(|change| change.id == id) else {
+            self.early.push_back(heard);
+            if self.early.len() > MAX_EARLY {
+                self.early.pop_front();
+            }
+            return;
+        };
+        if begins {
+            change.reloads(&report.why, heard.at);
+            return;
+        }
+        let (ms, painted_ms) = change.applied(action, report, is_reload_over, heard.at);
+        if let (Some(Heard { page, .. }), true) = (&heard.heard, is_json) {
+            let line = Line::Applied(Applied {
+                id: id.to_owned(),
+                page: page.clone(),
+                did: action.name(),
+                why: Some(report.why.clone()).filter(|why| !why.is_empty()),
+                ms,
+                painted_ms,
+            });
+            self.add(line);
+        }
+    }
+
     fn add(&mut self, line: Line) {
         if self.lines.len() >= MAX_LINES {
             self.lines.pop_front();
@@ -297,3 +349,54 @@ const CLOSED_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long to wait for a page that reloads.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use tidings::Hub;
+    use tidings::engine::{Memory, Retention};
+    use tidings::reload::Reloader;
+    use tidings::watch::{Change, ChangeKind, ChangeSet};
+
+    use super::*;
+
+    /// A change, published.
+    fn publish(reloader: &Reloader, newest_ms: u64) -> Published {
+        let change = Change::new("/site/a.css", ChangeKind::Modified);
+        let set = ChangeSet::new(newest_ms, vec![change]);
+        reloader.changed(&set).unwrap().unwrap()
+    }
+
+    fn style(id: &EventId) -> PageReport {
+        serde_json::from_str(&format!(
+            r#"{{"id":"{id}","page":"p","n":1,"at":"/","did":"style"}}"#
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_report_that_is_ahead_of_its_change_counts_and_a_late_one_does_not() {
+        let hub = Hub::new(Memory::new(Retention::new()));
+        let reloader = Reloader::new(hub, "/site");
+        reloader.ready(1000, None, &[]).unwrap();
+        let (first, second) = (publish(&reloader, 2000), publish(&reloader, 3000));
+        let reporter = ChangeReporter::new(Arc::new(Console::new(true, false)));
+        let pages = || {
+            let state = reporter.state();
+            state
+                .changes
+                .iter()
+                .map(|change| change.line.pages)
+                .collect::<Vec<_>>()
+        };
+        reporter.page_reported(&style(&second.id));
+        reporter.published(second, 1);
+        assert_eq!(pages(), [1]);
+        reporter.state().end_first();
+        // About a change that is not followed any more.
+        reporter.page_reported(&style(&first.id));
+        let third = publish(&reloader, 4000);
+        reporter.published(third, 1);
+        assert_eq!(pages(), [0]);
+        assert!(reporter.state().early.is_empty());
+    }
+}

@@ -166,6 +166,11 @@ impl OpenPages {
         })
     }
 
+    /// Whether a page with one of these paths is open.
+    pub(super) fn is_at(&self, paths: &[String]) -> bool {
+        self.pages.values().any(|page| paths.contains(&page.path))
+    }
+
     fn leave(&mut self, name: &str, n: u64) {
         match self.pages.get(name) {
             // An older report, or one of the page that is about to be replaced.

@@ -157,8 +157,9 @@ fn many_saves_at_once_end_on_the_last_one_without_a_reload() {
 fn one_save_is_one_answer() {
     let site = Site::serve(&[("index.html", &plain("0")), ("other.html", &plain("0"))]);
     let mut browser = Browser::start();
-    let mut tab = browser.open(&site.url("/"));
     let mut other = browser.open(&site.url("/other.html"));
+    // In front: those in the background leave it to their worker.
+    let mut tab = browser.open(&site.url("/"));
     typed(&mut tab);
     watch_reports(&mut tab);
     for n in 1..=3 {
@@ -176,19 +177,61 @@ fn one_save_is_one_answer() {
 }
 
 #[test]
-fn a_patch_that_comes_late_never_undoes_a_later_one() {
-    let site = Site::serve(&[("index.html", &plain("0"))]);
+fn a_small_page_is_patched_without_a_request() {
+    let html = |text: &str, n_bytes: usize| {
+        page_with(
+            "",
+            &format!("<input id=i><p>{text}</p><!--{}-->", "-".repeat(n_bytes)),
+        )
+    };
+    let site = Site::serve(&[
+        ("index.html", &html("0", 0)),
+        ("docs/a.html", &html("0", 0)),
+    ]);
     let mut browser = Browser::start();
-    let mut tab = browser.open(&site.url("/"));
+    for (address, file) in [
+        ("/", "index.html"),
+        ("/index.html?x", "index.html"),
+        ("/docs/a.html", "docs/a.html"),
+    ] {
+        let mut tab = browser.open(&site.url(address));
+        typed(&mut tab);
+        // Whoever waits for an answer, waits for ever.
+        let pattern = json!({"patterns": [{"urlPattern": site.url(address).replace('?', "\\?")}]});
+        tab.call("Fetch.enable", pattern);
+        for n in 1..=3 {
+            site.save(file, html(&format!("{address} {n}"), 0));
+            tab.until(&shows(&format!("{address} {n}")));
+            assert_kept(&mut tab);
+        }
+        // What is too large for the event is requested.
+        site.save(file, html("large", 70_000));
+        let asked = tab.event("Fetch.requestPaused");
+        tab.call(
+            "Fetch.continueRequest",
+            json!({"requestId": asked["requestId"]}),
+        );
+        tab.until(&shows("large"));
+        assert_kept(&mut tab);
+    }
+}
+
+#[test]
+fn a_patch_that_comes_late_never_undoes_a_later_one() {
+    // Not the file's own address, which would be patched without a request.
+    let site = Site::serve(&[("page.html", &plain("0"))]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/page"));
     typed(&mut tab);
     tab.eval("window.seen = []; new MutationObserver(() => seen.push(document.querySelector('p')?.textContent)) \
               .observe(document, {subtree: true, childList: true, characterData: true})");
     // The first answer is held back until the page has been saved again.
-    let pattern = json!({"patterns": [{"urlPattern": site.url("/"), "requestStage": "Response"}]});
+    let pattern =
+        json!({"patterns": [{"urlPattern": site.url("/page"), "requestStage": "Response"}]});
     tab.call("Fetch.enable", pattern);
-    site.save("index.html", plain("1"));
+    site.save("page.html", plain("1"));
     let held = tab.event("Fetch.requestPaused");
-    site.save("index.html", plain("2"));
+    site.save("page.html", plain("2"));
     tab.call(
         "Fetch.continueRequest",
         json!({"requestId": held["requestId"]}),
@@ -299,6 +342,27 @@ fn a_page_whose_address_a_script_changed_ends_on_what_a_reload_shows() {
     site.save("index.html", html("2"));
     tab.until(&shows("other"));
     assert!(!tab.is_same());
+}
+
+#[test]
+fn a_page_that_has_not_reloaded_for_its_script_is_not_patched() {
+    let html = |text: &str| {
+        let script = "<script src=a.js data-tidings=pure></script>";
+        page_with(script, &format!("<input id=i><p>{text}</p>"))
+    };
+    let site = Site::serve(&[("index.html", &html("0")), ("a.js", "window.v = 1")]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    typed(&mut tab);
+    // A build that wipes what it makes, and writes the page last.
+    tab.call("Network.enable", json!({}));
+    site.remove("index.html");
+    site.save("a.js", "window.v = 2");
+    // The page has looked whether its address is answered.
+    while tab.event("Network.responseReceived")["response"]["status"] != 404 {}
+    site.save("index.html", html("1"));
+    tab.until(&shows("1"));
+    tab.until("window.v === 2");
 }
 
 #[test]

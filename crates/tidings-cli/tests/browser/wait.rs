@@ -86,8 +86,13 @@ fn a_page_with_errors_is_told_of_until_they_are_mended() {
     assert!(ended.out.contains("(/script.html): "), "{ended:?}");
     assert!(ended.out.contains("not is not defined"), "{ended:?}");
     assert!(ended.out.contains("/a.js:2:1"), "with its place: {ended:?}");
-    // Asked again, it says so again.
+    // Asked again, it says so again; also after a change that is not the page's.
     assert_eq!(site.wait(&[]).code, Some(1));
+    site.save("index.html", page_with("", "<h1>other</h1>"));
+    assert_eq!(site.wait(&[]).code, Some(1));
+    // The page goes on as it is, with another style.
+    site.save("a.css", "h1 { color: rgb(1, 1, 1) }");
+    site.wait_for_all();
     site.save("a.js", "window.version = 2");
     site.wait_for_all();
     site.save(

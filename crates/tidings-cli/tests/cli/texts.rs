@@ -1,21 +1,29 @@
-//! The text of a style sheet in the news of its change: it is what a request for the sheet would get, or there
-//! is none.
+//! The text of a style sheet or page in the news of its change: it is what a request for it would get, or there is
+//! none.
 
 use serde_json::Value;
 
-use super::{Folder, Server, Stream};
+use super::http::post;
+use super::{Folder, Server, Stream, ask};
 
 /// The text that comes with a save of this file.
 #[track_caller]
 fn text_of(folder: &Folder, stream: &mut Stream, path: &str, content: &[u8]) -> Option<String> {
     folder.save(path, content);
+    let change = change_of(stream, &format!("/{path}"));
+    change["text"].as_str().map(str::to_owned)
+}
+
+/// The next change of the file with this URL path.
+#[track_caller]
+fn change_of(stream: &mut Stream, url_path: &str) -> Value {
     loop {
         let block = stream.block().unwrap();
         let data = block.lines().find_map(|line| line.strip_prefix("data: "));
         let data: Value = serde_json::from_str(data.unwrap()).unwrap();
         let mut changes = data["changes"].as_array().into_iter().flatten();
-        if let Some(change) = changes.find(|change| change["path"] == format!("/{path}")) {
-            return change["text"].as_str().map(str::to_owned);
+        if let Some(change) = changes.find(|change| change["path"] == url_path) {
+            return change.clone();
         }
     }
 }
@@ -76,16 +84,8 @@ fn there_is_none_where_a_request_would_get_something_else() {
     let site = |name: &str| format!("site/{name}");
     let mut check = |file: &str, url: &str, expected: Option<&str>| {
         folder.save(file, "a { }");
-        loop {
-            let block = stream.block().unwrap();
-            let data = block.lines().find_map(|line| line.strip_prefix("data: "));
-            let data: Value = serde_json::from_str(data.unwrap()).unwrap();
-            let mut changes = data["changes"].as_array().into_iter().flatten();
-            if let Some(change) = changes.find(|change| change["path"] == url) {
-                assert_eq!(change["text"].as_str(), expected, "{file}");
-                break;
-            }
-        }
+        let change = change_of(&mut stream, url);
+        assert_eq!(change["text"].as_str(), expected, "{file}");
     };
     check(&site("a.css"), "/a.css", Some("a { }"));
     check(&site("api/a.css"), "/api/a.css", None);
@@ -121,5 +121,104 @@ fn nothing_leaves_the_folder_in_it() {
         if block.contains("last { }") {
             break;
         }
+    }
+}
+
+/// A page says that it is open at this path.
+fn open(server: &Server, path: &str) {
+    let report = format!(r#"{{"page":"{path}","n":1,"at":"{path}","did":"open"}}"#);
+    assert_eq!(post(server.port, "/@tidings/seen", &report).status, 204);
+}
+
+/// The source of a page without what differs each time that it is sent.
+fn without_state(source: &str) -> String {
+    let mut source = source.to_owned();
+    for name in ["version", "cursor", "timestamp", "newest", "tree"] {
+        let Some((before, rest)) = source.split_once(&format!(" data-{name}=\"")) else {
+            continue;
+        };
+        let (_, after) = rest.split_once('"').unwrap();
+        source = format!("{before}{after}");
+    }
+    source
+}
+
+#[test]
+fn an_open_page_gets_what_it_would_get_if_it_asked_for_its_source() {
+    let html = |text: &str| format!("<!doctype html><title>t</title><p>{text}\u{fc}</p>");
+    let policy = "<meta http-equiv=Content-Security-Policy content=\"img-src 'none'\"><p>x";
+    let folder = Folder::new(&[("index.html", ""), ("docs/a.html", ""), ("policy.htm", "")]);
+    let (server, mut stream) = serve(&folder, &[]);
+    let patch = [
+        "Sec-Fetch-Dest: empty",
+        "Sec-Fetch-Site: same-origin",
+        "Tidings-Patch: document",
+    ];
+    for (file, path, content) in [
+        ("index.html", "/", &*html("1")),
+        ("index.html", "/index.html", &html("2")),
+        ("docs/a.html", "/docs/a.html", &html("3")),
+        ("policy.htm", "/policy.htm", policy),
+    ] {
+        open(&server, path);
+        folder.save(file, content);
+        let change = change_of(&mut stream, &format!("/{file}"));
+        let asked = ask(server.port, "GET", path, &patch);
+        assert!(asked.text().contains("/@tidings/client.js"), "{path}");
+        assert_eq!(
+            change["text"].as_str().map(without_state),
+            Some(without_state(&asked.text())),
+            "{path}"
+        );
+        assert_eq!(
+            change["head"].as_str(),
+            asked.header("tidings-head"),
+            "{path}"
+        );
+    }
+    let leave = r#"{"page":"/docs/a.html","n":2,"at":"/docs/a.html","did":"leave"}"#;
+    assert_eq!(post(server.port, "/@tidings/seen", leave).status, 204);
+    let text = text_of(&folder, &mut stream, "docs/a.html", html("4").as_bytes());
+    assert_eq!(text, None, "nobody shows it");
+    for (content, why) in [
+        (b"<p>\xfc".to_vec(), "its encoding is the browser's guess"),
+        (html(&"-".repeat(65_536)).into_bytes(), "it is large"),
+    ] {
+        assert_eq!(
+            text_of(&folder, &mut stream, "index.html", &content),
+            None,
+            "{why}"
+        );
+    }
+}
+
+#[test]
+fn an_open_page_gets_none_where_its_addresses_would_be_answered_differently() {
+    let page = "<!doctype html><p>x";
+    let files = [
+        "headers/index.html",
+        "moved/index.html",
+        "api/index.html",
+        "plain/index.html",
+    ];
+    let rules = "[[headers]]\npath = '/headers/'\nset = { referrer-policy = 'origin' }\n\
+                 [[headers]]\npath = '/plain/**'\nset = { x-other = 'other' }\n\
+                 [[redirects]]\nfrom = '/moved/'\nto = '/plain/'\n";
+    let sources = files.map(|file| (file, page));
+    let folder = Folder::new(&[&sources[..], &[("tidings.toml", rules)]].concat());
+    let server = Server::run(
+        super::support::program::tidings()
+            .current_dir(folder.root())
+            .args(["serve", "--json", "--port", "0"])
+            .args(["--proxy", "/api=http://localhost:9"]),
+    );
+    let mut stream = Stream::open(server.port, &[]);
+    stream.event();
+    for file in files {
+        let path = file.strip_suffix("index.html").unwrap();
+        open(&server, &format!("/{path}"));
+        folder.save(file, format!("{page}{path}"));
+        let change = change_of(&mut stream, &format!("/{file}"));
+        assert_eq!(change["text"].is_string(), path == "plain/", "{file}");
     }
 }

@@ -29,7 +29,8 @@ pub(super) struct Held {
 pub struct Resumed {
     /// The event's id.
     pub id: EventId,
-    /// The changes that were held. Pages also reload where the backend was restarted meanwhile.
+    /// The changes that were held. `None` where there were none, or the backend was restarted meanwhile: then pages bring
+    /// all that they have loaded up to date.
     pub published: Option<Published>,
 }
 

@@ -332,19 +332,22 @@ fn a_page_carries_the_problem_whatever_is_in_it() {
 #[test]
 fn a_change_carries_its_text_as_far_as_the_limit_allows() {
     let reloader = reloader().texts(|change| match change.path.as_str() {
-        "/a.css" => Some("a { }".to_owned()),
-        "/large.css" => Some("-".repeat(texts::LIMIT_BYTES - 4)),
-        "/b.css" => Some("\n\"".to_owned()),
+        "/a.css" => Some(ChangedText::sheet("a { }")),
+        "/large.css" => Some(ChangedText::sheet("-".repeat(texts::LIMIT_BYTES - 4))),
+        "/b.html" => Some(ChangedText::page(
+            "\n\"",
+            PageHead::of(&http::HeaderMap::new()),
+        )),
         _ => None,
     });
     reloader.ready(1, None, &[]).unwrap();
     let mut stream = subscribe(&reloader, Cursor::After(reloader.page_state().cursor));
-    let changes = ["a.css", "large.css", "b.css", "c.js"]
+    let changes = ["a.css", "large.css", "b.html", "c.js"]
         .map(|name| change(&format!("/site/{name}"), ChangeKind::Modified));
     let published = reloader.changed(&set(2, &changes)).unwrap().unwrap();
     check_next(
         &mut stream,
-        r#"{"timestamp":2,"changes":[{"path":"/a.css","kind":"modified","text":"a { }"},{"path":"/large.css","kind":"modified"},{"path":"/b.css","kind":"modified","text":"\n\""},{"path":"/c.js","kind":"modified"}]}"#,
+        r#"{"timestamp":2,"changes":[{"path":"/a.css","kind":"modified","text":"a { }"},{"path":"/large.css","kind":"modified"},{"path":"/b.html","kind":"modified","text":"\n\"","head":"cbf29ce484222325"},{"path":"/c.js","kind":"modified"}]}"#,
     );
     let listed = serde_json::to_string(&published.changes[0]).unwrap();
     assert_eq!(listed, r#"{"path":"/a.css","kind":"modified"}"#);

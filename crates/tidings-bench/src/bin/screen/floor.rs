@@ -30,6 +30,22 @@ pub(crate) const IN_PLACE: &str = "<script>new EventSource('/events').onmessage 
     }
 }</script>";
 
+/// The same for many tabs, of which one has the stream: browsers open six connections to a server.
+pub(crate) const SHARED: &str =
+    "<script>new Worker('/worker.js').onmessage = ({ data: { text } }) => {
+    document.querySelector('#shown').textContent = text.match(/.*id=.shown.>(.*?)</s)[1]
+}</script>";
+
+const WORKER: &str = "const channel = new BroadcastChannel('saves')
+channel.onmessage = ({ data }) => postMessage(data)
+navigator.locks.request('stream', () => new Promise(() => {
+    new EventSource('/events').onmessage = ({ data }) => {
+        const save = JSON.parse(data)
+        channel.postMessage(save)
+        postMessage(save)
+    }
+}))";
+
 /// Serves until the process ends.
 pub(crate) fn run(dir: &Path) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -89,6 +105,7 @@ fn serve(socket: TcpStream, dir: &Path, streams: &Mutex<Vec<TcpStream>>) {
             _ => "text/html",
         };
         let (status, body) = match fs::read(dir.join(name)) {
+            _ if name == "worker.js" => ("200 OK", WORKER.into()),
             Ok(body) => ("200 OK", body),
             Err(_) => ("404 Not Found", Vec::new()),
         };

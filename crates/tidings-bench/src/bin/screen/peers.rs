@@ -49,6 +49,7 @@ const ESBUILD_SNIPPET: &str =
 pub(crate) enum Server {
     FloorReload,
     FloorInPlace,
+    FloorShared,
     /// With this for `--reload`.
     Tidings(&'static str),
     Vite,
@@ -79,6 +80,7 @@ impl Server {
         match self {
             Server::FloorReload => "floor: reload",
             Server::FloorInPlace => "floor: in place",
+            Server::FloorShared => "floor: in place, one stream for all tabs",
             Server::Tidings("auto") => "**tidings**",
             Server::Tidings("patch") => "**tidings --reload patch**",
             Server::Tidings(_) => "tidings --reload full",
@@ -96,6 +98,7 @@ impl Server {
         match self {
             Server::FloorReload => floor::RELOAD,
             Server::FloorInPlace => floor::IN_PLACE,
+            Server::FloorShared => floor::SHARED,
             Server::Esbuild => ESBUILD_SNIPPET,
             _ => "",
         }
@@ -119,7 +122,7 @@ impl Server {
         let mut out = child.stdout.take().unwrap();
         let port = match self {
             // It takes a port of its own.
-            Server::FloorReload | Server::FloorInPlace => port_in(&mut out),
+            Server::FloorReload | Server::FloorInPlace | Server::FloorShared => port_in(&mut out),
             _ => port,
         };
         std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
@@ -141,7 +144,7 @@ impl Server {
         let port = port.to_string();
         let mut command;
         match self {
-            Server::FloorReload | Server::FloorInPlace => {
+            Server::FloorReload | Server::FloorInPlace | Server::FloorShared => {
                 command = Command::new(std::env::current_exe().unwrap());
                 command.arg("floor").arg(dir);
             }

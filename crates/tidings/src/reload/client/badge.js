@@ -22,9 +22,9 @@
   const tellBadge = ({ changes, did, why }) => {
     if (changes) last = { paths: changes.map(({ path }) => path), at: Date.now() }
     if (did) last = { ...last, did, why }
-    if (changes || did) keep(lastKey, JSON.stringify(last))
     badge?.show()
   }
+  addEventListener('pagehide', () => last.at && keep(lastKey, JSON.stringify(last)))
 
   const badgeKey = 'tidings badge'
   const wantsBadge = () => (recall(badgeKey) ?? ('badge' in config ? 'on' : 'off')) === 'on'

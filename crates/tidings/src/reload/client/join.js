@@ -83,6 +83,7 @@
       if (started || joined !== mine) return
       keptWorker = null
       worker.terminate()
+      endRequests()
       start.page = pageStatus(start.page.fresh)
       joined = startPeer(start, receive)
     }
@@ -103,11 +104,16 @@
   }
   const request = async (url, init) => (await ask(url, init)).status
 
+  // The worker that was to make them is gone.
+  const endRequests = () => {
+    for (const done of answers.values()) done({ status: 0 })
+    answers.clear()
+  }
+
   const leave = () => {
     joined?.stop()
     joined = null
-    for (const done of answers.values()) done({ status: 0 })
-    answers.clear()
+    endRequests()
   }
 
   // A policy in the document forbids what could still be sent now, and the worker ends with the page. So the others send it, and the
@@ -137,7 +143,7 @@
   try {
     const left = sessionStorage.getItem(leftKey)
     sessionStorage.removeItem(leftKey)
-    left?.trim().split('\n').forEach(send)
+    left?.trim().split('\n').forEach((body) => send(body))
   } catch {}
   answer(cursor)
 

@@ -16,26 +16,28 @@
     }
     return body + (hasMetaPolicy() ? ',"mute":true}' : '}')
   }
-  const send = (body) => {
+  const send = (body, later) => {
     // One in the response's head admits our own addresses.
-    if (hasMetaPolicy()) return void request(reportUrl.href, { method: 'POST', body, keepalive: true })
+    if (hasMetaPolicy() || later) return request(reportUrl.href, { method: 'POST', body, keepalive: true, later })
     try {
       navigator.sendBeacon(reportUrl, body)
     } catch {}
   }
-  const tell = (fields) => send(reportOf(fields))
+  const tell = (fields, later) => send(reportOf(fields), later)
 
   // Two frames later it is on the screen. In the background there are no frames.
   const frame = () => new Promise((done) => requestAnimationFrame(done))
   const isPainted = () =>
     document.visibilityState === 'visible' && Promise.race([frame().then(frame).then(() => true), delay(500).then(() => false)])
 
-  // Tells what was done about an event: call it when that is done, or just before the page reloads.
+  // Tells what was done about an event: call it when that is done, or just before the page reloads. In the background
+  // it can wait a little: other pages, which may be visible, have it to do too.
   const report = async (id, did, why = '') => {
     const done = performance.now()
     if (did !== 'none') tellBadge({ id, did, why })
     const painted = did !== 'reload' && (await isPainted())
-    tell({ id, did, why, painted, took: Math.round(performance.now() - done), errors })
+    const later = did === 'reload' || isVisible() ? 0 : 50
+    return tell({ id, did, why, painted, took: Math.round(performance.now() - done) + later, errors }, later)
   }
 
   const whenLoaded = new Promise((done) =>
@@ -53,19 +55,19 @@
     report(id, 'none')
   }
 
-  const addError = (text) => {
+  const addError = (textOf) => {
     try {
-      if (errors.length < 10) errors.push(`${text}`)
+      if (errors.length < 10) errors.push(`${textOf()}`)
     } catch {} // it cannot be made a text
   }
   addEventListener(
     'error',
     ({ message, filename, lineno, colno, target }) => {
       const url = target?.src || target?.href
-      if (message) addError(`${message}${filename ? ` (${filename}:${lineno}:${colno})` : ''}`)
-      else if (typeof url === 'string') addError(`cannot load ${url}`)
+      if (message) addError(() => `${message}${filename ? ` (${filename}:${lineno}:${colno})` : ''}`)
+      else if (typeof url === 'string') addError(() => `cannot load ${url}`)
     },
     true,
   )
-  addEventListener('unhandledrejection', ({ reason }) => addError(reason?.stack ?? reason))
+  addEventListener('unhandledrejection', ({ reason }) => addError(() => reason?.stack ?? reason))
 

@@ -26,6 +26,7 @@
   // Nothing here calls the browser: `environment` does, and the tests have another one.
 
   const LOG_LIMIT = 500 // events
+  const LOG_LENGTH = 1e6 // characters: they may carry the text of files
   const RETRY_LIMIT = 1000 // ms
   const VISIBLE_RETRY_LIMIT = 60
   const ANSWER_WITHIN = 300
@@ -72,7 +73,7 @@
         log = []
       } else if (isAfter(event.id, end())) {
         log.push(event)
-        if (log.length > LOG_LIMIT) from = log.shift().id
+        while (log.length > LOG_LIMIT || log.reduce((sum, { data }) => sum + data.length, 0) > LOG_LENGTH) from = log.shift().id
       }
       if (!isAfter(event.id, cursor.id)) return
       const { timestamp, newest = timestamp, tree, paused, problem, changes } = JSON.parse(event.data)

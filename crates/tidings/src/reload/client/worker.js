@@ -55,9 +55,10 @@
   }
 
   // Makes a request and returns the status of the response; 0 is none, and -1 one that the server gives in
-  // place of a backend. Where the whole of it is wanted, also its content.
-  const answerTo = (url, { whole, ...init } = {}) =>
-    fetch(url, { redirect: 'manual', ...init })
+  // place of a backend. Where the whole of it is wanted, also its content. `later` is a pause before it, in ms.
+  const answerTo = (url, { whole, later, ...init } = {}) =>
+    (later ? delay(later) : Promise.resolve())
+      .then(() => fetch(url, { redirect: 'manual', ...init }))
       .then(async (response) => {
         const bytes = await response.arrayBuffer() // else no cache gets all of it
         const { type, status, headers } = response

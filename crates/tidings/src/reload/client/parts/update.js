@@ -45,7 +45,7 @@ document[Symbol.for('tidings')].provide('update', (natives) => {
 
     // Whether it would be the same page, but for what has happened since.
     const isSamePage = (state) => {
-      const changing = ['cursor', 'timestamp', 'newest', 'tree', 'version', 'problem']
+      const changing = ['cursor', 'timestamp', 'newest', 'tree', 'version', 'problem', 'paused']
       const names = Object.keys({ ...config, ...state }).filter((name) => !changing.includes(name))
       return names.every((name) => config[name] === state[name])
     }
@@ -56,8 +56,8 @@ document[Symbol.for('tidings')].provide('update', (natives) => {
       return !rest || (/<\/html>$/i.test(oldRest) && !/<\/html>$/i.test(rest))
     }
 
-    const load = async () => {
-      const all = [part('patch'), source ?? keptSource(), newSource()]
+    const load = async (sent) => {
+      const all = [part('patch'), source ?? keptSource(), sent ?? newSource()]
       let [{ patch }, old, fresh] = await Promise.all(all)
       for (let n = 0; n < 5 && isUnfinished(fresh.text, old.text); n++) {
         await delay(50)
@@ -66,12 +66,13 @@ document[Symbol.for('tidings')].provide('update', (natives) => {
       return { patch, old, fresh }
     }
 
-    // Patches the page. Returns up to which event it shows everything, or throws why it must reload.
-    return async (mode) => {
+    // Patches the page, with the new source if it is known: `{ head, text }`. Returns up to which event that showed
+    // everything when it was read, or throws why the page must reload.
+    return async (mode, sent) => {
       const late = delay(10000).then(() => {
         throw 'its address is answered too slowly'
       })
-      const { patch, old, fresh } = await Promise.race([load(), late])
+      const { patch, old, fresh } = await Promise.race([load(sent), late])
       const state = stateIn(fresh.text)
       if (isReloading()) throw ''
       if (old.head !== fresh.head) throw 'its headers have changed'
@@ -81,7 +82,7 @@ document[Symbol.for('tidings')].provide('update', (natives) => {
       if (!isDeclared && /[^\0-\x7f]/.test(fresh.text)) throw 'its encoding is not declared'
       const { reload } = await patch({ oldText: old.text, newText: fresh.text, mode })
       if (reload) throw reload
-      source = fresh
+      source = { head: fresh.head, text: fresh.text }
       return state.cursor
     }
   }

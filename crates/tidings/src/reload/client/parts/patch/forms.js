@@ -3,7 +3,8 @@
   // What the user has chosen or typed stays. Every other control gets what a load would give it: attributes
   // that are set one after the other do not always end there (two radio buttons with `checked`).
 
-  const controlsOf = (source) => source.querySelectorAll('input,textarea,option')
+  // What is in a kept element may be anything.
+  const controlsOf = (source) => source.querySelectorAll(':is(input,textarea,option):not([data-tidings=keep] *)')
   const fieldOf = ({ localName, type }) =>
     localName === 'option' ? 'selected' : /^(checkbox|radio)$/.test(type) ? 'checked' : 'value'
 

@@ -21,8 +21,8 @@
 
   const attributeOf = (element, { namespaceURI, localName }) => element.getAttributeNS(namespaceURI, localName)
 
-  // Nodes, attributes and classes in the page that are not in the source. They came from an extension or the user:
-  // no script could.
+  // Nodes, attributes and classes in the page that are not in the source. They came from an extension, the user, or what
+  // runs only for the user.
   let extras
   let closed // what the user has closed, of which the source says that it is open
   let wrote // whether it is compared with the result
@@ -71,12 +71,14 @@
 
   // Finds the partners of the children of `s`, whose own is `l`.
   const align = (s, l) => {
+    const isSame = s.childNodes.length === l.childNodes.length
+    if (isSame && (provable || isEqual(s, l) || [...s.childNodes].every((a, i) => identityOf(a) === identityOf(l.childNodes[i])))) {
+      for (let [a, b] = [s.firstChild, l.firstChild]; a; [a, b] = [a.nextSibling, b.nextSibling]) partners.set(a, b)
+      return
+    }
     const sources = [...s.childNodes]
     const lives = [...l.childNodes]
-    const isSame = sources.length === lives.length
-    if (provable ? isSame : isSame && sources.every((s, i) => identityOf(s) === identityOf(lives[i]))) {
-      sources.forEach((s, i) => partners.set(s, lives[i]))
-    } else if (provable) {
+    if (provable) {
       const found = embed(sources, lives) ?? doubt('the page differs from its source')
       sources.forEach((s, i) => partners.set(s, found[i]))
     } else {

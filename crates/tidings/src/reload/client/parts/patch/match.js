@@ -30,6 +30,8 @@
   // field, and a browser loads frames and media anew for these.
   const IDENTIFYING = 'id is name type srcdoc sandbox allow data rel as crossorigin integrity'.split(' ')
 
+  const READ_WHEN_MADE = 'muted autoplay allowfullscreen referrerpolicy credentialless'.split(' ')
+
   // Two nodes may become each other only if these are equal.
   const identityOf = (node) =>
     remembered(identities, node, () => {
@@ -41,7 +43,10 @@
       if (name !== 'img') values.push(node.getAttribute('src'))
       if (name === 'option') values.push(node.getAttribute('value'))
       if (/^(audio|video)$/.test(name)) values.push(node.innerHTML)
-      return `${node.namespaceURI} ${name} ${values.join('\n')}`
+      // What counts only when the element is made, or loads something.
+      if (/^(audio|video|iframe)$/.test(name)) for (const once of READ_WHEN_MADE) values.push(node.getAttribute(once))
+      // Not by `join`, for which an empty one is as none.
+      return `${node.namespaceURI} ${name} ${values.map((value) => `${value}`)}`
     })
 
   const FIELDS = 'input,textarea,select,[contenteditable]'
@@ -110,11 +115,15 @@
       same.add(right)
     }
     while (start < endA && start < endB && isEqual(a[start], b[start])) pair(a[start], b[start++])
-    // The two where that ended may be the bodies of large documents: they are not compared again.
-    while (endA > start && endB > start && !(endA === endB && endA === start + 1) && isEqual(a[endA - 1], b[endB - 1])) pair(a[--endA], b[--endB])
-    a = a.slice(start, endA)
-    b = b.slice(start, endB)
+    while (endA > start && endB > start && isEqual(a[endA - 1], b[endB - 1])) pair(a[--endA], b[--endB])
+    matchRest(a.slice(start, endA), b.slice(start, endB), pairs, isSure, same)
+  }
+
+  // The same for lists of which neither the first nor the last two are equal.
+  const matchRest = (a, b, pairs, isSure, same) => {
     if (!a.length || !b.length) return
+    // They may be the bodies of large documents, whose keys are long.
+    if (a.length === 1 && b.length === 1) return void (identityOf(a[0]) === identityOf(b[0]) && pairs.set(b[0], a[0]))
     const anchors = pairBy(a, b, keyOf, true)
     if (!anchors.length) {
       for (const [i, j] of pairBy(a, b, identityOf, isSure)) pairs.set(b[j], a[i])

@@ -51,15 +51,32 @@
     planChildren(o, n, l)
   }
 
+  // The children without those at the beginning and the end that are equal, which may be thousands. `previous` is
+  // the old one before them.
+  const differingChildren = (o, n) => {
+    let [a, b] = [o.firstChild, n.firstChild]
+    while (a && b && isEqual(a, b)) [a, b] = [a.nextSibling, b.nextSibling]
+    const previous = a ? a.previousSibling : o.lastChild
+    const [before, after] = [a, b].map((node) => {
+      const rest = []
+      for (; node; node = node.nextSibling) rest.push(node)
+      return rest
+    })
+    while (before[0] && after[0] && (before[1] || after[1]) && isEqual(before.at(-1), after.at(-1))) {
+      before.pop()
+      after.pop()
+    }
+    return { before, after, previous }
+  }
+
   const planChildren = (o, n, l) => {
-    const before = [...o.childNodes]
-    const after = [...n.childNodes]
+    const { before, after, previous } = differingChildren(o, n)
+    if (!before.length && !after.length) return
     const pairs = new Map()
     const same = new Set()
-    match(before, after, pairs, false, same)
-    if (same.size === after.length && same.size === before.length) return
+    matchRest(before, after, pairs, false, same)
     if (isKept(o) || isKept(n)) doubt('what says data-tidings="keep" was edited')
-    if (isEditable(o) && !before.every((node, i) => l.childNodes[i] && isEqual(node, l.childNodes[i]))) {
+    if (isEditable(o) && ![...o.childNodes].every((node, i) => l.childNodes[i] && isEqual(node, l.childNodes[i]))) {
       doubt('the user has changed what was edited')
     }
     const positions = new Map(before.map((node, i) => [node, i]))
@@ -69,14 +86,17 @@
     if (!provable && (staying.size < after.length || staying.size < before.length)) {
       doubt('elements were added, removed or moved, and it has scripts')
     }
+    // Not compared again: the two have been seen to differ.
+    const isAlone = before.length === 1 && after.length === 1
     after.forEach((node, i) => {
       const old = pairs.get(node)
       if (!staying.has(node)) {
         const last = after[i - 1]
-        insertions.push({ n: node, l, last: staying.has(last) ? partnerOf(pairs.get(last)) : last })
+        const lastOld = i === 0 ? previous : staying.has(last) && pairs.get(last)
+        insertions.push({ n: node, l, last: lastOld ? partnerOf(lastOld) : last })
         if (old) moves.set(node, partnerOf(old))
       }
-      if (old && !same.has(node) && !isEqual(old, node)) plan(old, node, partnerOf(old))
+      if (old && !same.has(node) && (isAlone || !isEqual(old, node))) plan(old, node, partnerOf(old))
     })
     const used = new Set(pairs.values())
     for (const node of before) if (!used.has(node)) removed.push(node)
