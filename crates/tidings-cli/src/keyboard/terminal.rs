@@ -120,7 +120,6 @@ mod tests {
     /// A process of its own, at a terminal of its own, because there is one mode and one hook in each. Its session
     /// goes on when it has ended: the system sets the mode itself when that is over.
     #[test]
-    #[expect(clippy::print_stdout, reason = "the other process reads it")]
     fn a_panic_of_any_thread_gives_the_terminal_back() {
         if std::env::var_os(PANICS).is_some() {
             assert!(enter(), "it is in the foreground");
