@@ -122,7 +122,7 @@ fn a_page_that_does_not_answer_is_named_when_the_time_is_over() {
     let server = place.serve(&folder, &[]);
     let report = r#"{"page":"x","n":1,"at":"/index.html","did":"open"}"#;
     assert_eq!(post(server.port, "/@tidings/seen", report).status, 204);
-    let waited = place.run(folder.root(), &["wait", "--timeout", "0.2", "--json"]);
+    let waited = place.run(folder.root(), &["wait", "--timeout", "3", "--json"]);
     assert_eq!(waited.code, Some(3), "{waited:?}");
     let said: Value = serde_json::from_str(&waited.out).unwrap();
     let expected = json!({
