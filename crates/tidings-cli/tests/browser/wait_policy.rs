@@ -61,7 +61,12 @@ fn a_page_that_cannot_say_that_it_leaves_is_not_waited_for_for_ever() {
     let url = site.url("/");
     let mut browser = Browser::start();
     let mut tab = browser.open(&url);
-    shown(&url, "1 page shows the newest change\n");
+    // Its worker says that it is there, once it has been loaded.
+    let is_known = || {
+        let ended = wait_at(&url, &["--timeout", "30"]);
+        (ended.out == "1 page shows the newest change\n").then_some(())
+    };
+    until(is_known).expect("the page is known");
     // Nobody is there who says it.
     tab.call("Page.close", json!({}));
     shown(&url, "no page is open\n");
@@ -85,7 +90,12 @@ fn a_page_with_a_policy_in_its_head_says_itself_that_it_leaves() {
     let url = format!("http://localhost:{}/", server.port);
     let mut browser = Browser::start();
     let mut tab = browser.open(&url);
-    shown(&url, "1 page shows the newest change\n");
+    // Its worker says that it is there, once it has been loaded.
+    let is_known = || {
+        let ended = wait_at(&url, &["--timeout", "30"]);
+        (ended.out == "1 page shows the newest change\n").then_some(())
+    };
+    until(is_known).expect("the page is known");
     assert_eq!(
         tab.eval("fetch('/x').then(() => 1, () => 2)"),
         2,
