@@ -107,7 +107,7 @@ impl Reloader {
                 return Ok(None);
             };
             // Without the lock, because this calls foreign code.
-            let published: Vec<_> = changes.iter().flat_map(|c| self.published(c)).collect();
+            let published = self.published(&changes);
             let mut clock = self.clock();
             if let Some(held) = clock.held.take_if(|held| held.changes == changes) {
                 return self.release(&mut clock, &held, published).map(Some);
