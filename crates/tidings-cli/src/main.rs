@@ -57,21 +57,25 @@ fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
     match cli.into_command(file.as_ref()) {
         Command::Serve(args) => {
             let config = args.config(file.as_ref())?;
-            let console = self::console(config.output);
+            let console = server_console(config.output);
             let reread = move |file: &ConfigFile| args.config(Some(file));
             if let Some(path) = path {
                 follow::follow(&path, config.clone(), reread, &console);
             }
-            serve::run(&config, &console)?
+            let ended = serve::run(&config, &console);
+            console.flush();
+            ended?;
         }
         Command::Proxy(args) => {
             let config = args.config(file.as_ref())?;
-            let console = self::console(config.output);
+            let console = server_console(config.output);
             let reread = move |file: &ConfigFile| args.config(Some(file));
             if let Some(path) = path {
                 follow::follow(&path, config.clone(), reread, &console);
             }
-            proxy::run(&config, &console)?
+            let ended = proxy::run(&config, &console);
+            console.flush();
+            ended?;
         }
         Command::Init => init::run(console)?,
         Command::Trust(args) => trust::run(args.remove, &args.stores(), console)?,
@@ -97,4 +101,8 @@ fn watched(file: Option<&ConfigFile>) -> anyhow::Result<Option<watch::Options>> 
 
 fn console(output: Output) -> Arc<Console> {
     Arc::new(Console::new(output.quiet, output.json))
+}
+
+fn server_console(output: Output) -> Arc<Console> {
+    Arc::new(Console::new(output.quiet, output.json).queued())
 }

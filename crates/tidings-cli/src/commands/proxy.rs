@@ -137,7 +137,8 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
             let _ = watcher.set(started);
         }
         let announced = server::announce(banner.addresses.url(), port, &root, &token, console);
-        console.banner("listening", &banner);
+        // Before all that is said of the backend.
+        console.direct().banner("listening", &banner);
         if let Some(command) = backing.command() {
             // Of a file that the build or the command writes at once, the watcher must know what was in it.
             if let Some(watcher) = watcher.get() {

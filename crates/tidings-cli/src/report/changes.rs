@@ -24,7 +24,7 @@ use tracked::Tracked;
 /// How many changes may wait for reports. A burst has few; beyond this, the oldest is printed at once.
 const MAX_TRACKED: usize = 64;
 
-/// How many lines may wait for whoever reads them. Beyond this, the oldest are left out.
+/// How many lines may wait until `run` prints them. Beyond this, the oldest are left out.
 const MAX_LINES: usize = 4096;
 
 /// How many reports may be ahead of the news that their change was published: on a busy machine a page can be faster.
