@@ -200,7 +200,7 @@ impl Console {
         let text = match (self.json, hint) {
             (true, _) => {
                 let line = serde_json::json!({"event": level, "message": message, "hint": hint});
-                format!("{line}\n")
+                format!("{}\n", json_line(&line))
             }
             (false, Some(hint)) => format!("{level}: {message}\nhint: {hint}\n"),
             (false, None) => format!("{level}: {message}\n"),
@@ -229,7 +229,24 @@ fn json(event: &str, message: &impl Message) -> String {
     if let Value::Object(fields) = &mut value {
         fields.insert("event".to_owned(), Value::from(event));
     }
-    value.to_string()
+    json_line(&value)
+}
+
+/// JSON without any control characters. RFC 8259 7 lets those from U+007F on pass as they are, and a terminal may take
+/// U+009B for the begin of a control sequence.
+fn json_line(value: &Value) -> String {
+    let line = value.to_string();
+    if !line.contains(char::is_control) {
+        return line;
+    }
+    let mut escaped = String::with_capacity(line.len() + 8);
+    for character in line.chars() {
+        match character.is_control() {
+            true => escaped.push_str(&format!("\\u{:04x}", u32::from(character))),
+            false => escaped.push(character),
+        }
+    }
+    escaped
 }
 
 /// An error with a hint on how to resolve it.
@@ -246,3 +263,18 @@ impl fmt::Display for HintedError {
 }
 
 impl std::error::Error for HintedError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_no_control_characters_and_is_the_same_value() {
+        let text = "\u{1b}[2J \u{7f} \u{80} \u{9b}2J \u{9f} \u{a0} \u{e9} \n";
+        let value = Value::from(text);
+        let line = json_line(&value);
+        assert!(!line.contains(char::is_control), "{line:?}");
+        assert!(line.contains("\\u009b2J"), "{line:?}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
+    }
+}
