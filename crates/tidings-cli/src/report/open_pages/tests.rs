@@ -156,6 +156,10 @@ fn a_page_that_waits_for_the_backend_has_not_answered_and_is_not_forgotten() {
         1,
         "none",
         &format!(r#","was":"a","id":"{}""#, id(3)),
+        &format!(
+            r#"{{"did":"reload","page":"a","id":"{}"}}"#,
+            "x".repeat(129)
+        ),
     ));
     assert_eq!(unanswered(&pages, 2), []);
 }
