@@ -48,7 +48,7 @@ impl Access {
             return Some(refused(refusal));
         }
         let shown = token.shown_by(parts);
-        token.remove_from(&mut parts.headers);
+        token.remove_from(parts);
         match shown {
             Shown::Address { location } => Some(admitted(token, &location, peer)),
             _ if peer.ip.is_loopback() => None,

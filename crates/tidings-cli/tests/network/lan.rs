@@ -177,7 +177,15 @@ fn a_backend_never_gets_the_token() {
         &own,
     );
     assert!(local.body.contains("session=1"), "{local:?}");
-    for got in [got, again] {
+    let posted = curl(
+        &format!("http://localhost:{}/api?a&tidings={token}", server.port),
+        &["--request", "POST"],
+    );
+    assert!(
+        posted.body.contains("POST /api?a HTTP/1.1\r\n"),
+        "{posted:?}"
+    );
+    for got in [got, again, posted] {
         assert!(!got.body.contains(token), "{got:?}");
     }
 }
