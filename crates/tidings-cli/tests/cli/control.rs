@@ -258,6 +258,13 @@ fn a_file_of_the_folder_opens_in_the_editor_and_no_other_file_does() {
     assert_eq!(arguments, format!("--goto\n{}:3:5\n", path.display()));
 }
 
+    // A page that somebody has opened through a tunnel.
+    let token = format!("tidings-token: {}", token(server.port));
+    let tunnel = "X-Forwarded-For: 203.0.113.9";
+    let headers = ["Content-Type: application/json", &token, tunnel];
+    let order_ = json!({"do": "open-in-editor", "file": odd});
+    let answer = ask(server.port, &headers, &order_.to_string());
+    assert_eq!(answer.status, 403, "{answer:?}");
 #[test]
 fn without_an_editor_the_answer_says_what_to_set() {
     let folder = folder();

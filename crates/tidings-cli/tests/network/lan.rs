@@ -54,6 +54,13 @@ fn another_device_needs_the_token_once_and_this_machine_does_not() {
     let cookie = cookie.split(';').next().unwrap();
     let with_cookie = ["--header", &format!("Cookie: {cookie}")];
     assert_eq!(curl(&url, &with_cookie).body, "<p>page");
+    // A tunnel on this machine passes on requests of others.
+    let tunnel = ["--header", "X-Forwarded-For: 203.0.113.9"];
+    assert_eq!(curl(&server.first, &tunnel).status, 403);
+    assert_eq!(
+        curl(&server.first, &[&with_cookie[..], &tunnel].concat()).status,
+        200
+    );
     // What holds for everyone, holds with the token, too.
     let foreign = ["--header", "Origin: http://evil.example"];
     let stream = format!("{url}server-sent-events");
