@@ -111,10 +111,10 @@ impl Cli {
     }
 
     /// Exits with 2, and prints the usage of the subcommand.
-    pub(crate) fn exit_with_usage(command: &str, error: &UsageError) -> ! {
+    pub(crate) fn exit_with_usage(error: &UsageError) -> ! {
         let mut cli = Cli::command();
         cli.build();
-        let command = cli.find_subcommand(command).cloned().unwrap_or(cli);
+        let command = cli.find_subcommand(error.command).cloned().unwrap_or(cli);
         command
             .clone()
             .error(ErrorKind::MissingRequiredArgument, error)

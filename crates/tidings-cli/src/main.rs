@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             if let Some(error) = error.downcast_ref::<UsageError>() {
-                Cli::exit_with_usage("proxy", error);
+                Cli::exit_with_usage(error);
             }
             console.error(&error);
             ExitCode::FAILURE
