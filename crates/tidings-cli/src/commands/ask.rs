@@ -11,8 +11,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::server;
+use super::addresses::is_own_address;
+use super::programs::PREFIX;
 use super::token;
 use crate::instances::{self, Choice, Instance};
+use crate::guard::Guard;
 use crate::report::HintedError;
 use crate::upstream::{self, Client, Outgoing, Target, Upstream};
 
@@ -26,7 +29,9 @@ const MARGIN: Duration = Duration::from_secs(5);
 pub(super) fn server_for(url: Option<&Target>) -> anyhow::Result<Option<Instance>> {
     let running = instances::running();
     let choice = match url {
-        Some(url) => instances::at_port(running, url.port().unwrap_or_default()),
+        Some(url) => instances::at_address(running, url.port().unwrap_or_default(), |instance| {
+            is_reached_at(instance, url)
+        }),
         // It fails where the working directory was removed: nothing serves that.
         None => match std::env::current_dir() {
             Ok(here) => instances::of_folder(running, &resolved(&here)),
@@ -48,6 +53,18 @@ pub(super) fn server_for(url: Option<&Target>) -> anyhow::Result<Option<Instance
 }
 
 /// The path with links resolved, as far as it is there.
+/// Whether the host of an address is this machine, or a name that the server answers requests for.
+fn is_reached_at(instance: &Instance, url: &Target) -> bool {
+    let Some(host) = url.host() else {
+        return false;
+    };
+    url.is_local()
+        || match host.parse() {
+            Ok(address) => is_own_address(address),
+            Err(_) => Guard::new(&instance.names).allows(&host),
+        }
+}
+
 pub(super) fn resolved(path: &Path) -> std::path::PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

@@ -23,6 +23,8 @@ pub(super) struct Entrance {
     pub(super) access: Access,
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) addresses: Addresses,
+    /// The names that requests are answered for, as they were given.
+    pub(super) names: Vec<String>,
 }
 
 impl Entrance {
@@ -68,7 +70,7 @@ impl Entrance {
             }
         };
         let access = Access {
-            guard: Guard::new(names),
+            guard: Guard::new(&names),
             port,
             https: tls.is_some(),
             token,
@@ -77,6 +79,7 @@ impl Entrance {
             access,
             tls,
             addresses,
+            names,
         })
     }
 }

@@ -61,6 +61,7 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
         access,
         tls,
         addresses,
+        names,
     } = Entrance::new(&config.server, listeners.port, &root, console)?;
     let token = Token::new();
     let mut options = config.pages.options();
@@ -136,7 +137,8 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
             // It cannot be set already: this is the only place that does.
             let _ = watcher.set(started);
         }
-        let announced = server::announce(banner.addresses.url(), port, &root, &token, console);
+        let place = (banner.addresses.url(), port, names);
+        let announced = server::announce(place, &root, &token, console);
         // Before all that is said of the backend.
         console.direct().banner("listening", &banner);
         if let Some(command) = backing.command() {

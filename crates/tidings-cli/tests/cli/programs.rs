@@ -70,6 +70,14 @@ fn wait_finds_the_server_of_the_folder_and_its_file_goes_with_it() {
     let url = format!("http://localhost:{}", server.port);
     let waited = place.run(elsewhere.root(), &["wait", "--url", &url]);
     assert_eq!(waited.code, Some(0), "{waited:?}");
+    // The same port of another machine.
+    for host in ["staging.example", "203.0.113.9"] {
+        let url = format!("http://{host}:{}", server.port);
+        let waited = place.run(elsewhere.root(), &["wait", "--url", &url]);
+        assert_eq!(waited.code, Some(2), "{waited:?}");
+        let expected = format!("no server of yours runs at http://{host}");
+        assert!(waited.err.contains(&expected), "{waited:?}");
+    }
     server.signal("TERM");
     server.end();
     assert!(place.files().is_empty(), "{:?}", place.files());
