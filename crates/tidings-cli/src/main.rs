@@ -81,8 +81,8 @@ fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
         Command::Trust(args) => trust::run(args.remove, &args.stores(), console)?,
         Command::Wait(args) => return Ok(wait::run(args.url.as_ref(), args.timeout, console)),
         Command::Why(args) => {
-            let alone = || watched(file.as_ref());
-            return why::run(&args.path, args.url.as_ref(), alone, console);
+            let alone = || watched(console);
+            return Ok(why::run(&args.path, args.url.as_ref(), alone, console));
         }
         Command::Completions(args) => about::completions(args.shell, Cli::definition(), console),
         Command::Man(args) => about::man(args.command.as_deref(), Cli::definition(), console)?,
@@ -91,8 +91,11 @@ fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
 }
 
 /// What `tidings` alone would watch here.
-fn watched(file: Option<&ConfigFile>) -> anyhow::Result<Option<watch::Options>> {
-    match Cli::without_arguments()?.into_command(file) {
+fn watched(console: &Arc<Console>) -> anyhow::Result<Option<watch::Options>> {
+    let cli = Cli::without_arguments()?;
+    let file = ConfigFile::load(&cli.file(), console)?;
+    let file = file.as_ref();
+    match cli.into_command(file) {
         Command::Serve(args) => Ok(Some(serve::watched(&args.config(file)?)?)),
         Command::Proxy(args) => Ok(args.config(file)?.watch_options()),
         _ => Ok(None),

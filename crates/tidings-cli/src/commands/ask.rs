@@ -1,5 +1,6 @@
 //! How a command asks a running server.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -69,7 +70,17 @@ pub(super) fn resolved(path: &Path) -> std::path::PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// Asks a question of a server, which takes this long at most.
+/// That a server is there, and has not answered in time.
+#[derive(Debug)]
+pub(super) struct TooLate;
+
+impl fmt::Display for TooLate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server does not answer in time")
+    }
+}
+
+/// Asks a question of a server, which takes this long at most. [`TooLate`] is the context of that error.
 pub(super) fn ask<A: DeserializeOwned>(
     instance: &Instance,
     name: &str,
@@ -111,13 +122,25 @@ pub(super) fn ask<A: DeserializeOwned>(
         let body = body.map_err(|error| unanswered(error.to_string()))?;
         match status {
             StatusCode::OK => Ok(serde_json::from_slice(&body.to_bytes())?),
-            status => Err(unanswered(format!("status {status}")).into()),
+            status => Err(HintedError {
+                message: format!("the server at {} answers with {status}", instance.url),
+                hint: "is it of another version? restart it".to_owned(),
+            }
+            .into()),
         }
     };
     server::runtime()?.block_on(async {
         match tokio::time::timeout(timeout + MARGIN, asked).await {
             Ok(answer) => answer,
-            Err(_) => Err(unanswered("it takes too long".to_owned()).into()),
+            Err(_) => Err(anyhow::Error::new(HintedError {
+                message: format!(
+                    "the server at {} did not answer after {} s",
+                    instance.url,
+                    (timeout + MARGIN).as_secs_f64()
+                ),
+                hint: "it is busy, or was stopped (Ctrl-Z)".to_owned(),
+            })
+            .context(TooLate)),
         }
     })
 }

@@ -35,6 +35,9 @@ pub(super) const WAIT: &str = "wait";
 pub(super) const WHY: &str = "why";
 
 /// How long pages have to say what they would do.
+/// The longest timeout, which is the longest of `--timeout`: sums with points in time must not overflow.
+const MAX_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
+
 const ASK: Duration = Duration::from_millis(1500);
 
 /// The largest question, in bytes.
@@ -154,7 +157,7 @@ impl Programs {
         match name {
             WAIT => match serde_json::from_slice(&body) {
                 Ok(WaitQuestion { timeout_ms }) => {
-                    let timeout = Duration::from_millis(timeout_ms.min(3_600_000));
+                    let timeout = Duration::from_millis(timeout_ms).min(MAX_WAIT);
                     json(&self.wait(timeout).await)
                 }
                 Err(error) => bad_request(error),
@@ -264,6 +267,7 @@ impl Programs {
             problem: self.problem(),
             late: Some(what),
             ..Waited::default()
+            pages: self.reporter.n_pages(),
         }
     }
 

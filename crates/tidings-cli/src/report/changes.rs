@@ -199,6 +199,11 @@ impl ChangeReporter {
         self.state().pages.is_at(paths)
     }
 
+    /// How many pages are open.
+    pub(crate) fn n_pages(&self) -> usize {
+        self.state().pages.len()
+    }
+
     /// Before a roll is called.
     pub(crate) fn calls_roll(&self) {
         self.state().pages.called(Instant::now());

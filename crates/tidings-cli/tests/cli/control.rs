@@ -62,6 +62,12 @@ fn order(port: u16, order: &Value) -> Answer {
     )
 }
 
+/// Holds changes.
+#[track_caller]
+pub fn pause(port: u16) {
+    assert_eq!(order(port, &json!({"do": "pause"})).status, 204);
+}
+
 #[test]
 fn control_takes_a_post_of_json_from_the_same_origin_with_the_token() {
     let folder = folder();
