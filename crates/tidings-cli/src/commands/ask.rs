@@ -11,12 +11,12 @@ use http_body_util::{BodyExt, Full, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::server;
 use super::addresses::is_own_address;
 use super::programs::PREFIX;
+use super::server;
 use super::token;
-use crate::instances::{self, Choice, Instance};
 use crate::guard::Guard;
+use crate::instances::{self, Choice, Instance};
 use crate::report::HintedError;
 use crate::upstream::{self, Client, Outgoing, Target, Upstream};
 
@@ -53,7 +53,6 @@ pub(super) fn server_for(url: Option<&Target>) -> anyhow::Result<Option<Instance
     }
 }
 
-/// The path with links resolved, as far as it is there.
 /// Whether the host of an address is this machine, or a name that the server answers requests for.
 fn is_reached_at(instance: &Instance, url: &Target) -> bool {
     let Some(host) = url.host() else {
@@ -66,6 +65,7 @@ fn is_reached_at(instance: &Instance, url: &Target) -> bool {
         }
 }
 
+/// The path with links resolved, as far as it is there.
 pub(super) fn resolved(path: &Path) -> std::path::PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
@@ -100,7 +100,7 @@ pub(super) fn ask<A: DeserializeOwned>(
     };
     let upstream = Upstream::new(target, &options);
     let body = Full::new(Bytes::from(serde_json::to_vec(question)?));
-    let mut request = Request::post(format!("/@tidings/{name}"))
+    let mut request = Request::post(format!("{PREFIX}{name}"))
         .header(CONTENT_TYPE, "application/json")
         .header(token::HEADER, &instance.token);
     if let Some(cookie) = &instance.cookie {

@@ -119,6 +119,9 @@ fn orders_need_post_the_token_and_the_same_origin() {
             &["tidings-token: 00000000000000000000000000000000"],
         );
         assert_eq!(wrong.status, 403);
+        // Nobody has asked for anything else that ends like it.
+        let path = format!("/@tidings/x/{name}");
+        assert_eq!(post(server.port, &path, "{}").status, 404);
     }
 }
 
@@ -193,9 +196,6 @@ fn why_names_the_rule_with_and_without_a_server() {
 }
 
 #[test]
-fn completions_and_the_manual_know_every_command() {
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-#[test]
 fn why_says_by_its_exit_code_that_it_cannot_tell() {
     let place = Place::new();
     let folder = Folder::new(&[("index.html", "<p>hi"), ("wrong.toml", "nonsense = 1\n")]);
@@ -254,6 +254,9 @@ fn a_server_that_does_not_answer_in_time_is_late_and_not_gone() {
     server.signal("CONT");
 }
 
+#[test]
+fn completions_and_the_manual_know_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ended = finished(tidings().args(["completions", shell]));
         assert_eq!(ended.code, Some(0), "{ended:?}");
         for word in ["proxy", "why", "stdin-quit"] {
