@@ -63,7 +63,7 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
         addresses,
         names,
     } = Entrance::new(&config.server, listeners.port, &root, console)?;
-    let token = Token::new();
+    let token = Token::new()?;
     let mut options = config.pages.options();
     options.token = Some(token.as_str().to_owned());
     let reloader = Arc::new(Reloader::new(hub.clone(), &root).options(options));

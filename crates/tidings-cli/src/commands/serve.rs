@@ -80,7 +80,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         reporter: Arc::clone(&reporter),
         pages: Arc::clone(&live_pages),
     };
-    let token = Token::new();
+    let token = Token::new()?;
     let mut options = config.pages.options();
     options.token = Some(token.as_str().to_owned());
     let reloader = Reloader::new(hub.clone(), &root)
