@@ -24,8 +24,8 @@ pub(crate) use trust::TrustArgs;
 
 /// Serve a folder, and show every saved change in all open pages at once
 ///
-/// Open the printed address in a browser. When you save a style sheet or an image, pages swap it in
-/// place; when you save any other file, the pages that use it reload. Your files are never modified.
+/// Open the printed address in a browser. When you save a style sheet, an image or the HTML of a page, pages
+/// update in place; when you save any other file, the pages that use it reload. Your files are never modified.
 #[derive(Debug, Parser)]
 #[command(
     name = "tidings",
