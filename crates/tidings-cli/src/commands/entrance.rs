@@ -47,7 +47,7 @@ impl Entrance {
             true => {
                 let token = LanToken::new(token_for(folder)?, port);
                 let name = mdns::own_name(&addresses::own_addresses());
-                // An interface may have the name while the host's is another one.
+                // Not among them if the name of the host has a domain: that of laptop.example.com is laptop.local.
                 names.extend(name.clone());
                 addresses = addresses.with_token(&token, name, port);
                 Some(token)
