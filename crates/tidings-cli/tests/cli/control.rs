@@ -237,6 +237,7 @@ fn a_file_of_the_folder_opens_in_the_editor_and_no_other_file_does() {
         tidings()
             .arg(folder.root())
             .args(["--port", "0"])
+            .current_dir(folder.root())
             .env("TIDINGS_EDITOR", editor.as_os_str()),
     );
     let open = |file: &str| {
@@ -257,13 +258,6 @@ fn a_file_of_the_folder_opens_in_the_editor_and_no_other_file_does() {
     ] {
         assert_eq!(open(file), 404, "{file}");
     }
-    assert_eq!(open(odd), 204);
-    let opened = tools.path().join("opened");
-    let arguments = until(|| fs::read_to_string(&opened).ok()).unwrap();
-    let path = fs::canonicalize(folder.path(odd)).unwrap();
-    assert_eq!(arguments, format!("--goto\n{}:3:5\n", path.display()));
-}
-
     // A page that somebody has opened through a tunnel.
     let token = format!("tidings-token: {}", token(server.port));
     let tunnel = "X-Forwarded-For: 203.0.113.9";
@@ -271,6 +265,14 @@ fn a_file_of_the_folder_opens_in_the_editor_and_no_other_file_does() {
     let order_ = json!({"do": "open-in-editor", "file": odd});
     let answer = ask(server.port, &headers, &order_.to_string());
     assert_eq!(answer.status, 403, "{answer:?}");
+    assert_eq!(open(odd), 204);
+    let opened = tools.path().join("opened");
+    let arguments = until(|| fs::read_to_string(&opened).ok()).unwrap();
+    let path = fs::canonicalize(folder.path(odd)).unwrap();
+    assert_eq!(arguments, format!("--goto\n{}:3:5\n", path.display()));
+    assert!(!folder.path("hacked").exists());
+}
+
 #[test]
 fn without_an_editor_the_answer_says_what_to_set() {
     let folder = folder();

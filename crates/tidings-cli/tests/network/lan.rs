@@ -129,7 +129,10 @@ fn a_device_stays_admitted_after_a_restart_and_to_no_other_folder() {
     assert_eq!(first.len(), 24);
     assert_eq!(token(&folder), first);
     assert_ne!(token(&other), first);
-    assert_ne!(Home::new().data("lan-secret"), home.data("lan-secret"));
+    let secret = |home: &Home| std::fs::read_to_string(home.data("lan-secret")).unwrap();
+    let stranger = Home::new();
+    stranger.serve(&folder, &["--lan"]);
+    assert_ne!(secret(&stranger), secret(&home));
 }
 
 #[test]
