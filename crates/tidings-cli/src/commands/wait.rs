@@ -14,7 +14,7 @@ use crate::upstream::Target;
 
 /// A page has errors, or the backend has.
 const HAS_ERRORS: u8 = 1;
-/// There is no server that could be asked.
+/// There is no server that answers.
 const NO_SERVER: u8 = 2;
 /// The time is over.
 const TIME_IS_OVER: u8 = 3;
@@ -41,7 +41,10 @@ pub(crate) fn run(url: Option<&Target>, timeout: Duration, console: &Arc<Console
         Ok(waited) => waited,
         Err(error) => {
             console.error(&error);
-            return NO_SERVER.into();
+            return match error.is::<ask::TooLate>() {
+                true => TIME_IS_OVER.into(),
+                false => NO_SERVER.into(),
+            };
         }
     };
     let code = match &waited {
