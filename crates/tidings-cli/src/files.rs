@@ -11,7 +11,7 @@
 //!   which file responds, and before that file is opened. The page is notified of any later change.
 //! - Clients cannot tell private files from missing ones. Files outside the root are missing, too; only the
 //!   local user's 404 page says which link leads there.
-//! - Browsers revalidate every response (`no-cache`), and get a 304 unless it has changed.
+//! - Browsers revalidate every response (`no-cache`), and get a 304 unless it has changed. Fonts they do not keep.
 
 mod analysis;
 mod at_once;
@@ -52,7 +52,7 @@ use http::header::{
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
-use tidings::reload::{Version, is_navigation};
+use tidings::reload::{Version, is_navigation, revalidate};
 
 pub(crate) use body::Body;
 pub(crate) use compress::Compress;
@@ -257,6 +257,8 @@ impl Files {
             };
             let headers = response.headers_mut();
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            // But for fonts, which are not kept at all.
+            revalidate(headers);
             headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             // All ports of one host are the same site: a server on another port may use our files.
             let policy = HeaderName::from_static("cross-origin-resource-policy");

@@ -20,12 +20,18 @@ pub(crate) struct Instance {
     /// Its address for a browser on this machine.
     pub(crate) url: String,
     pub(crate) port: u16,
+    /// The names that it answers requests for, besides those of this machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) names: Vec<String>,
     /// The folder that is served; of a proxy, the one that it was started in. Links resolved.
     pub(crate) dir: PathBuf,
     /// Where it was started.
     pub(crate) started_in: PathBuf,
     /// What its control takes orders with.
     pub(crate) token: String,
+    /// What it wants to see before it answers at this address: with `--lan`, where it does not listen on loopback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cookie: Option<String>,
 }
 
 /// The file of this process. Dropping it removes the file.
@@ -134,9 +140,13 @@ pub(crate) fn of_folder(instances: Vec<Instance>, here: &Path) -> Choice {
     choice(instances.into_iter().filter(is_meant).collect())
 }
 
-/// The server at an address.
-pub(crate) fn at_port(instances: Vec<Instance>, port: u16) -> Choice {
-    let is_meant = |instance: &Instance| instance.port == port;
+/// The server at an address: on this port, and this says that it has the host.
+pub(crate) fn at_address(
+    instances: Vec<Instance>,
+    port: u16,
+    has_host: impl Fn(&Instance) -> bool,
+) -> Choice {
+    let is_meant = |instance: &Instance| instance.port == port && has_host(instance);
     choice(instances.into_iter().filter(is_meant).collect())
 }
 
@@ -160,6 +170,8 @@ mod tests {
             dir: dir.into(),
             started_in: started_in.into(),
             token: "t".to_owned(),
+            cookie: None,
+            names: Vec::new(),
         }
     }
 

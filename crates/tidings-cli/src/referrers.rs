@@ -161,10 +161,14 @@ impl Graph {
     fn users_of(&self, mut visit: Vec<String>) -> BTreeSet<String> {
         let anyone = || BTreeSet::from([ANYONE.to_owned()]);
         let mut users = BTreeSet::new();
-        let mut visited: HashSet<String> = visit.iter().cloned().collect();
         if self.full {
             return anyone();
         }
+        // Most files are seen by the pages that use them.
+        if !visit.iter().any(|path| self.files.contains_key(path)) {
+            return users;
+        }
+        let mut visited: HashSet<String> = visit.iter().cloned().collect();
         while let Some(path) = visit.pop() {
             let Some(file) = self.files.get(&path) else {
                 continue;

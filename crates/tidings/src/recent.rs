@@ -25,6 +25,12 @@ impl<K, V> Default for Recent<K, V> {
 impl<K: Clone + Eq + Hash, V> Recent<K, V> {
     /// Sets an entry, which makes it the newest.
     pub(crate) fn set(&mut self, key: K, value: V) {
+        if let Some((age, current)) = self.entries.get_mut(&key)
+            && *age + 1 == self.next_age
+        {
+            *current = value;
+            return;
+        }
         let age = self.next_age;
         self.next_age += 1;
         if let Some((before, _)) = self.entries.insert(key.clone(), (age, value)) {
@@ -75,7 +81,7 @@ mod tests {
     #[test]
     fn what_was_set_longest_ago_goes_first() {
         let mut recent = Recent::default();
-        for (key, value) in [("a", 1), ("b", 2), ("c", 3), ("a", 4), ("d", 5)] {
+        for (key, value) in [("a", 1), ("b", 2), ("c", 3), ("a", 4), ("d", 0), ("d", 5)] {
             recent.set(key, value);
         }
         recent.remove(&"c");

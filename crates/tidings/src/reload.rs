@@ -428,10 +428,7 @@ impl Reloader {
         changes: &[Change],
         rescan: bool,
     ) -> Result<Option<Published>, PublishError> {
-        let published: Vec<_> = changes
-            .iter()
-            .flat_map(|change| self.published(change))
-            .collect();
+        let published = self.published(changes);
         let mut clock = self.clock();
         if let Some(held) = clock
             .held
@@ -505,8 +502,8 @@ impl Reloader {
         }
     }
 
-    /// Tells every page that a new backend answers from now on, which ends any problem. Pages reload,
-    /// because it may answer anything differently; during a pause, when that ends.
+    /// Tells every page that a new backend answers from now on, which ends any problem. It may answer anything
+    /// differently, so pages bring all that they have loaded up to date, or reload; during a pause, when that ends.
     ///
     /// # Errors
     /// [`PublishError`] if the hub refuses the event.
@@ -526,29 +523,33 @@ impl Reloader {
         told
     }
 
-    /// The change under each address of the file.
-    fn published(&self, change: &Change) -> impl Iterator<Item = PublishedChange> {
-        let mut paths = self.addresses(&change.path);
-        if paths.is_empty() {
-            let path = change.path.to_string_lossy();
-            paths.push(path.trim_start_matches('/').to_owned());
-        }
-        let kind = match change.kind {
-            ChangeKind::Created => "created",
-            ChangeKind::Modified => "modified",
-            ChangeKind::Removed => "removed",
-        };
-        paths.into_iter().map(move |path| {
-            let mut published = PublishedChange {
-                path,
-                kind,
-                used_by: Vec::new(),
-                text: None,
+    /// The changes under each address of their files.
+    fn published(&self, changes: &[Change]) -> Vec<PublishedChange> {
+        let mut all = Vec::with_capacity(changes.len());
+        for change in changes {
+            let mut paths = self.addresses(&change.path);
+            if paths.is_empty() {
+                let path = change.path.to_string_lossy();
+                paths.push(path.trim_start_matches('/').to_owned());
+            }
+            let kind = match change.kind {
+                ChangeKind::Created => "created",
+                ChangeKind::Modified => "modified",
+                ChangeKind::Removed => "removed",
             };
-            published.used_by = (self.users.0)(&published);
-            published.text = (self.texts.0)(&published);
-            published
-        })
+            for path in paths {
+                let mut published = PublishedChange {
+                    path,
+                    kind,
+                    used_by: Vec::new(),
+                    text: None,
+                };
+                published.used_by = (self.users.0)(&published);
+                published.text = (self.texts.0)(&published);
+                all.push(published);
+            }
+        }
+        all
     }
 
     /// The URL paths of a file: none if it is not served. A directory may be both in the root and mounted.

@@ -23,6 +23,8 @@ pub(super) struct Entrance {
     pub(super) access: Access,
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) addresses: Addresses,
+    /// The names that requests are answered for, as they were given.
+    pub(super) names: Vec<String>,
 }
 
 impl Entrance {
@@ -45,7 +47,7 @@ impl Entrance {
             true => {
                 let token = LanToken::new(token_for(folder)?, port);
                 let name = mdns::own_name(&addresses::own_addresses());
-                // An interface may have the name while the host's is another one.
+                // Not among them if the name of the host has a domain: that of laptop.example.com is laptop.local.
                 names.extend(name.clone());
                 addresses = addresses.with_token(&token, name, port);
                 Some(token)
@@ -68,7 +70,7 @@ impl Entrance {
             }
         };
         let access = Access {
-            guard: Guard::new(names),
+            guard: Guard::new(&names),
             port,
             https: tls.is_some(),
             token,
@@ -77,6 +79,7 @@ impl Entrance {
             access,
             tls,
             addresses,
+            names,
         })
     }
 }

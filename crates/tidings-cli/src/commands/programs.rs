@@ -30,9 +30,13 @@ use super::token::Token;
 use crate::files;
 use crate::report::{ChangeReporter, PageName, Unanswered};
 
-/// Their names below the server's own prefix.
+/// The server's own prefix, and their names below it.
+pub(super) const PREFIX: &str = "/@tidings/";
 pub(super) const WAIT: &str = "wait";
 pub(super) const WHY: &str = "why";
+
+/// The longest timeout, which is the longest of `--timeout`: sums with points in time must not overflow.
+const MAX_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// How long pages have to say what they would do.
 const ASK: Duration = Duration::from_millis(1500);
@@ -111,7 +115,12 @@ pub(super) struct Failed {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Problem {
+    /// `build_failed` and the like.
+    pub(super) kind: String,
     pub(super) title: String,
+    /// The file and line that it is most likely about, as it names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) place: Option<String>,
     pub(super) text: String,
 }
 
@@ -128,12 +137,12 @@ pub(super) enum Late {
 }
 
 impl Programs {
-    /// Answers a question, if this path, below the server's own prefix, is one. It has passed the guard.
+    /// Answers a question, if this path is one. It has passed the guard.
     pub(super) async fn respond(&self, parts: &Parts, body: Incoming) -> Response<files::Body> {
-        let (_, name) = parts.uri.path().rsplit_once('/').unwrap_or_default();
-        if name != WAIT && name != WHY {
+        let path = parts.uri.path();
+        let Some(name @ (WAIT | WHY)) = path.strip_prefix(PREFIX) else {
             return plain(StatusCode::NOT_FOUND, "not found\n");
-        }
+        };
         if parts.method != Method::POST {
             return method_not_allowed("POST", "only POST\n");
         }
@@ -149,7 +158,7 @@ impl Programs {
         match name {
             WAIT => match serde_json::from_slice(&body) {
                 Ok(WaitQuestion { timeout_ms }) => {
-                    let timeout = Duration::from_millis(timeout_ms.min(3_600_000));
+                    let timeout = Duration::from_millis(timeout_ms).min(MAX_WAIT);
                     json(&self.wait(timeout).await)
                 }
                 Err(error) => bad_request(error),
@@ -168,11 +177,13 @@ impl Programs {
         if !path.is_absolute() {
             return None;
         }
-        let explanation = match self.watcher.get() {
-            Some(watcher) => watcher.explain(path),
-            None => watch::explain(&watch::Options::new([""; 0]), path),
-        };
-        let mut explained = Explained::new(explanation.ok()?);
+        let (watcher, asked) = (Arc::clone(&self.watcher), path.to_owned());
+        // It looks at files of any file system.
+        let explanation = tokio::task::spawn_blocking(move || match watcher.get() {
+            Some(watcher) => watcher.explain(&asked),
+            None => watch::explain(&watch::Options::new([""; 0]), &asked),
+        });
+        let mut explained = Explained::new(explanation.await.ok()?.ok()?);
         if !explained.counts {
             return Some(explained);
         }
@@ -217,9 +228,17 @@ impl Programs {
             let limit = deadline.min(Instant::now() + FIRST_PAGE);
             reporter.knows_a_page(limit).await;
         }
-        reporter.answered(&call, deadline).await;
+        reporter.answered_or_held(&call, deadline).await;
+        let mut problem = self.problem();
+        if problem.is_none() {
+            // A backend that somebody else runs may be back any moment.
+            reporter.answered(&call, deadline).await;
+            problem = self.problem();
+        }
         let roll = reporter.roll(&call);
+        // Pages that wait for a backend wait until its problem is mended.
         let silent = roll.unanswered.into_iter();
+        let silent = silent.filter(|(_, why)| *why != Unanswered::Held || problem.is_none());
         let errors = roll.errors.into_iter();
         Waited {
             pages: roll.n_pages,
@@ -227,7 +246,7 @@ impl Programs {
             errors: errors
                 .map(|(page, errors)| Failed { page, errors })
                 .collect(),
-            problem: self.problem(),
+            problem,
             late: None,
         }
     }
@@ -248,6 +267,7 @@ impl Programs {
 
     fn late(&self, what: Late) -> Waited {
         Waited {
+            pages: self.reporter.n_pages(),
             problem: self.problem(),
             late: Some(what),
             ..Waited::default()
@@ -257,7 +277,9 @@ impl Programs {
     fn problem(&self) -> Option<Problem> {
         let state = self.reloader.page_state();
         state.problem().map(|problem| Problem {
+            kind: problem.kind().as_str().to_owned(),
             title: problem.title().to_owned(),
+            place: problem.place().map(|place| place.to_string()),
             text: problem.plain_text(),
         })
     }

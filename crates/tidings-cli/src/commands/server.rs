@@ -21,6 +21,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::token::Token;
 use crate::config::Server;
+use crate::guard::lan::LanToken;
 use crate::instances::{self, Announced, Instance};
 use crate::listen::{self, Answer, Listeners, Peer, Ports};
 use crate::report::{ChangeReporter, Console, HintedError};
@@ -158,10 +159,10 @@ pub(super) fn start_watching(
     })
 }
 
-/// Lets local programs find this server. `dir` is the folder that it is for.
+/// Lets local programs find this server, at its address for a browser on this machine, its port, and the names that
+/// it answers requests for. `dir` is the folder that it is for.
 pub(super) fn announce(
-    url: &str,
-    port: u16,
+    (url, port, names): (&str, u16, Vec<String>),
     dir: &Path,
     token: &Token,
     console: &Console,
@@ -170,9 +171,11 @@ pub(super) fn announce(
     let here = std::env::current_dir().unwrap_or_default();
     let announced = instances::announce(&Instance {
         pid: std::process::id(),
-        // Without the token of --lan, which is for other devices.
+        // Without the token of --lan, which other programs have no use for.
         url: url.split('?').next().unwrap_or_default().to_owned(),
+        cookie: LanToken::cookie_for(url, port),
         port,
+        names,
         dir: resolved(dir),
         started_in: resolved(&here),
         token: token.as_str().to_owned(),

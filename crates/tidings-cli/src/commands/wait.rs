@@ -5,18 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use tidings::reload::ProblemKind;
 
 use super::ask;
-use super::programs::{self, Late, Waited};
+use super::programs::{self, Late, Problem, Waited};
 use crate::report::{Console, HintedError, Message, PageName, Styles, Unanswered, printable};
 use crate::upstream::Target;
 
 /// A page has errors, or the backend has.
 const HAS_ERRORS: u8 = 1;
-/// There is no server that could be asked.
+/// There is no server that answers.
 const NO_SERVER: u8 = 2;
 /// The time is over.
 const TIME_IS_OVER: u8 = 3;
+
+/// How many lines of a problem are printed. With `--json` all of them are.
+const PROBLEM_LINES: usize = 20;
 
 #[derive(Serialize)]
 struct Question {
@@ -37,7 +41,10 @@ pub(crate) fn run(url: Option<&Target>, timeout: Duration, console: &Arc<Console
         Ok(waited) => waited,
         Err(error) => {
             console.error(&error);
-            return NO_SERVER.into();
+            return match error.is::<ask::TooLate>() {
+                true => TIME_IS_OVER.into(),
+                false => NO_SERVER.into(),
+            };
         }
     };
     let code = match &waited {
@@ -72,9 +79,7 @@ impl Message for Outcome {
         let Outcome { waited, timeout } = self;
         let mut lines = Vec::new();
         if let Some(problem) = &waited.problem {
-            lines.push(printable(&problem.title).into_owned());
-            let text = problem.text.trim_end().lines();
-            lines.extend(text.map(|line| format!("  {}", printable(line))));
+            lines.extend(told(problem));
         }
         for failed in &waited.errors {
             let errors = failed.errors.iter();
@@ -97,6 +102,7 @@ impl Message for Outcome {
             let why = match silent.why {
                 Unanswered::Busy => "it is busy, still loading, or stopped at a breakpoint",
                 Unanswered::Reloading => "it reloads, and is not back yet",
+                Unanswered::Held => "it is to reload, and waits for the backend",
                 Unanswered::Frozen => "the browser has frozen it in the background",
                 Unanswered::Silent => {
                     "nothing is heard of it: it may have crashed, or been closed without a word"
@@ -116,6 +122,30 @@ impl Message for Outcome {
         }
         lines.join("\n")
     }
+}
+
+/// The title, with the place, and the lines that say most: a compiler's first, and the last that a program wrote
+/// before it ended.
+fn told(problem: &Problem) -> Vec<String> {
+    let title = printable(&problem.title);
+    let title = match &problem.place {
+        Some(place) => format!("{title} ({})", printable(place)),
+        None => title.into_owned(),
+    };
+    let text: Vec<_> = problem.text.trim_end().lines().collect();
+    let more = text.len().saturating_sub(PROBLEM_LINES);
+    let (is_start, shown) = match problem.kind == ProblemKind::BuildFailed.as_str() {
+        true => (true, &text[..text.len() - more]),
+        false => (false, &text[more..]),
+    };
+    let shown = shown.iter().map(|line| format!("  {}", printable(line)));
+    let left_out = (more > 0).then(|| format!("  ({more} more lines)"));
+    let (before, after) = match is_start {
+        true => (None, left_out),
+        false => (left_out, None),
+    };
+    let lines = [title].into_iter().chain(before);
+    lines.chain(shown).chain(after).collect()
 }
 
 fn named(page: &PageName) -> String {

@@ -103,3 +103,70 @@ pub(super) fn enter_again() {
     mode.before = None;
     set(&mut mode);
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    /// Set for the process that panics.
+    const PANICS: &str = "TIDINGS_TEST_PANICS";
+    const SET: &str = "the mode is set";
+
+    /// A process of its own, at a terminal of its own, because there is one mode and one hook in each. Its session
+    /// goes on when it has ended: the system sets the mode itself when that is over.
+    #[test]
+    fn a_panic_of_any_thread_gives_the_terminal_back() {
+        if std::env::var_os(PANICS).is_some() {
+            assert!(enter(), "it is in the foreground");
+            let modes = || tcgetattr(stdin()).unwrap().local_modes;
+            assert!(!modes().intersects(LocalModes::ICANON | LocalModes::ECHO));
+            println!("{SET}");
+            // The process goes on: as it is when the thread is one of the runtime.
+            let panicked = std::thread::spawn(|| panic!("on purpose")).join();
+            assert!(panicked.is_err());
+            assert!(modes().contains(LocalModes::ICANON | LocalModes::ECHO));
+            // The next key takes it again, and the next panic gives it back.
+            assert!(enter());
+            panic!("once more");
+        }
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let terminal = File::options()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap());
+        let terminal = terminal.unwrap();
+        let end = || Stdio::from(terminal.try_clone().unwrap());
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let test = format!("{module}::a_panic_of_any_thread_gives_the_terminal_back");
+        let session = Command::new("setsid")
+            .args(["--ctty", "--wait", "sh", "-c"])
+            .args(["\"$@\"; echo ended; exec cat", "sh"])
+            .arg(std::env::current_exe().unwrap())
+            .args([&*test, "--exact", "--nocapture", "--test-threads=1"])
+            .env(PANICS, "1")
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn();
+        let mut session = session.expect("setsid, of util-linux");
+        let lines = BufReader::new(File::from(master)).lines();
+        let lines: Vec<_> = lines
+            .map(Result::unwrap)
+            .take_while(|line| line != "ended")
+            .collect();
+        let modes = tcgetattr(&terminal).unwrap().local_modes;
+        session.kill().unwrap();
+        session.wait().unwrap();
+        let has = |text: &str| lines.iter().any(|line| line.contains(text));
+        assert!(has(SET) && has("once more"), "{lines:?}");
+        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO));
+    }
+}

@@ -12,10 +12,11 @@ use tidings::EventId;
 
 use super::page_report::{Action, PageReport};
 
-/// More pages than this are not remembered.
+/// More pages than this are not remembered: the one that was not heard of for the longest time is forgotten for a new
+/// one. It has most likely ended without a word.
 const MAX_PAGES: usize = 1000;
 
-/// How many pages that have left are remembered, because of reports that come late.
+/// How many pages that have left or were replaced are remembered, because of reports that come late.
 const MAX_LEFT: usize = 256;
 
 /// How long a page that is open does not answer at most, if not even its worker does.
@@ -28,9 +29,11 @@ const RELOAD: Duration = Duration::from_secs(15);
 #[derive(Debug, Default)]
 pub(super) struct OpenPages {
     pages: BTreeMap<String, OpenPage>,
-    /// The names of pages that have left, and their last reports.
+    /// The names of pages that have left or were replaced, and their last reports.
     left: VecDeque<(String, u64)>,
     numbered: u32,
+    /// How many reports there were.
+    n_heard: u64,
 }
 
 /// What a page would do, and why.
@@ -43,6 +46,8 @@ struct OpenPage {
     state: State,
     /// Of its newest report.
     n: u64,
+    /// When it was heard of last: how many reports there had been.
+    heard: u64,
     /// The newest event that it shows.
     shows: Option<EventId>,
     /// The event that it was reloaded for, until it shows that.
@@ -50,6 +55,8 @@ struct OpenPage {
     errors: Vec<String>,
     /// What it would do, and why, about the change that this event asks about.
     would: Option<(String, Would)>,
+    /// Whether it may have left without a word.
+    is_mute: bool,
     /// When a roll was called that neither the page nor its worker has answered since.
     called: Option<Instant>,
     /// Whether its worker has answered the newest roll call.
@@ -61,6 +68,8 @@ enum State {
     Open,
     /// The browser has frozen it.
     Frozen,
+    /// It is to reload, and the backend is not there.
+    Held,
     /// It reloads for this event. The page that comes next takes its place.
     Reloading {
         id: String,
@@ -92,6 +101,8 @@ pub(crate) enum Unanswered {
     Busy,
     /// It reloads.
     Reloading,
+    /// It is to reload, and waits for the backend.
+    Held,
     /// The browser has frozen it, in the background.
     Frozen,
     /// Nothing is heard of it.
@@ -105,6 +116,10 @@ impl OpenPages {
             return None;
         }
         let name = &report.page;
+        self.n_heard += 1;
+        if let Some(page) = self.pages.get_mut(name) {
+            page.heard = self.n_heard;
+        }
         if report.action == Action::Here {
             // Without a number of its own: it comes from the worker.
             let page = self.pages.get_mut(name)?;
@@ -121,7 +136,7 @@ impl OpenPages {
             return None;
         }
         if !self.pages.contains_key(name) {
-            self.enter(report)?;
+            self.enter(report);
         }
         let page = self.pages.get_mut(name)?;
         if page.n > report.n {
@@ -131,8 +146,10 @@ impl OpenPages {
         page.path.clone_from(&report.at);
         page.called = None;
         page.is_busy = false;
+        page.is_mute = report.mute;
         page.state = match report.action {
             Action::Freeze => State::Frozen,
+            Action::Held => State::Held,
             Action::Reload => State::Reloading {
                 id: report.id.clone(),
             },
@@ -169,24 +186,31 @@ impl OpenPages {
             Some(page) if page.n > n || matches!(page.state, State::Reloading { .. }) => {}
             _ => {
                 self.pages.remove(name);
-                self.left.push_back((name.to_owned(), n));
-                if self.left.len() > MAX_LEFT {
-                    self.left.pop_front();
-                }
+                self.remember_left(name.to_owned(), n);
             }
         }
     }
 
-    /// A page that was not known. `None`: there are too many.
-    fn enter(&mut self, report: &PageReport) -> Option<()> {
+    fn remember_left(&mut self, name: String, n: u64) {
+        self.left.push_back((name, n));
+        if self.left.len() > MAX_LEFT {
+            self.left.pop_front();
+        }
+    }
+
+    /// A page that was not known.
+    fn enter(&mut self, report: &PageReport) {
         let before = self.before(report);
         let replaced = before.and_then(|name| {
             let page = self.pages.remove(&name)?;
-            self.left.push_back((name, u64::MAX));
+            self.remember_left(name, u64::MAX);
             Some(page)
         });
         if self.pages.len() >= MAX_PAGES {
-            return None;
+            let silent = self.pages.iter().min_by_key(|(_, page)| page.heard);
+            if let Some(silent) = silent.map(|(name, _)| name.clone()) {
+                self.pages.remove(&silent);
+            }
         }
         let number = replaced.as_ref().map_or_else(
             || {
@@ -200,6 +224,7 @@ impl OpenPages {
             path: report.at.clone(),
             state: State::Open,
             n: report.n,
+            heard: self.n_heard,
             shows: None,
             reloaded_for: match replaced.map(|page| (page.state, page.reloaded_for)) {
                 Some((State::Reloading { id }, _)) => Some(id),
@@ -208,11 +233,11 @@ impl OpenPages {
             },
             errors: Vec::new(),
             would: None,
+            is_mute: report.mute,
             called: None,
             is_busy: false,
         };
         self.pages.insert(report.page.clone(), page);
-        Some(())
     }
 
     /// The page that this one takes the place of. It does not know its name where it may not store anything.
@@ -236,6 +261,7 @@ impl OpenPages {
                 let why = match page.state {
                     State::Reloading { .. } => Unanswered::Reloading,
                     State::Frozen => Unanswered::Frozen,
+                    State::Held => Unanswered::Held,
                     State::Open if page.is_busy => Unanswered::Busy,
                     State::Open => Unanswered::Silent,
                 };
@@ -254,13 +280,22 @@ impl OpenPages {
         }
     }
 
+    /// Forgets the pages of which nothing is heard and that cannot say that they leave: they have left.
+    pub(super) fn forget_closed(&mut self, now: Instant) {
+        self.pages.retain(|_, page| {
+            let is_silent = |called| now.saturating_duration_since(called) >= SILENCE;
+            let is_open = matches!(page.state, State::Open);
+            !(page.is_mute && is_open && page.called.is_some_and(is_silent))
+        });
+    }
+
     /// Forgets the pages that cannot be there any more. They were told of as unanswered; if one is heard of
     /// again, it is known again.
     pub(super) fn forget_lost(&mut self, call: &EventId, now: Instant) {
         self.pages.retain(|_, page| {
             let limit = match page.state {
                 State::Reloading { .. } => RELOAD,
-                State::Open | State::Frozen => SILENCE,
+                State::Open | State::Frozen | State::Held => SILENCE,
             };
             let silence = page
                 .called

@@ -8,6 +8,9 @@ const MAX_PATH: usize = 512;
 /// The longest name of a page. Pages choose their names themselves.
 const MAX_NAME: usize = 64;
 
+/// The longest id of an event.
+const MAX_ID: usize = 128;
+
 /// At most this many errors of a page are kept, each of at most this many bytes.
 const MAX_ERRORS: usize = 20;
 const MAX_ERROR: usize = 2048;
@@ -44,6 +47,9 @@ pub(crate) struct PageReport {
     /// The page that it takes the place of, because that was reloaded.
     #[serde(default)]
     pub(super) was: String,
+    /// Whether it may not be able to say that it leaves, because of a policy in its document.
+    #[serde(default)]
+    pub(super) mute: bool,
     /// Its errors since the last change.
     #[serde(default)]
     pub(super) errors: Vec<String>,
@@ -65,6 +71,8 @@ pub(super) enum Action {
     Media,
     Patch,
     Reload,
+    /// It is to reload, and waits for a backend that is not there.
+    Held,
     /// It shows everything up to the event, without having done anything about that.
     None,
     /// It says what it would do about a change.
@@ -83,6 +91,7 @@ impl Action {
                 | Action::Freeze
                 | Action::Here
                 | Action::Reload
+                | Action::Held
                 | Action::Would
         )
     }
@@ -98,6 +107,7 @@ impl Action {
             Action::Media => "media",
             Action::Patch => "patch",
             Action::Reload => "reload",
+            Action::Held => "held",
             Action::None => "none",
             Action::Would => "would",
             Action::Other => "other",
@@ -109,7 +119,8 @@ impl PageReport {
     /// The report, if it can be one of a page.
     pub(crate) fn parse(json: &[u8]) -> Option<PageReport> {
         let mut report: PageReport = serde_json::from_slice(json).ok()?;
-        if report.page.len() > MAX_NAME || report.was.len() > MAX_NAME {
+        let names = [&report.page, &report.was];
+        if names.iter().any(|name| name.len() > MAX_NAME) || report.id.len() > MAX_ID {
             return None;
         }
         truncate(&mut report.at, MAX_PATH);

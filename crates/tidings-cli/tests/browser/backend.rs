@@ -199,6 +199,15 @@ impl Backend {
         self.shared.orders.lock().unwrap().clone()
     }
 
+    /// The paths of the pages that have said this, in the order of their reports.
+    pub fn said(&self, did: &str) -> Vec<String> {
+        let reports = self.shared.reports.lock().unwrap();
+        let reports = reports.iter().filter(|report| report["did"] == did);
+        reports
+            .map(|report| report["at"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
     /// What pages have done about changes, in the order of their reports.
     pub fn reports(&self) -> Vec<String> {
         let reports = self.shared.reports.lock().unwrap();

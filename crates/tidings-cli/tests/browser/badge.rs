@@ -119,12 +119,16 @@ fn pausing_holds_all_pages_also_new_ones_and_all_is_shown_when_it_ends() {
             &page_with("<link rel=stylesheet href=a.css>", "<p id=p>one"),
         ),
         ("other.html", &html("one")),
+        ("patched.html", &page("<input id=i><p id=p>one")),
     ]);
     site.start(&["--badge"]);
     let mut browser = Browser::start();
     let mut styled = browser.open(&site.url("/"));
     let mut other = browser.open(&site.url("/other.html"));
-    other.eval("i.value = 'typed'");
+    let mut patched = browser.open(&site.url("/patched.html"));
+    for tab in [&mut other, &mut patched] {
+        tab.eval("i.value = 'typed'");
+    }
     until_says(&mut styled, ".state", "Connected");
     click(&mut styled, ".pill");
     click(&mut styled, ".pause");
@@ -141,7 +145,11 @@ fn pausing_holds_all_pages_also_new_ones_and_all_is_shown_when_it_ends() {
     assert_eq!(late.eval("p.textContent.trim()"), "two");
     assert_eq!(styled.eval("getComputedStyle(p).color"), "rgb(255, 0, 0)");
     assert_eq!(other.eval("p.textContent.trim() + i.value"), "onetyped");
+    site.save("patched.html", page("<input id=i><p id=p>two"));
+    let mut opened = browser.open(&site.url("/patched.html"));
+    until_says(&mut opened, ".state", "Paused: 3 changes are held");
     styled.mark();
+    opened.mark();
     // Any page ends it.
     click(&mut late, ".pill");
     assert_eq!(
@@ -152,9 +160,15 @@ fn pausing_holds_all_pages_also_new_ones_and_all_is_shown_when_it_ends() {
     styled.until("getComputedStyle(p).color === 'rgb(0, 0, 255)'");
     assert!(styled.is_same());
     other.until("p.textContent.trim() === 'two'");
+    patched.until("p.textContent.trim() === 'two'");
+    assert_eq!(patched.eval("i.value"), "typed", "it was patched");
     for tab in [&mut styled, &mut other, &mut late] {
         until_says(tab, ".state", "Connected");
     }
+    // One that was opened during the pause is patched as well.
+    site.save("patched.html", page("<input id=i><p id=p>three"));
+    opened.until("p.textContent.trim() === 'three'");
+    assert!(opened.is_same());
 }
 
 #[test]

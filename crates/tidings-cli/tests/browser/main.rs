@@ -53,6 +53,8 @@ mod swap;
 mod types;
 mod unseen;
 mod wait;
+mod wait_backend;
+mod wait_policy;
 
 use chromium::{Browser, Page};
 use site::Site;

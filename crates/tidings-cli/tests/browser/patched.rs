@@ -157,8 +157,9 @@ fn many_saves_at_once_end_on_the_last_one_without_a_reload() {
 fn one_save_is_one_answer() {
     let site = Site::serve(&[("index.html", &plain("0")), ("other.html", &plain("0"))]);
     let mut browser = Browser::start();
-    let mut tab = browser.open(&site.url("/"));
     let mut other = browser.open(&site.url("/other.html"));
+    // In front: those in the background leave it to their worker.
+    let mut tab = browser.open(&site.url("/"));
     typed(&mut tab);
     watch_reports(&mut tab);
     for n in 1..=3 {
@@ -341,6 +342,27 @@ fn a_page_whose_address_a_script_changed_ends_on_what_a_reload_shows() {
     site.save("index.html", html("2"));
     tab.until(&shows("other"));
     assert!(!tab.is_same());
+}
+
+#[test]
+fn a_page_that_has_not_reloaded_for_its_script_is_not_patched() {
+    let html = |text: &str| {
+        let script = "<script src=a.js data-tidings=pure></script>";
+        page_with(script, &format!("<input id=i><p>{text}</p>"))
+    };
+    let site = Site::serve(&[("index.html", &html("0")), ("a.js", "window.v = 1")]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    typed(&mut tab);
+    // A build that wipes what it makes, and writes the page last.
+    tab.call("Network.enable", json!({}));
+    site.remove("index.html");
+    site.save("a.js", "window.v = 2");
+    // The page has looked whether its address is answered.
+    while tab.event("Network.responseReceived")["response"]["status"] != 404 {}
+    site.save("index.html", html("1"));
+    tab.until(&shows("1"));
+    tab.until("window.v === 2");
 }
 
 #[test]

@@ -55,6 +55,30 @@ fn a_saved_template_is_patched_in_place() {
 }
 
 #[test]
+fn a_page_whose_scripts_have_requested_a_part_of_it_reloads() {
+    let list = "<ul></ul><script data-tidings=pure>\
+        fetch('/rows').then((rows) => rows.text()).then((rows) => { document.querySelector('ul').innerHTML = rows })</script>";
+    let app = App::start(
+        &[
+            (
+                "index.html",
+                &format!("<!doctype html><title>t</title><p>0</p>{list}"),
+            ),
+            ("rows.html", "<li>one"),
+        ],
+        |folder, path| match path {
+            "/rows" => page_of(folder, "rows.html"),
+            _ => page_of(folder, "index.html"),
+        },
+    );
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&app.url("/"));
+    tab.until("document.querySelector('li')?.textContent === 'one'");
+    app.save("rows.html", "<li>two");
+    tab.until("document.querySelector('li')?.textContent === 'two'");
+}
+
+#[test]
 fn a_template_that_fails_is_shown_as_an_error_and_heals() {
     let app = app(|folder, path| match folder.path("broken").exists() {
         true if path == "/" => answer(500, "text/plain", "template error"),

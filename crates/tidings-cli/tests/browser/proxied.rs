@@ -11,15 +11,15 @@ use crate::overlay::{NOT_SHOWN, press, shows};
 use crate::support::program::{Folder, Server, tidings};
 
 /// A backend that answers everything with one page, and closes each connection.
-struct Plain {
-    port: u16,
+pub struct Plain {
+    pub port: u16,
     is_stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Plain {
     /// On this port, or on a free one.
-    fn start(port: u16, html: &'static str) -> Plain {
+    pub fn start(port: u16, html: &'static str) -> Plain {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let is_stopping = Arc::new(AtomicBool::new(false));
@@ -110,7 +110,7 @@ fn pages_outlive_a_backend_and_the_page_in_its_place_heals() {
 }
 
 /// `tidings proxy`, with a build and a command that are scripts in the folder.
-fn with_command(folder: &Folder) -> Server {
+pub fn with_command(folder: &Folder) -> Server {
     Server::run(
         tidings()
             .current_dir(folder.root())
@@ -119,7 +119,7 @@ fn with_command(folder: &Folder) -> Server {
     )
 }
 
-const START: &str = "exec python3 -m http.server --bind 127.0.0.1 --directory site \"$1\"";
+pub const START: &str = "exec python3 -m http.server --bind 127.0.0.1 --directory site \"$1\"";
 
 #[test]
 fn a_failed_build_shows_over_the_page_and_the_backend_from_before_goes_on() {

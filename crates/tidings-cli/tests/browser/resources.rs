@@ -51,16 +51,41 @@ fn a_font_that_a_script_has_added_reloads_the_page() {
         &page_with(
             "<style>@font-face { font-family: f; src: url(f.ttf) }</style>",
             "<span id=s style='font: 20px f'>x</span><script>
-             new FontFace('g', 'url(f.ttf)').load().then(face => document.fonts.add(face))</script>",
+             new FontFace('g', 'url(f.ttf)').load().then(face => document.fonts.add(face))</script>
+             <span id=t style='font: 20px g'>x</span>",
         ),
     )]);
     site.save("f.ttf", NARROW);
     let mut browser = Browser::start();
     let mut tab = browser.open(&site.url("/"));
-    tab.until("s.offsetWidth === 10 && document.fonts.size === 2");
-    tab.mark();
-    site.save("f.ttf", WIDE);
-    tab.until("window.__mark === undefined && document.fonts.size === 2");
+    for (font, width) in [(WIDE, 40), (NARROW, 10), (WIDE, 40)] {
+        tab.until("s.offsetWidth > 0 && document.fonts.size === 2");
+        tab.mark();
+        site.save("f.ttf", font);
+        tab.until("window.__mark === undefined && document.fonts.size === 2");
+        tab.until(&format!("[s, t].every(e => e.offsetWidth === {width})"));
+    }
+}
+
+/// Chromium keeps the parsed font where it asks with a validator, whatever it gets.
+#[test]
+fn a_font_that_was_saved_while_no_page_showed_it_is_not_the_one_from_before() {
+    let head = "<style>@font-face { font-family: f; src: url(f.ttf) }</style>";
+    let body = "<span id=s style='font: 20px f'>x</span>";
+    let site = Site::serve(&[
+        ("index.html", &page_with(head, body)),
+        ("without.html", &page_with("", "<p>none")),
+    ]);
+    site.save("f.ttf", NARROW);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&site.url("/"));
+    tab.until("s.offsetWidth === 10");
+    for (font, width) in [(WIDE, 40), (NARROW, 10)] {
+        tab.go(&site.url("/without.html"));
+        site.save("f.ttf", font);
+        tab.go(&site.url("/"));
+        tab.until(&format!("s.offsetWidth === {width}"));
+    }
 }
 
 /// Silence of this many seconds / 10, whose bytes are ASCII.

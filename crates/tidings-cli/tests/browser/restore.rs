@@ -110,6 +110,7 @@ fn a_secret_is_neither_stored_nor_put_back() {
         <input autocomplete='section-a current-password' class=secret><input autocomplete=one-time-code class=secret>\
         <input autocomplete=off class=secret><input name=cvc class=secret><input id=api_key class=secret>\
         <form autocomplete=off><input class=secret></form><input autocomplete=username class=secret>\
+        <input type=password id=shown class=secret><input name=pw class=secret>\
         <input name=plain>";
     let index = |heading: &str| {
         // What is stored when the page goes.
@@ -121,6 +122,12 @@ fn a_secret_is_neither_stored_nor_put_back() {
     let mut tab = browser.open(&site.url("/"));
     tab.eval("for (const field of document.querySelectorAll('input')) field.value = field.name === 'plain' ? 'open' : 'hush'");
     tab.eval("document.querySelector('.secret').focus()");
+    // "Show password", and a field that a script has made since.
+    tab.eval("document.querySelector('#shown').type = 'text'");
+    tab.eval(
+        "const late = document.createElement('input'); late.type = 'password'; document.body.append(late);
+         late.focus(); late.value = 'hush'; late.type = 'text'",
+    );
     site.save("index.html", index("two"));
     until_reloaded(&mut tab, "two");
     tab.until("document.querySelector('[name=plain]').value === 'open'");
@@ -236,6 +243,28 @@ fn shadow_roots_and_frames_have_their_own_back() {
          && frames[0].document.querySelector('input').value === 'first' \
          && frames[1].document.querySelector('input').value === 'second'",
     );
+}
+
+#[test]
+fn a_frame_in_a_page_of_another_origin_has_its_own_back() {
+    let inner = |text: &str| {
+        let script = "<script>onmessage = () => (i.value = 'typed')
+            setInterval(() => parent.postMessage(`${h.textContent} ${i.value}`, '*'), 20)</script>";
+        page(&format!("<h1 id=h>{text}</h1><input id=i>{script}"))
+    };
+    let site = serve(&[("in.html", &inner("one"))]);
+    let frame = format!(
+        "<iframe src='{}'></iframe><script>onmessage = ({{ data }}) => (window.said = data)</script>",
+        site.url("/in.html")
+    );
+    let outer = Site::serve(&[("index.html", &page(&frame))]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&outer.url("/"));
+    tab.until("window.said === 'one '");
+    tab.eval("frames[0].postMessage('type', '*')");
+    tab.until("window.said === 'one typed'");
+    site.save("in.html", inner("two"));
+    tab.until("window.said === 'two typed'");
 }
 
 #[test]

@@ -8,15 +8,31 @@ use crate::{Browser, Page, Site};
 
 const COLOUR: &str = "getComputedStyle(document.querySelector('h1')).color";
 
+/// Runs `tidings wait` for the server at this address.
+#[track_caller]
+pub fn wait_at(url: &str, flags: &[&str]) -> Finished {
+    let ended = finished(tidings().args(["wait", "--url", url]).args(flags));
+    assert_eq!(ended.err, "", "{ended:?}");
+    ended
+}
+
+/// Opens a page, and waits until it has said so to the server at this address.
+#[track_caller]
+pub fn opened(browser: &mut Browser, url: &str) -> Page {
+    let page = browser.open(url);
+    let is_known = || {
+        let ended = wait_at(url, &["--json", "--timeout", "1"]);
+        let said: Value = serde_json::from_str(&ended.out).unwrap();
+        (said["pages"] == 1).then_some(())
+    };
+    until(is_known).expect("it says that it is there");
+    page
+}
+
 impl Site {
-    /// Runs `tidings wait` for this server.
     #[track_caller]
     fn wait(&self, flags: &[&str]) -> Finished {
-        let mut command = tidings();
-        command.args(["wait", "--url", &self.url("/")]).args(flags);
-        let ended = finished(&mut command);
-        assert_eq!(ended.err, "", "{ended:?}");
-        ended
+        wait_at(&self.url("/"), flags)
     }
 
     /// Waits, and every page is as it should be.
@@ -83,8 +99,13 @@ fn a_page_with_errors_is_told_of_until_they_are_mended() {
     assert!(ended.out.contains("(/script.html): "), "{ended:?}");
     assert!(ended.out.contains("not is not defined"), "{ended:?}");
     assert!(ended.out.contains("/a.js:2:1"), "with its place: {ended:?}");
-    // Asked again, it says so again.
+    // Asked again, it says so again; also after a change that is not the page's.
     assert_eq!(site.wait(&[]).code, Some(1));
+    site.save("index.html", page_with("", "<h1>other</h1>"));
+    assert_eq!(site.wait(&[]).code, Some(1));
+    // The page goes on as it is, with another style.
+    site.save("a.css", "h1 { color: rgb(1, 1, 1) }");
+    site.wait_for_all();
     site.save("a.js", "window.version = 2");
     site.wait_for_all();
     site.save(

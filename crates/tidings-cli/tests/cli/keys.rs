@@ -170,7 +170,7 @@ fn a_signal_from_elsewhere_gives_the_terminal_back() {
 }
 
 /// The process that listens on a port, by its own file.
-fn pid_of(port: u16) -> String {
+pub fn pid_of(port: u16) -> String {
     let ends = format!("-{port}.json");
     let user = rustix::process::geteuid().as_raw();
     let places = [

@@ -19,6 +19,7 @@ mod file_systems;
 mod frames;
 mod http;
 mod keys;
+mod modes;
 mod names;
 mod output;
 mod permissions;

@@ -25,6 +25,7 @@ mod home;
 mod https;
 mod lan;
 mod phone;
+mod programs;
 mod slow;
 #[path = "../support/mod.rs"]
 mod support;

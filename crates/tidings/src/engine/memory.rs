@@ -135,8 +135,7 @@ impl Log {
         match &draft.status {
             StatusUpdate::Keep => {}
             StatusUpdate::Set(status) => {
-                self.statuses
-                    .set(epoch, topics, status, seq, retention.statuses);
+                self.statuses.set(topics, status, seq, retention.statuses);
             }
             StatusUpdate::Remove => self.statuses.remove(topics),
         }

@@ -132,15 +132,18 @@ impl Tail for Channels {
         let mut wakes = Wakes::default();
         let mut registry = self.registry();
         for stored in events {
+            let topics = stored.topics.as_slice();
             let mut reached: Vec<&Arc<Channel>> = Vec::new();
-            for topic in stored.topics.as_slice() {
+            for topic in topics {
                 for channel in registry.by_topic.get(topic).into_iter().flatten() {
                     // An event about several topics is one event, also to a reader who wants several of them.
-                    let single = stored.topics.as_slice().len() == 1;
-                    if single || !reached.iter().any(|other| Arc::ptr_eq(other, channel)) {
-                        channel.push(stored, now, &mut wakes);
+                    if topics.len() > 1 {
+                        if reached.iter().any(|other| Arc::ptr_eq(other, channel)) {
+                            continue;
+                        }
                         reached.push(channel);
                     }
+                    channel.push(stored, now, &mut wakes);
                 }
             }
             for channel in &registry.broad {

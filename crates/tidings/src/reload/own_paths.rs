@@ -43,7 +43,8 @@ pub enum OwnResource {
     /// The event stream: an [`Endpoint`](crate::http::Endpoint) for the topic [`TOPIC`](super::TOPIC).
     Stream,
     /// Where pages `POST` what they have done about a change, and that they are open. The body is JSON of a
-    /// few kilobytes at most: `{"id":"...","page":"...","did":"style","painted":true}`. Nothing depends on it.
+    /// few kilobytes at most: `{"id":"...","page":"...","n":3,"at":"/","did":"style","painted":true}`. Only what people and
+    /// programs are told depends on it, and no page.
     Report,
     /// What a page was made from: [`Versions::respond`](super::Versions::respond).
     Version,

@@ -29,7 +29,8 @@ pub(super) struct Held {
 pub struct Resumed {
     /// The event's id.
     pub id: EventId,
-    /// The changes that were held. Pages also reload where the backend was restarted meanwhile.
+    /// The changes that were held. `None` where there were none, or the backend was restarted meanwhile: then pages bring
+    /// all that they have loaded up to date.
     pub published: Option<Published>,
 }
 
@@ -106,7 +107,7 @@ impl Reloader {
                 return Ok(None);
             };
             // Without the lock, because this calls foreign code.
-            let published: Vec<_> = changes.iter().flat_map(|c| self.published(c)).collect();
+            let published = self.published(&changes);
             let mut clock = self.clock();
             if let Some(held) = clock.held.take_if(|held| held.changes == changes) {
                 return self.release(&mut clock, &held, published).map(Some);

@@ -135,6 +135,13 @@ impl Problem {
         groups.into_iter().rev().flatten().collect()
     }
 
+    /// The place in a file that it is most likely about: that of its excerpt, or else the first of
+    /// [`places`](Self::places).
+    pub fn place(&self) -> Option<Place> {
+        let excerpt = self.excerpt.as_ref().map(Excerpt::place);
+        excerpt.or_else(|| self.places().into_iter().next())
+    }
+
     /// What kind of problem it is.
     pub fn kind(&self) -> ProblemKind {
         self.kind

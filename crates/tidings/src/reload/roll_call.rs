@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{Payload, PublishedChange, Reloader, TOPIC, json};
+use super::{Payload, Reloader, TOPIC, json};
 use crate::hub::PublishError;
 use crate::id::EventId;
 use crate::watch::{Change, ChangeKind};
@@ -34,7 +34,7 @@ impl Reloader {
     pub fn ask_pages(&self, path: &Path) -> Result<EventId, PublishError> {
         // Without the lock, because this calls foreign code.
         let change = Change::new(path, ChangeKind::Modified);
-        let changes: Vec<PublishedChange> = self.published(&change).collect();
+        let changes = self.published(std::slice::from_ref(&change));
         let clock = self.clock();
         let status = clock.status(clock.timestamp);
         let ask = Payload {

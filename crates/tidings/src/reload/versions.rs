@@ -153,8 +153,13 @@ struct Kept {
 
 impl Kept {
     fn len_bytes(&self) -> usize {
-        self.before.len() + self.after.len()
+        let sent = self.sent.iter().map(len_of_sent).sum::<usize>();
+        self.before.len() + self.after.len() + sent
     }
+}
+
+fn len_of_sent((id, script): &(String, Bytes)) -> usize {
+    id.len() + script.len()
 }
 
 /// A page that is about to be sent.
@@ -275,9 +280,12 @@ impl Pages {
                 }
             }
         };
-        kept.sent.push_back((id, page.script));
+        // A problem is in the script element, and may be longer than the page.
+        let sent = (id, page.script);
+        self.bytes += len_of_sent(&sent);
+        kept.sent.push_back(sent);
         if kept.sent.len() > IDS_PER_PAGE {
-            kept.sent.pop_front();
+            self.bytes -= kept.sent.pop_front().as_ref().map_or(0, len_of_sent);
         }
         let is_other_version = |other: &&Kept| other.address == kept.address;
         if self.kept.iter().filter(is_other_version).count() >= PER_ADDRESS {
@@ -394,8 +402,19 @@ mod tests {
         for n in 0..2 * PAGES {
             keep(&versions, page(&n.to_string(), "small"));
         }
+        assert_eq!(versions.pages().kept.len(), PAGES);
+        // With a problem in each of them, which is a part of the script element.
+        for n in 0..2 * IDS_PER_PAGE {
+            let problem = Bytes::from(format!("{n}{}", "x".repeat(100_000)));
+            let script = SentPage {
+                script: problem,
+                ..page("/", "small")
+            };
+            keep(&versions, script);
+            assert!(versions.pages().bytes <= TOTAL_BYTES);
+        }
         let pages = versions.pages();
-        assert_eq!(pages.kept.len(), PAGES);
+        assert!(pages.kept.len() <= PAGES);
         let bytes: usize = pages.kept.iter().map(Kept::len_bytes).sum();
         assert_eq!(pages.bytes, bytes);
     }

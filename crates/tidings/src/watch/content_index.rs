@@ -29,9 +29,9 @@
 //! to "no entry" either has an event still to come, or reports now; and `missed` reports at most once
 //! for each silence, so that a request is never reported as a change.
 
-use super::names::Names;
+use super::names::{ByKey, Names};
 use super::stat::{FileStat, TICK, as_ns};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
@@ -59,17 +59,18 @@ pub(super) struct Version {
 }
 
 impl Version {
-    /// Reads and hashes a file. `path` must be a regular file: opening a pipe would wait.
-    pub(super) fn read(path: &Path) -> io::Result<Version> {
+    /// Reads and hashes a file that has just been found with this stat. It must be a regular file: opening a
+    /// pipe would wait.
+    pub(super) fn read(path: &Path, stat: FileStat) -> io::Result<Version> {
         let mut file = File::open(path)?;
-        let stat = FileStat::of(&file.metadata()?);
         let mut hasher = DefaultHasher::new();
         if stat.size > READ_LIMIT_BYTES {
             stat.fingerprint().hash(&mut hasher);
             let content = Some(hasher.finish());
             return Ok(Version { stat, content });
         }
-        let mut buffer = vec![0; usize::try_from(stat.size.clamp(512, 65_536)).unwrap_or(512)];
+        // On the stack: to allocate this much takes longer than to read a small file.
+        let mut buffer = [0; 4096];
         let mut length = 0u64;
         // Not to the very end: whether it has grown meanwhile is seen below.
         while length < stat.size {
@@ -112,19 +113,18 @@ enum Observed {
 /// All we remember.
 #[derive(Debug, Default)]
 pub(super) struct ContentIndex {
-    /// By [`Names::key`].
-    entries: HashMap<u64, Entry>,
+    entries: ByKey<Entry>,
     /// While initial contents are recorded: what readers were given before there was an entry for it.
     /// `None` afterwards, and where there were too many.
-    early: Option<HashMap<u64, Observed>>,
+    early: Option<ByKey<Observed>>,
     pub(super) names: Names,
 }
 
 impl ContentIndex {
     pub(super) fn new(names: Names) -> ContentIndex {
         ContentIndex {
-            entries: HashMap::new(),
-            early: Some(HashMap::new()),
+            entries: ByKey::default(),
+            early: Some(ByKey::default()),
             names,
         }
     }
@@ -303,6 +303,23 @@ mod tests {
         }
     }
 
+    fn read(path: &Path) -> Version {
+        let stat = FileStat::of(&std::fs::metadata(path).unwrap());
+        Version::read(path, stat).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_since_it_was_found_has_no_known_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, beside) = (dir.path().join("a"), dir.path().join("b"));
+        std::fs::write(&path, "one").unwrap();
+        std::fs::write(&beside, "two").unwrap();
+        let found = FileStat::of(&std::fs::metadata(&path).unwrap());
+        assert!(Version::read(&path, found).unwrap().content.is_some());
+        std::fs::rename(&beside, &path).unwrap();
+        assert!(Version::read(&path, found).unwrap().content.is_none());
+    }
+
     fn index_with(path: &Path, version: &Version) -> ContentIndex {
         let mut index = ContentIndex::default();
         assert!(index.record(path, version));
@@ -382,7 +399,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
         std::fs::write(&path, "a").unwrap();
-        let version = Version::read(&path).unwrap();
+        let version = read(&path);
         let stat = version.stat;
         let mut index = ContentIndex::new(Names::default());
         index.record_initial(&path, &stat, &version, stat.changed_ns);
@@ -403,14 +420,14 @@ mod tests {
         let [found, path] = ["found", "a"].map(|name| dir.path().join(name));
         std::fs::write(&found, "a").unwrap();
         std::fs::write(&path, "a").unwrap();
-        let walked = Version::read(&found).unwrap().stat;
-        let version = Version::read(&path).unwrap();
+        let walked = read(&found).stat;
+        let version = read(&path);
         let mut index = ContentIndex::new(Names::default());
         index.record_initial(&path, &walked, &version, long_after(&version.stat));
         assert!(index.record(&path, &version));
 
         // It was read while the other one stood in its place, and is back.
-        let other = Version::read(&found).unwrap();
+        let other = read(&found);
         let mut index = ContentIndex::new(Names::default());
         index.record_initial(&path, &version.stat, &other, long_after(&version.stat));
         assert!(index.record(&path, &other));
@@ -427,8 +444,8 @@ mod tests {
         let [before, path] = ["before", "a"].map(|name| dir.path().join(name));
         std::fs::write(&before, "b").unwrap();
         std::fs::write(&path, "a").unwrap();
-        let before = Version::read(&before).unwrap().stat;
-        let version = Version::read(&path).unwrap();
+        let before = read(&before).stat;
+        let version = read(&path);
         let stat = version.stat;
         for (given, silent) in [
             (vec![], true),

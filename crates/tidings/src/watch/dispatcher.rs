@@ -150,7 +150,9 @@ impl Dispatcher {
                 since_ns,
             });
         }
-        let was_dir = tree.has_directory(&path) || tree.unreadable.contains(&path);
+        // Nobody writes to a directory.
+        let was_dir = matches!(raw_event, RawEvent::Removed | RawEvent::Attributes)
+            && (tree.has_directory(&path) || tree.unreadable.contains(&path));
         let signal = match raw_event {
             RawEvent::Written => self.writing(&path),
             RawEvent::Closed | RawEvent::Polled => self.completion(&path),
@@ -303,7 +305,7 @@ impl Dispatcher {
     /// Whether a path is to be reported, and what became of it.
     fn evaluate_one(&self, path: &Path, there: &Presence, ready: bool) -> Option<ChangeKind> {
         let version = match there {
-            Presence::File { .. } => Some(Version::read(path)),
+            Presence::File { stat, .. } => Some(Version::read(path, *stat)),
             Presence::Directory | Presence::Nothing => None,
         };
         let refused = |error: &io::Error| {
@@ -320,7 +322,7 @@ impl Dispatcher {
             return (index.forget(path) || !complete).then_some(ChangeKind::Removed);
         }
         let newest_ms = match there {
-            Presence::File { newest_ms } => *newest_ms,
+            Presence::File { newest_ms, .. } => *newest_ms,
             Presence::Directory | Presence::Nothing => 0,
         };
         let new = index.names.insert(path, newest_ms);
@@ -371,8 +373,9 @@ impl Dispatcher {
 enum Presence {
     Nothing,
     Directory,
-    /// With the newest time of the file and of the link to it.
     File {
+        stat: FileStat,
+        /// The newest time of the file and of the link to it.
         newest_ms: u64,
     },
 }
@@ -420,8 +423,9 @@ impl State {
                 false => Presence::Directory,
             }
         } else if meta.is_file() && !is_vim_probe(path, &meta) {
-            let newest_ms = own_ms.max(FileStat::of(&meta).newest_ms(now_ns));
-            Presence::File { newest_ms }
+            let stat = FileStat::of(&meta);
+            let newest_ms = own_ms.max(stat.newest_ms(now_ns));
+            Presence::File { stat, newest_ms }
         } else {
             Presence::Nothing
         }

@@ -256,6 +256,9 @@ const VIM_PROBE_AGE: Duration = Duration::from_secs(2);
 /// where there is such a file already, and so on (bufwrite.c: `buf_write`). What has been there
 /// for a while, or has something in it, is somebody's file.
 pub(super) fn is_vim_probe(path: &Path, meta: &Metadata) -> bool {
+    if !meta.is_file() || meta.len() > 0 {
+        return false;
+    }
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let number = name.parse::<u32>().ok().filter(|number| {
         number.to_string() == name && *number >= 4913 && (number - 4913).is_multiple_of(123)
@@ -263,10 +266,7 @@ pub(super) fn is_vim_probe(path: &Path, meta: &Metadata) -> bool {
     let Some(number) = number else { return false };
     let age = meta.modified().ok().and_then(|time| time.elapsed().ok());
     let before = || path.with_file_name((number - 123).to_string());
-    meta.is_file()
-        && meta.len() == 0
-        && age.is_none_or(|age| age < VIM_PROBE_AGE)
-        && (number == 4913 || before().exists())
+    age.is_none_or(|age| age < VIM_PROBE_AGE) && (number == 4913 || before().exists())
 }
 
 /// The rules of the repository that the root lies in, from its top down to just above the root.

@@ -8,11 +8,34 @@
 //!   watcher that is started anew on the same files has the same.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 
 /// Beyond this many names, new ones are not kept.
 const NAME_LIMIT: usize = 400_000;
+
+/// A map by [`Names::key`].
+pub(super) type ByKey<V> = HashMap<u64, V, BuildHasherDefault<KeyHasher>>;
+
+/// A key is a hash already, and is not hashed once more.
+#[derive(Debug, Default)]
+pub(super) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -20,7 +43,7 @@ pub(super) struct Names {
     /// Without a slash at the end, also where the root is `/`.
     roots: Vec<Vec<u8>>,
     /// Directory -> entry -> newest time in milliseconds since the epoch, 0 for a directory.
-    directories: HashMap<u64, HashMap<u64, u64>>,
+    directories: ByKey<ByKey<u64>>,
     len: usize,
     digest: u64,
     newest_ms: u64,

@@ -213,7 +213,9 @@ impl Tree {
     /// All names of the path of an event.
     pub(super) fn named(&self, raw_event: PathBuf) -> Named {
         let mut named = Named::default();
-        if let (Some(parent), Some(name)) = (raw_event.parent(), raw_event.file_name()) {
+        let is_linked = !self.aliases.is_empty() || !self.links.is_empty();
+        if is_linked && let (Some(parent), Some(name)) = (raw_event.parent(), raw_event.file_name())
+        {
             if let Some(aliases) = self.aliases.get(parent) {
                 let names = aliases.iter().map(|alias| (alias.join(name), false));
                 named.names.extend(names);

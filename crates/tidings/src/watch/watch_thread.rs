@@ -283,7 +283,7 @@ impl WatchThread {
         let Some((path, walked)) = self.unhashed.files.pop() else {
             return;
         };
-        if let Ok(version) = Version::read(&path) {
+        if let Ok(version) = Version::read(&path, walked) {
             let mut index = lock(&self.dispatcher.index);
             index.record_initial(&path, &walked, &version, self.started_ns);
         }

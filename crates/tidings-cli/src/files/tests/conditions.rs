@@ -30,6 +30,13 @@ async fn an_unchanged_file_gets_a_304() {
     );
 }
 
+#[tokio::test]
+async fn a_font_is_not_kept_by_browsers() {
+    let site = Site::new(&[("f.woff2", "x")]);
+    let font = site.get("/f.woff2").await;
+    assert_eq!(font.header("cache-control"), "no-store");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn same_size_and_pinned_time_do_not_hide_a_change() {

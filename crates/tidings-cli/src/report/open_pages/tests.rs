@@ -122,6 +122,31 @@ fn the_number_of_pages_is_bounded() {
 }
 
 #[test]
+fn the_number_of_pages_that_were_replaced_is_bounded() {
+    let mut pages = OpenPages::default();
+    for n in 0..MAX_LEFT + 10 {
+        let was = format!(r#","was":"p{}""#, n.wrapping_sub(1));
+        pages.heard(&report(&format!("p{n}"), 1, "open", &was));
+    }
+    assert_eq!((pages.len(), pages.left.len()), (1, MAX_LEFT));
+}
+
+#[test]
+fn a_page_is_known_however_many_have_ended_without_a_word() {
+    let mut pages = OpenPages::default();
+    pages.heard(&report("first", 1, "open", ""));
+    for n in 1..MAX_PAGES {
+        pages.heard(&report(&format!("p{n}"), 1, "open", ""));
+    }
+    // It is there, as its worker says.
+    pages.heard(&report("first", 0, "here", ""));
+    let heard = pages.heard(&report("new", 1, "open", ""));
+    assert_eq!(heard.unwrap().page.path, "/new");
+    let at = |path: &str| pages.is_at(&[path.to_owned()]);
+    assert_eq!((at("/first"), at("/p1"), at("/p2")), (true, false, true));
+}
+
+#[test]
 fn what_cannot_be_a_report_is_none() {
     for text in [
         "",
@@ -131,10 +156,55 @@ fn what_cannot_be_a_report_is_none() {
         r#"{"did":7}"#,
         r#"{"did":"open","n":-1}"#,
         &format!(r#"{{"did":"open","page":"{}"}}"#, "x".repeat(65)),
+        &format!(
+            r#"{{"did":"reload","page":"a","id":"{}"}}"#,
+            "x".repeat(129)
+        ),
     ] {
         assert!(PageReport::parse(text.as_bytes()).is_none(), "{text}");
     }
     let long = format!(r#"{{"did":"open","page":"a","at":"/{}"}}"#, "é".repeat(999));
     let parsed = PageReport::parse(long.as_bytes()).unwrap();
     assert!(parsed.at.len() <= 512 && parsed.at.len() > 500);
+}
+
+#[test]
+fn a_page_that_waits_for_the_backend_has_not_answered_and_is_not_forgotten() {
+    let mut pages = OpenPages::default();
+    pages.heard(&shows("a", 1, 1));
+    pages.called(Instant::now());
+    let held = report("a", 2, "held", &format!(r#","id":"{}""#, id(2)));
+    pages.heard(&held);
+    assert_eq!(unanswered(&pages, 2), [(1, Unanswered::Held)]);
+    pages.forget_lost(&id(2), Instant::now() + RELOAD);
+    assert_eq!(pages.len(), 1);
+    // The page that is loaded in the end.
+    pages.heard(&report("a", 3, "reload", &format!(r#","id":"{}""#, id(2))));
+    pages.heard(&report(
+        "b",
+        1,
+        "none",
+        &format!(r#","was":"a","id":"{}""#, id(3)),
+    ));
+    assert_eq!(unanswered(&pages, 2), []);
+}
+
+#[test]
+fn a_silent_page_has_left_if_it_could_not_say_so_but_not_if_its_worker_is_there() {
+    let mut pages = OpenPages::default();
+    let now = Instant::now();
+    for (page, more) in [
+        ("a", ""),
+        ("b", r#","mute":true"#),
+        ("c", r#","mute":true"#),
+    ] {
+        pages.heard(&report(page, 1, "open", more));
+    }
+    pages.called(now);
+    pages.forget_closed(now);
+    assert_eq!(pages.len(), 3);
+    pages.heard(&report("c", 0, "here", ""));
+    pages.forget_closed(now + SILENCE);
+    let left = [(1, Unanswered::Silent), (3, Unanswered::Busy)];
+    assert_eq!(unanswered(&pages, 1), left);
 }

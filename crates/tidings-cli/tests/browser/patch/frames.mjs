@@ -57,6 +57,7 @@ export const capture = (root) => {
       if (/^(input|textarea|select|option|button)$/.test(node.localName)) {
         lines.push(`${indent}= ${JSON.stringify(node.value)} ${node.checked} ${node.selected} ${node.selectedIndex} ${formOf(node)}`)
       }
+      if (/^(audio|video)$/.test(node.localName)) lines.push(`${indent}muted ${node.muted}`)
     }
     children(node, `${indent}  `)
   }

@@ -54,6 +54,7 @@ const PATCHED = [
   ['handlers of what a user does', page('<button onclick="1">one'), page('<button onclick="2">two')],
   ['an edit beside what is kept', page('<div data-tidings=keep>a</div>one'), page('<div data-tidings=keep>a</div>two')],
   ['a form with a field named name', page('<form name=f><input name=name><input id=title name=action></form>one'), page('<form name=f><input name=name><input id=title name=action></form>two')],
+  ['a video becomes mute', page('<video autoplay src=data:,></video>one'), page('<video autoplay muted src=data:,></video>two')],
   ['everything is another', page('<div><p>a</p></div><ul><li>b</ul>', '<style>p{}</style>'), page('<table><tr><td>c</table><form><select><option>d</select></form>', '<link rel=icon href=data:,>')],
 ]
 
@@ -99,6 +100,17 @@ export const special = async () => {
   for (const [name, reason, oldText, newText] of RELOADED) {
     const [result] = await compare([oldText, newText])
     if (result.reload !== reason || result.wrote) failed.push({ name, ...result })
+  }
+  const kept = (end) => page(`<div data-tidings=keep><textarea name=a>a</textarea><b>b</b></div><input name=c>${end}`)
+  for (const disturb of [(element) => element.replaceChildren('an editor'), (element) => element.append('more')]) {
+    const frame = await load(kept('one'))
+    const element = frame.contentDocument.querySelector('div')
+    disturb(element)
+    const before = element.innerHTML
+    const result = patcherOf(frame)({ oldText: kept('one'), newText: kept('two'), mode: 'auto' })
+    const isRight = element.innerHTML === before && frame.contentDocument.body.lastChild.data === 'two'
+    if (!result.done || !isRight) failed.push({ name: 'an edit beside a kept element that scripts have changed', ...result })
+    frame.remove()
   }
   const text = (end) => page(`<p title=t>one</p><i>i</i><ul><li>1<li>2</ul><template>a</template>${end}`)
   for (const [name, disturb] of DISTURBED) {

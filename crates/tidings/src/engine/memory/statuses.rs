@@ -21,7 +21,8 @@ pub(super) struct Statuses {
 struct Kept {
     status: Event,
     as_of: Seq,
-    frame: Frame,
+    /// `None` until somebody wants it: with each event there may be a new status, and newcomers are rare.
+    frame: Option<Frame>,
     /// The first event about the topic that came after the status.
     outdated_by: Option<Seq>,
 }
@@ -37,22 +38,12 @@ pub(super) struct Span {
 
 impl Statuses {
     /// Sets the status of these topics, and forgets the oldest beyond `limit`.
-    pub(super) fn set(
-        &mut self,
-        epoch: Epoch,
-        topics: &[Topic],
-        status: &Event,
-        as_of: Seq,
-        limit: usize,
-    ) {
-        // A status has the id of the position it is as of, so a reader who leaves right after it comes
-        // back to what followed. Minted, because that is good as long as the log lives.
-        let frame = frame_as_of(status, epoch, as_of);
+    pub(super) fn set(&mut self, topics: &[Topic], status: &Event, as_of: Seq, limit: usize) {
         for topic in topics {
             let kept = Kept {
                 status: status.clone(),
                 as_of,
-                frame: frame.clone(),
+                frame: None,
                 outdated_by: None,
             };
             self.by_topic.set(topic.clone(), kept);
@@ -97,18 +88,23 @@ impl Statuses {
             let latest = kept.outdated_by.map_or(span.last, |seq| Seq(seq.0 - 1));
             if kept.as_of < span.middle && kept.as_of < latest {
                 kept.as_of = latest;
-                kept.frame = frame_as_of(&kept.status, span.epoch, latest);
+                kept.frame = None;
             }
+            let frame = kept
+                .frame
+                .get_or_insert_with(|| frame_as_of(&kept.status, span.epoch, kept.as_of));
             Some(Status {
                 topic,
                 as_of: kept.as_of,
-                frame: kept.frame.clone(),
+                frame: frame.clone(),
             })
         });
         wanted.collect()
     }
 }
 
+/// A status has the id of the position it is as of, so a reader who leaves right after it comes back to what
+/// followed. Minted, because that is good as long as the log lives.
 fn frame_as_of(status: &Event, epoch: Epoch, as_of: Seq) -> Frame {
     let minted = EventId::mint(epoch, as_of);
     encode(&status.clone().with_id(minted.clone()), &minted)

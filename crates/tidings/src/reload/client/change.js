@@ -1,6 +1,8 @@
   // ---- what is done about a change -----------------------------------------------------------------
 
   let reloading = false
+  let owesReload = false // one was given up: something that the page uses is older than its source may be
+  let isHeld = false // its reload waits for a backend that is not there
   let retryNow = () => {} // ends the pause of a reload that waits for the server
   let swapping = Promise.resolve() // swaps run one after the other, so that the last one wins
 
@@ -27,11 +29,12 @@
 
   const reload = async (id, changes = [], why) => {
     if (reloading) return
-    reloading = true
+    reloading = owesReload = true
     // Navigating to a server that is away would end on the browser's own error page, where nothing
     // listens. So the page stays until there is an answer, and goes on listening.
     for (let pause = 50; ; pause = Math.min(RETRY_LIMIT, pause * 1.5)) {
       const asked = cursor
+      isHeld = false
       const status = await statusOfPage()
       if (status > 0 && !shouldStay(status)) break
       if (cursor !== asked) continue
@@ -39,6 +42,7 @@
         reloading = false
         return
       }
+      isHeld = status < 0
       const pauses = [new Promise((done) => (retryNow = done))]
       // A page in place of one of the backend does not ask again by itself: that may be what ends the backend.
       if (status === 0 || !awaitsBackend) pauses.push(delay(pause))
@@ -46,8 +50,9 @@
     }
     const canKeep = loadRestorer().catch(() => {})
     await refreshServed(changes)
-    report(id, 'reload', why)
-    await Promise.race([canKeep, delay(300)])
+    // With the page its worker ends, which may be what sends the report.
+    const ready = [canKeep, report(id, 'reload', why)]
+    await Promise.race([Promise.all(ready), delay(300)])
     reloadNow()
   }
 
@@ -88,14 +93,15 @@
     // A 404 page: check whether the file is there now. The error page itself may have changed, too.
     const ofThisPage = ({ path }) => path === '/404.html' || used.has(path)
     if (missing && !mine.some(ofThisPage)) return ask ? ask('reload') : (await isThere()) && reload(id)
+    const others = mine.filter((change) => !isOfPage(change, used, scan))
     if (mine.every(({ kind }) => kind === 'removed')) {
+      owesReload ||= !ask && others.length > 0
       // A generator that wipes its output and writes it again: wait for it, then check.
       await delay(150)
       return (await isThere()) && reload(id, mine)
     }
     if (mine.some((change) => usedElsewhere.has(change))) return again(mine)
     const version = `${positionOf(id)}-${Date.now()}`
-    const others = mine.filter((change) => !isOfPage(change, used))
     let planned = await planUpdates(others, version, scan, used)
     const isPatch = others.length < mine.length
     // A patch for an earlier change has got the newest source.
@@ -103,6 +109,7 @@
     let why = planned.why ?? (isPatched ? null : whyNotPatched())
     if (why !== null || !(ask || (await refreshServed(others)))) return again(mine, why ?? '')
     if (ask) return ask(isPatch ? 'patch' : planned.did)
+    errors.length = 0
     if (!isPatched) {
       why = await patchPage(id, mine)
       if (why !== null) return reload(id, mine, why)

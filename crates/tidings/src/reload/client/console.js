@@ -11,7 +11,7 @@
   let hear = (...what) => (heard.length < 50 ? heard.push(what) : heard.more++)
   const sendErrors = (body) => {
     const url = new URL('console', scriptUrl).href
-    if (hasPolicy()) return void request(url, { method: 'POST', body, keepalive: true })
+    if (hasMetaPolicy()) return void request(url, { method: 'POST', body, keepalive: true })
     try {
       navigator.sendBeacon(url, body)
     } catch {}

@@ -46,6 +46,13 @@
     }
   } catch {} // the name is not allowed
 
+  // To all peers.
+  const say = (message) => {
+    const channel = BroadcastChannel && new BroadcastChannel(name)
+    channel?.postMessage(message)
+    channel?.close()
+  }
+
   const joinInWorker = (start) => {
     const worker = keptWorker ?? new Worker(trusted(scriptUrl))
     let started = false
@@ -62,11 +69,7 @@
         // At once: the page may be frozen before its worker comes to read a message. The lock and the
         // stream end with it.
         worker.terminate()
-        if (!locks && BroadcastChannel) {
-          const channel = new BroadcastChannel(name)
-          channel.postMessage({ leaves: start.me })
-          channel.close()
-        }
+        if (!locks) say({ leaves: start.me })
       },
     }
     worker.onmessage = ({ data: { event, n, answer } }) => {
@@ -80,6 +83,7 @@
       if (started || joined !== mine) return
       keptWorker = null
       worker.terminate()
+      endRequests()
       start.page = pageStatus(start.page.fresh)
       joined = startPeer(start, receive)
     }
@@ -100,16 +104,32 @@
   }
   const request = async (url, init) => (await ask(url, init)).status
 
-  const leave = () => {
-    joined?.stop()
-    joined = null
+  // The worker that was to make them is gone.
+  const endRequests = () => {
     for (const done of answers.values()) done({ status: 0 })
     answers.clear()
   }
 
-  // A policy forbids what could still be sent now.
+  const leave = () => {
+    joined?.stop()
+    joined = null
+    endRequests()
+  }
+
+  // A policy in the document forbids what could still be sent now, and the worker ends with the page. So the others send it, and the
+  // page that comes next in this tab.
+  const leftKey = 'tidings left'
   const sayGoodbye = (did) => {
-    if (joined && !reloading && !hasPolicy()) tell({ did })
+    if (joined && !reloading) {
+      const body = reportOf({ did })
+      if (!hasMetaPolicy()) send(body)
+      else {
+        say({ report: body })
+        try {
+          if (did === 'leave') sessionStorage.setItem(leftKey, `${sessionStorage.getItem(leftKey) ?? ''}${body}\n`)
+        } catch {}
+      }
+    }
     leave()
   }
   addEventListener('pagehide', () => sayGoodbye('leave'))
@@ -120,6 +140,11 @@
   addEventListener('online', wake)
   document.addEventListener('visibilitychange', wake)
   join()
+  try {
+    const left = sessionStorage.getItem(leftKey)
+    sessionStorage.removeItem(leftKey)
+    left?.trim().split('\n').forEach((body) => send(body))
+  } catch {}
   answer(cursor)
 
   // At once where a policy in a `<meta>` may come, which could forbid them later.

@@ -14,11 +14,17 @@
     /\.([xds]?html?|[gt]?html\w?|tmpl|tpl|twig|jinja2?|j2|njk|liquid|mustache|hbs|handlebars|ejs|erb|haml|slim|pug|tera|md|markdown|rst|adoc|txt)$/i.test(path)
 
   // Whether a change shows in the response to the page's own address, and nowhere else.
-  const isOfPage = ({ path, kind }, used) => {
+  const isOfPage = ({ path, kind }, used, scan) => {
     if (!any) return path === file || Boolean(listing)
     if (!path) return true
-    return kind !== 'removed' && isMarkup(path) && [...used].every((other) => nameOf(other) !== nameOf(path))
+    return kind !== 'removed' && isMarkup(path) && !hasRequested(scan) && [...used].every((other) => nameOf(other) !== nameOf(path))
   }
+
+  // Whether its scripts have requested anything, which may be made of any file of the backend: a part of a page.
+  const hasRequested = ({ documents }) =>
+    documents.some(({ defaultView: view }) =>
+      view && [...loadsOf(view).paths.values()].some((reasons) => reasons.has('fetch') || reasons.has('xmlhttprequest')),
+    )
 
   // Another run of the backend may answer anything differently: the page, and all that it has loaded. (An icon that no
   // page names is the browser's affair.)
@@ -39,6 +45,7 @@
   // Why the page reloads in any case; null where it may be patched.
   const whyNotPatched = () => {
     if (!config.version) return ''
+    if (owesReload) return 'an earlier change needs a reload'
     if (mode() === 'reload') return 'it says data-tidings=reload'
     if (document.readyState !== 'complete') return 'it was still loading'
     if (navigator.serviceWorker?.controller) return 'it has a service worker'
@@ -70,9 +77,10 @@
   }
 
   // Whoever goes to their editor comes back with a change.
+  const loadPatcher = () => part('update').then(() => part('patch')).catch(() => {})
   const prepare = () => {
     loadPlanner().catch(() => {})
-    if (whyNotPatched() === null) part('update').then(() => part('patch')).catch(() => {})
+    if (whyNotPatched() === null) loadPatcher()
   }
   addEventListener('blur', prepare, { once: true })
-
+  if (config.version && config.policy === '') loadPatcher()

@@ -7,7 +7,6 @@
     // The server was restarted, and does not know this page.
     if (!isKnown) tell({ did: 'open' })
     const message = JSON.parse(data)
-    if (message.changes) errors.length = 0
     if (message.call) answer(id)
     if (message.ask) {
       const would = (would, why = '') => tell({ id, did: 'would', would, why })

@@ -1,8 +1,9 @@
   // ---- the worker, and the browser's APIs for a peer -----------------------------------------------
 
   // Starts a peer, in a worker or in the page itself. The page sends the name of the lock and of the
-  // channel that its peers share, the stream's address, the peer's own name, and the page's cursor.
-  const startPeer = ({ name, stream, me, page }, deliver) => {
+  // channel that its peers share, the addresses of the stream and of reports, the peer's own name, and the page's
+  // cursor.
+  const startPeer = ({ name, stream, seen, me, page }, deliver) => {
     const channel = BroadcastChannel && new BroadcastChannel(name)
 
     const lock = (steal, granted, lost) => {
@@ -41,7 +42,9 @@
       page,
       deliver,
     )
-    if (channel) channel.onmessage = ({ data }) => receive(data)
+    // A page that has left could not send its last report itself.
+    const sendFor = (body) => answerTo(seen, { method: 'POST', body })
+    if (channel) channel.onmessage = ({ data }) => (data.report ? sendFor(data.report) : receive(data))
     return {
       wake,
       stop: () => {

@@ -64,11 +64,12 @@ impl Excerpt {
         })
     }
 
-    /// The name and the place in it: `src/main.rs:4:5`.
-    pub(super) fn place(&self) -> String {
-        match self.column {
-            Some(column) => format!("{}:{}:{column}", self.file, self.line),
-            None => format!("{}:{}", self.file, self.line),
+    /// The place that is meant.
+    pub(super) fn place(&self) -> Place {
+        Place {
+            file: self.file.clone(),
+            line: self.line,
+            column: self.column,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Finds the places in files that a message names, so that a page can make them stand out, and show what is there.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::runs::Cell;
@@ -17,6 +18,17 @@ pub struct Place {
     pub line: u32,
     /// The column, from 1, if it is known.
     pub column: Option<u32>,
+}
+
+/// `src/main.rs:4:5`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)?;
+        match self.column {
+            Some(column) => write!(f, ":{column}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Marks the places in files in one line of output.

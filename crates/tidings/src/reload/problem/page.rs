@@ -38,7 +38,7 @@ pub fn problem_page(problem: &Problem, script: &str) -> String {
 fn excerpt(excerpt: &Excerpt) -> String {
     let mut html = format!(
         "<figure><figcaption><span class=\"file\">{}</span></figcaption><pre>",
-        escape(&excerpt.place())
+        escape(&excerpt.place().to_string())
     );
     for (number, text) in excerpt.numbered() {
         let text = escape(text);

@@ -253,7 +253,14 @@ impl Shared {
         }
         let directory = watches.paths.get(&event.wd())?;
         let path = match event.file_name() {
-            Some(name) => directory.join(OsStr::from_bytes(name.to_bytes())),
+            Some(name) => {
+                let name = OsStr::from_bytes(name.to_bytes());
+                // `join` would allocate twice.
+                let mut path = PathBuf::with_capacity(directory.as_os_str().len() + 1 + name.len());
+                path.push(directory);
+                path.push(name);
+                path
+            }
             None => directory.to_path_buf(),
         };
         let raw_event = if is(ReadFlags::CLOSE_WRITE) {

@@ -79,13 +79,15 @@ document[Symbol.for('tidings')].provide('badge', (natives) => (page) => {
     pill.setAttribute('aria-expanded', isOpen)
   }
 
+  let timer
   const look = async () => {
+    clearTimeout(timer)
     if (!host.isConnected) return
     if (document.visibilityState === 'visible') {
       status = await page.isConnected()
       fill()
     }
-    setTimeout(look, INTERVAL)
+    timer = setTimeout(look, INTERVAL)
   }
 
   const isShown = () => host.isConnected

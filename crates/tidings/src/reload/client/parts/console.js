@@ -1,11 +1,13 @@
 // Sends the page's errors to the server, which prints them.
 //
-// What must stay true: the page does not notice. Nothing here throws, no getter or method of the page is called, and a page
+// What must stay true: the page does not notice. Nothing here throws, no getter or method of the page is called (but the
+// traps of its proxies: nothing else tells what they hold), and a page
 // that fails all the time sends a few lines a second and a count of the rest.
 document[Symbol.for('tidings')].provide('console', (natives) => (send, page, earlier) => {
   'use strict'
   const { Array, Date, Element, Error, Map, Math, Number, Object, PerformanceObserver, Set, String, URL } = natives
   const { addEventListener, decodeURIComponent, performance, setTimeout } = natives
+  const { getAttribute } = Element.prototype
   const MAX_WAITING = 20 // errors in one message
   const MAX_TEXT = 1000 // characters
   const FIRST = 50 // ms until a message is sent
@@ -51,7 +53,7 @@ document[Symbol.for('tidings')].provide('console', (natives) => (send, page, ear
 
   // ---- what was said, as text
 
-  const isError = (value) => value instanceof Error || Object.prototype.toString.call(value) === '[object Error]'
+  const isError = (value) => Error.isError?.(value) ?? value instanceof Error
 
   // The value of a property, without calling the page.
   const valueOf = (object, name) => {
@@ -83,7 +85,10 @@ document[Symbol.for('tidings')].provide('console', (natives) => (send, page, ear
     if (typeof value === 'function') return `function ${valueOf(value, 'name')}`
     if (typeof value !== 'object' || value === null) return String(value)
     if (isError(value)) return messageOf(value)
-    if (value instanceof Element) return `<${value.localName}${value.id && `#${value.id}`}>`
+    if (value instanceof Element) {
+      const id = getAttribute.call(value, 'id')
+      return `<${value.localName}${id ? `#${id}` : ''}>`
+    }
     const keys = Object.keys(value).slice(0, 10)
     if (Array.isArray(value)) {
       if (depth > 1) return `Array(${value.length})`

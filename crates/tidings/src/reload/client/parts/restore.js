@@ -9,7 +9,7 @@
 //   browsers restore.
 document[Symbol.for('tidings')].provide('restore', (natives) => {
   'use strict'
-  const { Array, Date, Element, JSON, Map, Math, addEventListener, performance, setTimeout } = natives
+  const { Array, Date, Element, JSON, Map, Math, Number, Object, WeakSet, addEventListener, performance, setTimeout } = natives
 
   const FIELDS = 'input, select, textarea'
   const LIMIT = 1000 // of each kind
@@ -110,7 +110,10 @@ document[Symbol.for('tidings')].provide('restore', (natives) => {
 
   // ---- fields
 
+  let secrets = new WeakSet() // fields that were of type `password` at some time: some pages show it on request
+
   const isSecret = (field) => {
+    if (secrets.has(field)) return true
     const off = (element) => element && attribute(element, 'autocomplete').trim().toLowerCase() === 'off'
     // WHATWG HTML 4.10.18.7.2: what is "off" is not to be remembered, and is reset when a document is
     // shown again. A field that shows a password for once is a text field.
@@ -118,7 +121,7 @@ document[Symbol.for('tidings')].provide('restore', (natives) => {
     const names = ['autocomplete', 'name', 'id'].map((name) => attribute(field, name)).join(' ')
     return (
       /^(password|hidden|file|submit|image|reset|button)$/.test(field.type) ||
-      /pass(wor[dt]|wd|code|phrase)|pwd|username|one[-_]?time|\botp|\bcc-|card|cvc|cvv|\bpin\b|secret|token|api[-_]?key|iban/i.test(names)
+      /\bpass|pass(wor[dt]|wd|code|phrase)|pwd|\bpw\b|\bpsw|senha|\bmdp\b|username|one[-_]?time|\botp|\bcc-|card|cvc|cvv|\bpin\b|secret|token|api[-_]?key|iban/i.test(names)
     )
   }
 
@@ -244,13 +247,6 @@ document[Symbol.for('tidings')].provide('restore', (natives) => {
     },
   }
 
-  // Frames of one address share the storage: each has its own place in it.
-  const frame = (view = window) => {
-    if (view === view.parent) return ''
-    const index = Array.from(view.parent).indexOf(view)
-    return `${frame(view.parent)}/${index}`
-  }
-
   const change = (storage, key, edit) => {
     const states = JSON.parse(storage.getItem(key) ?? '{}')
     const result = edit(states)
@@ -259,20 +255,22 @@ document[Symbol.for('tidings')].provide('restore', (natives) => {
     return result
   }
 
-  const forget = (storage, key) =>
+  // Frames of one address share the storage: each has its own place in it.
+  const forget = (storage, key, frame) =>
     change(storage, key, (states) => {
-      const state = states[frame()]
-      delete states[frame()]
+      const state = states[frame]
+      delete states[frame]
       return state
     })
 
-  const keep = (storage, key, openAtFirst) => {
-    const state = now(openAtFirst)
-    change(storage, key, (states) => (states[frame()] = state))
+  const keep = (storage, key, frame, seen) => {
+    secrets = seen.secrets
+    const state = now(seen.openAtFirst)
+    change(storage, key, (states) => (states[frame] = state))
   }
 
-  const restore = (storage, key) => {
-    const state = forget(storage, key)
+  const restore = (storage, key, frame) => {
+    const state = forget(storage, key, frame)
     const [navigation] = performance.getEntriesByType('navigation')
     if (!state || Date.now() - state.at > EXPIRES || navigation?.type !== 'reload') return
     let isOver = false

@@ -45,7 +45,7 @@ document[Symbol.for('tidings')].provide('update', (natives) => {
 
     // Whether it would be the same page, but for what has happened since.
     const isSamePage = (state) => {
-      const changing = ['cursor', 'timestamp', 'newest', 'tree', 'version', 'problem']
+      const changing = ['cursor', 'timestamp', 'newest', 'tree', 'version', 'problem', 'paused']
       const names = Object.keys({ ...config, ...state }).filter((name) => !changing.includes(name))
       return names.every((name) => config[name] === state[name])
     }

@@ -3,18 +3,15 @@
   // What the user has chosen or typed stays. Every other control gets what a load would give it: attributes
   // that are set one after the other do not always end there (two radio buttons with `checked`).
 
-  const controlsOf = (source) => source.querySelectorAll('input,textarea,option')
+  // What is in a kept element may be anything.
+  const controlsOf = (source) => source.querySelectorAll(':is(input,textarea,option):not([data-tidings=keep] *)')
   const fieldOf = ({ localName, type }) =>
     localName === 'option' ? 'selected' : /^(checkbox|radio)$/.test(type) ? 'checked' : 'value'
 
   // Where a form is not closed in the element that it was opened in, as between the rows of a table, the parser
   // gives it fields that are not in it (HTML 13.2.6.1). DOMParser does not tell, and whoever moves elements cannot do it.
   const checkFormOwners = (source, [oldText, newText]) => {
-    let [start, end] = commonEnds(oldText, newText)
-    // Tags that are cut there count.
-    start = Math.max(oldText.lastIndexOf('<', start), 0)
-    while (end > 0 && /[a-z/]/i.test(oldText.at(-end))) end -= 1
-    const tags = (text) => `${text.slice(start, text.length - end).match(/<\/?[a-z]+/gi)}`
+    const tags = (text) => `${text.match(/<\/?[a-z]+/gi)}`
     if (tags(oldText) === tags(newText)) return
     const owned = 'input,textarea,select,button,output,fieldset,object'
     const why = 'a form is not closed where it was opened'

@@ -9,9 +9,7 @@
     source.compatMode +
     Array.from(source.childNodes, (node) => (node.nodeType === 8 ? node.data : `${node.nodeName} ${node.publicId} ${node.systemId}`))
 
-  const readOnceIn = new WeakMap() // a source is compared twice: as the new one, and then as the old one
-  const readOnce = (source) =>
-    remembered(readOnceIn, source, () => Array.from(source.querySelectorAll(READ_ONCE), (element) => element.outerHTML).join('\n'))
+  const readOnce = (source) => Array.from(source.querySelectorAll(READ_ONCE), (element) => element.outerHTML).join('\n')
 
   const checkFrame = (oldSource, newSource) => {
     const frame = frameOf(oldSource)

@@ -21,8 +21,8 @@
 
   const attributeOf = (element, { namespaceURI, localName }) => element.getAttributeNS(namespaceURI, localName)
 
-  // Nodes, attributes and classes in the page that are not in the source. They came from an extension or the user:
-  // no script could.
+  // Nodes, attributes and classes in the page that are not in the source. They came from an extension, the user, or what
+  // runs only for the user.
   let extras
   let closed // what the user has closed, of which the source says that it is open
   let wrote // whether it is compared with the result

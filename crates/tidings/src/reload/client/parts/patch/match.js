@@ -30,6 +30,8 @@
   // field, and a browser loads frames and media anew for these.
   const IDENTIFYING = 'id is name type srcdoc sandbox allow data rel as crossorigin integrity'.split(' ')
 
+  const READ_WHEN_MADE = 'muted autoplay allowfullscreen referrerpolicy credentialless'.split(' ')
+
   // Two nodes may become each other only if these are equal.
   const identityOf = (node) =>
     remembered(identities, node, () => {
@@ -41,7 +43,10 @@
       if (name !== 'img') values.push(node.getAttribute('src'))
       if (name === 'option') values.push(node.getAttribute('value'))
       if (/^(audio|video)$/.test(name)) values.push(node.innerHTML)
-      return `${node.namespaceURI} ${name} ${values.join('\n')}`
+      // What counts only when the element is made, or loads something.
+      if (/^(audio|video|iframe)$/.test(name)) for (const once of READ_WHEN_MADE) values.push(node.getAttribute(once))
+      // Not by `join`, for which an empty one is as none.
+      return `${node.namespaceURI} ${name} ${values.map((value) => `${value}`)}`
     })
 
   const FIELDS = 'input,textarea,select,[contenteditable]'

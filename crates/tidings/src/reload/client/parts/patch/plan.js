@@ -29,21 +29,14 @@
     })
   }
 
-  // How many characters two texts have in common at the start and at the end.
-  const commonEnds = (a, b) => {
-    let start = 0
-    while (start < a.length && a[start] === b[start]) start += 1
-    const limit = Math.min(a.length, b.length) - start
-    let end = 0
-    while (end < limit && a.at(-1 - end) === b.at(-1 - end)) end += 1
-    return [start, end]
-  }
-
   // Only the part that differs is replaced: a caret or selection in the rest stays.
   const planText = (was, is, l) => {
     if (l.data !== was) doubt('an edited text was changed')
     edited.push(was)
-    const [start, end] = commonEnds(was, is)
+    let start = 0
+    while (start < was.length && was[start] === is[start]) start += 1
+    let end = 0
+    while (end < was.length - start && end < is.length - start && was.at(-1 - end) === is.at(-1 - end)) end += 1
     edits.push(() => l.replaceData(start, was.length - end - start, is.slice(start, is.length - end)))
   }
 

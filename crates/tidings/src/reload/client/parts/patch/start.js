@@ -8,7 +8,7 @@
 // Variables are named for the document that a node belongs to: `o` old, `n` new, `l` live.
 document[Symbol.for('tidings')].provide('patch', (natives) => {
   'use strict'
-  const { DOMParser, Element, Map, Set, WeakMap, getComputedStyle } = natives
+  const { Array, DOMParser, Element, Map, Set, URL, getComputedStyle } = natives
 
   const doubt = (why) => {
     throw { why }
