@@ -44,9 +44,8 @@ fn suspend() {
     if !somebody_can_continue_us() {
         return;
     }
-    terminal::leave_while(|| {
-        let _ = kill_process(getpid(), Signal::STOP);
-    });
+    terminal::leave_until_continued();
+    let _ = kill_process(getpid(), Signal::STOP);
 }
 
 /// POSIX, general terminal interface, 11.1.4: in an orphaned process group SIGTSTP stops nobody, because no shell

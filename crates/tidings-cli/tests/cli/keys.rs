@@ -22,6 +22,11 @@ struct Terminal {
 
 impl Terminal {
     fn start() -> Terminal {
+        Terminal::of(&["bash", "--norc", "--noprofile", "-i"])
+    }
+
+    /// One with this shell.
+    fn of(shell: &[&str]) -> Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -32,8 +37,11 @@ impl Terminal {
             Stdio::from(options.open(name.to_str().unwrap()).unwrap())
         };
         let shell = undisturbed("setsid".as_ref())
-            .args(["--ctty", "--wait", "bash", "--norc", "--noprofile", "-i"])
+            .args(["--ctty", "--wait"])
+            .args(shell)
             .env("PS1", "shell> ")
+            // Its settings.
+            .env_remove("ENV")
             .env("TERM", "xterm")
             .env("NO_COLOR", "1")
             .stdin(end())
@@ -212,6 +220,25 @@ fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
         terminal.shows(&folder.root().display().to_string());
         // A shell that continues what runs already tells it nothing: the first line may be taken as one.
         terminal.types("\n");
+        terminal.types("h");
+        terminal.shows("show this help");
+    }
+    terminal.types("q");
+    terminal.is_as_it_was();
+}
+
+/// Unlike bash, dash leaves the mode of the terminal alone. Elsewhere `sh` is another shell: then this shows less.
+#[test]
+fn ctrl_z_and_fg_give_a_terminal_back_whose_shell_does_not_set_its_mode() {
+    let mut terminal = Terminal::of(&["sh", "-i"]);
+    let folder = folder();
+    terminal.serves(&folder, "");
+    for _ in 0..2 {
+        terminal.types("\x1a");
+        terminal.shows("Stopped");
+        terminal.is_as_it_was();
+        terminal.types("fg\n");
+        terminal.shows(&folder.root().display().to_string());
         terminal.types("h");
         terminal.shows("show this help");
     }
