@@ -248,22 +248,39 @@ fn ctrl_z_and_fg_give_a_terminal_back_whose_shell_does_not_set_its_mode() {
 
 #[test]
 fn a_server_in_the_background_is_not_stopped_by_what_is_typed() {
-    let mut terminal = Terminal::start();
-    let folder = folder();
-    let binary = env!("CARGO_BIN_EXE_tidings");
-    let root = folder.root().display();
-    terminal.types(&format!("{binary} {root} --port 0 &\n"));
-    let shown = terminal.shows("press Ctrl-C to stop");
-    let (_, port) = shown.split_once("http://localhost:").unwrap();
-    let port = port.split('/').next().unwrap().parse().unwrap();
-    for _ in 0..5 {
-        terminal.types("echo hi | rev\n");
-        terminal.shows("ih\r\n");
+    for flags in ["", "--stdin-quit", "--json --stdin-quit"] {
+        let mut terminal = Terminal::start();
+        let folder = folder();
+        let binary = env!("CARGO_BIN_EXE_tidings");
+        let root = folder.root().display();
+        terminal.types(&format!("{binary} {root} --port 0 {flags} &\n"));
+        terminal.shows("http://localhost:");
+        let port = terminal.shows("/");
+        let port = port.trim_end_matches('/').parse().unwrap();
+        for _ in 0..5 {
+            terminal.types("echo hi | rev\n");
+            terminal.shows("ih\r\n");
+        }
+        assert_eq!(super::get(port, "/index.html").status, 200, "{flags}");
+        match flags {
+            "" => terminal.types("kill %1; wait; echo is over\n"),
+            // Ctrl-D ends the input, as soon as it has the terminal.
+            _ => {
+                terminal.types("fg\n");
+                terminal.shows(&folder.root().display().to_string());
+                if !flags.contains("--json") {
+                    // The first line may be taken as one.
+                    terminal.types("\nh");
+                    terminal.shows("show this help");
+                }
+                terminal.types("\x04");
+                terminal.shows("shell> ");
+                terminal.types("echo is over\n");
+            }
+        }
+        terminal.shows("is over\r\n");
+        terminal.is_as_it_was();
     }
-    assert_eq!(super::get(port, "/index.html").status, 200);
-    terminal.types("kill %1; wait; echo is over\n");
-    terminal.shows("is over\r\n");
-    terminal.is_as_it_was();
 }
 
 #[test]
