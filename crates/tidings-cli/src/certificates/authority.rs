@@ -34,6 +34,9 @@ pub(super) const VALID: Duration = DAY.saturating_mul(90);
 /// How much earlier than now validity begins: the clock of a phone may be slow.
 const EARLIER: Duration = DAY;
 
+/// What the names of all roots begin with.
+pub(super) const NAME: &str = "tidings local CA ";
+
 /// What is kept of it, in one file, so that its parts always belong together.
 #[derive(Debug, Deserialize, Serialize)]
 struct Kept {
@@ -138,7 +141,7 @@ impl Authority {
 
     /// What the root is called in lists of authorities.
     pub(crate) fn name(&self) -> String {
-        format!("tidings local CA {}", self.kept.id)
+        format!("{NAME}{}", self.kept.id)
     }
 
     /// A part of the names of its files elsewhere.
@@ -163,7 +166,7 @@ fn make(now: SystemTime) -> Result<Kept, rcgen::Error> {
     let root_key = KeyPair::generate()?;
     let mut root = authority_params(1);
     root.distinguished_name
-        .push(DnType::CommonName, format!("tidings local CA {id}"));
+        .push(DnType::CommonName, format!("{NAME}{id}"));
     root.distinguished_name
         .push(DnType::OrganizationalUnitName, owner());
     valid(&mut root, now, AUTHORITY_VALID);
