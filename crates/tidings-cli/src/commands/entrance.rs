@@ -45,13 +45,14 @@ impl Entrance {
             true => {
                 let token = LanToken::new(token_for(folder)?, port);
                 let name = mdns::own_name(&addresses::own_addresses());
-                // An interface may have the name while the host's is another one.
+                // They differ where the host's name is that of a domain, too: `laptop.example.com`.
                 names.extend(name.clone());
                 addresses = addresses.with_token(&token, name, port);
                 Some(token)
             }
             false => None,
         };
+        let guard = Guard::new(names);
         let tls = match &config.tls {
             None => None,
             Some(Tls::Files { cert, key }) => {
@@ -63,12 +64,12 @@ impl Entrance {
                 if !trust::is_trusted(&authority) {
                     addresses.untrusted = Some(authority.root_file().to_owned());
                 }
-                let local = Local::new(authority, &names, addresses::own_addresses)?;
+                let local = Local::new(authority, guard.names(), addresses::own_addresses)?;
                 Some(certificates::server_config(Arc::new(local))?)
             }
         };
         let access = Access {
-            guard: Guard::new(names),
+            guard,
             port,
             https: tls.is_some(),
             token,
