@@ -91,6 +91,22 @@ pub(crate) fn make(path: &Path, text: String) -> anyhow::Result<String> {
     }
 }
 
+/// Holds a lock on the folder until it is dropped, where the file system has locks: so that of the processes
+/// of a user one replaces a file at a time. On Windows there is none.
+pub(crate) fn lock(folder: &Path) -> Option<fs::File> {
+    #[cfg(unix)]
+    {
+        let folder = fs::File::open(folder).ok()?;
+        rustix::fs::flock(&folder, rustix::fs::FlockOperation::LockExclusive).ok()?;
+        Some(folder)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
+}
+
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -173,7 +189,6 @@ mod tests {
         let error = read(&path).unwrap_err().to_string();
         assert!(error.starts_with("other users can read"), "{error}");
     }
-}
     /// What a name leads to may be read by whoever has put it there.
     #[cfg(unix)]
     #[test]
@@ -197,3 +212,4 @@ mod tests {
             assert!(error.ends_with("is not a file of yours"), "{error}");
         }
     }
+}
