@@ -28,6 +28,7 @@ use super::explained::{Answer, Effect, Explained};
 use super::server;
 use super::token::Token;
 use crate::files;
+use crate::instances::exact_path;
 use crate::report::{ChangeReporter, PageName, Unanswered};
 
 /// Their names below the server's own prefix.
@@ -72,6 +73,7 @@ struct WaitQuestion {
 
 #[derive(Debug, Deserialize)]
 struct WhyQuestion {
+    #[serde(deserialize_with = "exact_path::deserialize")]
     path: PathBuf,
 }
 

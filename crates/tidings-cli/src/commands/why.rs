@@ -13,6 +13,7 @@ use tidings::watch::{self, Options};
 
 use super::explained::{Effect, Explained, relative};
 use super::{ask, programs};
+use crate::instances::exact_path;
 use crate::report::{Console, HintedError, Message, Styles, printable};
 use crate::upstream::Target;
 
@@ -24,6 +25,7 @@ const DOES_NOT_COUNT: u8 = 1;
 
 #[derive(Serialize)]
 struct Question<'a> {
+    #[serde(serialize_with = "exact_path::serialize")]
     path: &'a Path,
 }
 
