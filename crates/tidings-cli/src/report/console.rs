@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 
 use anstream::{AutoStream, ColorChoice};
@@ -18,6 +18,7 @@ pub(crate) struct Console {
     quiet: bool,
     json: bool,
     styles: Styles,
+    is_terminal: bool,
     // Held while one message is written, so that the lines of several threads do not mix.
     out: Mutex<std::io::Stdout>,
 }
@@ -90,6 +91,7 @@ impl Console {
             quiet,
             json,
             styles: Styles { enabled },
+            is_terminal: out.is_terminal(),
             out: Mutex::new(out),
         }
     }
@@ -120,9 +122,9 @@ impl Console {
         }
     }
 
-    /// Clears the screen, where it is one.
+    /// Clears the screen, where it is one: also without colours.
     pub(crate) fn clear(&self) {
-        if self.styles.enabled {
+        if self.is_terminal {
             // ECMA-48 8.3.39 and 8.3.21: what is shown and what has scrolled away, and the cursor home.
             self.raw(b"\x1b[2J\x1b[3J\x1b[H");
         }

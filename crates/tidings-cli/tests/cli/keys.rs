@@ -148,6 +148,9 @@ fn keys_do_what_the_help_says_and_q_gives_the_terminal_back() {
     terminal.types("p");
     let (_, change) = stream.change();
     assert_eq!(change["changes"][0]["path"], "/a.css");
+    // The shell has set NO_COLOR: what is cleared is no colour.
+    terminal.types("c");
+    terminal.shows("\x1b[2J");
     // The last byte of an arrow or of a key of the keypad is no key.
     terminal.types("\x1b[C\x1bOqh");
     terminal.shows("show this help");
