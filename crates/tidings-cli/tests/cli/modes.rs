@@ -24,6 +24,11 @@ struct Terminal {
 impl Terminal {
     /// Serves the folder, in the foreground.
     fn serve(folder: &Folder) -> Terminal {
+        Terminal::after("trap : INT HUP TERM QUIT", folder)
+    }
+
+    /// Serves the folder, in the foreground of a shell that has done this before.
+    fn after(begin: &str, folder: &Folder) -> Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -32,9 +37,9 @@ impl Terminal {
         let options = options.read(true).write(true);
         let own = options.open(name.to_str().unwrap()).unwrap();
         let end = || Stdio::from(own.try_clone().unwrap());
-        let run = "trap : INT HUP TERM QUIT; ulimit -c 0; \"$@\"; echo ended; exec cat";
+        let run = format!("{begin}; ulimit -c 0; \"$@\"; echo ended; exec cat");
         let session = undisturbed("setsid".as_ref())
-            .args(["--ctty", "--wait", "sh", "-c", run, "sh"])
+            .args(["--ctty", "--wait", "sh", "-c", &run, "sh"])
             .arg(env!("CARGO_BIN_EXE_tidings"))
             .arg(folder.root())
             .args(["--port", "0"])
@@ -128,4 +133,22 @@ fn the_terminal_takes_lines_again_after_the_end_by_any_signal() {
         terminal.shows("ended");
         assert_eq!(terminal.mode(), (true, true), "after SIG{signal}");
     }
+}
+
+#[test]
+fn signals_that_whoever_starts_it_ignores_are_ignored() {
+    let folder = Folder::new(&[("index.html", "<p>hi")]);
+    folder.settle();
+    let mut terminal = Terminal::after("trap '' HUP QUIT TSTP", &folder);
+    let address = terminal.shows("http://localhost:");
+    let (_, port) = address.split_once("http://localhost:").unwrap();
+    let port = port.split('/').next().unwrap().parse().unwrap();
+    terminal.shows("press h for the keys");
+    for signal in ["HUP", "QUIT", "TSTP"] {
+        kill(signal, port);
+    }
+    terminal.types("h");
+    terminal.shows("show this help");
+    terminal.types("q");
+    terminal.shows("ended");
 }
