@@ -24,8 +24,8 @@ pub(crate) use trust::TrustArgs;
 
 /// Serve a folder, and show every saved change in all open pages at once
 ///
-/// Open the printed address in a browser. When you save a style sheet or an image, pages swap it in
-/// place; when you save any other file, the pages that use it reload. Your files are never modified.
+/// Open the printed address in a browser. When you save a style sheet, an image or the HTML of a page, pages
+/// update in place; when you save any other file, the pages that use it reload. Your files are never modified.
 #[derive(Debug, Parser)]
 #[command(
     name = "tidings",
@@ -111,10 +111,10 @@ impl Cli {
     }
 
     /// Exits with 2, and prints the usage of the subcommand.
-    pub(crate) fn exit_with_usage(command: &str, error: &UsageError) -> ! {
+    pub(crate) fn exit_with_usage(error: &UsageError) -> ! {
         let mut cli = Cli::command();
         cli.build();
-        let command = cli.find_subcommand(command).cloned().unwrap_or(cli);
+        let command = cli.find_subcommand(error.command).cloned().unwrap_or(cli);
         command
             .clone()
             .error(ErrorKind::MissingRequiredArgument, error)

@@ -23,12 +23,13 @@ mod tests;
 
 use std::net::IpAddr;
 
-use http::header::{HOST, HeaderName, ORIGIN};
+use http::header::{FORWARDED, HOST, HeaderName, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Version};
 
 use authority::{Authority, HostName};
 
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
@@ -139,7 +140,8 @@ impl Guard {
         first.ok_or_else(|| Refusal::bad_request("the Host header is missing"))
     }
 
-    fn allows(&self, name: &str) -> bool {
+    /// Whether requests for this name are accepted.
+    pub(crate) fn allows(&self, name: &str) -> bool {
         // RFC 6761 6.3: `localhost` and its subdomains always resolve to this machine.
         is_below(name, "localhost")
             || self.allowed.iter().any(|allowed| match allowed {
@@ -176,6 +178,24 @@ pub(crate) fn own_target(
     match authorities.iter().all(is_ours) && parts.uri.scheme_str() == Some(scheme) {
         true => Ok(()),
         false => Err(Refusal::bad_request("this is not a proxy")),
+    }
+}
+
+/// For a peer on this machine: whether the request is from this machine, too, and not one that a tunnel passes on. Each
+/// proxy on the way appends the address that it was asked from, so none may be another machine's.
+pub(crate) fn is_from_this_machine(headers: &HeaderMap) -> bool {
+    let is_loopback = |member: &str| {
+        let address = member.trim().parse::<IpAddr>();
+        address.is_ok_and(|address| address.to_canonical().is_loopback())
+    };
+    let mut told = headers.get_all(X_FORWARDED_FOR).iter().peekable();
+    match told.peek() {
+        // RFC 7239 6: it need not tell for whom it asks.
+        None => !headers.contains_key(FORWARDED),
+        Some(_) => told.all(|value| {
+            let mut members = value.to_str().unwrap_or_default().split(',');
+            members.all(is_loopback)
+        }),
     }
 }
 

@@ -21,6 +21,9 @@ pub(crate) struct Instance {
     /// Its address for a browser on this machine.
     pub(crate) url: String,
     pub(crate) port: u16,
+    /// The names that it answers requests for, besides those of this machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) names: Vec<String>,
     /// The folder that is served; of a proxy, the one that it was started in. Links resolved.
     #[serde(with = "exact_path")]
     pub(crate) dir: PathBuf,
@@ -143,9 +146,13 @@ pub(crate) fn of_folder(instances: Vec<Instance>, here: &Path) -> Choice {
     choice(instances.into_iter().filter(is_meant).collect())
 }
 
-/// The server at an address.
-pub(crate) fn at_port(instances: Vec<Instance>, port: u16) -> Choice {
-    let is_meant = |instance: &Instance| instance.port == port;
+/// The server at an address: on this port, and this says that it has the host.
+pub(crate) fn at_address(
+    instances: Vec<Instance>,
+    port: u16,
+    has_host: impl Fn(&Instance) -> bool,
+) -> Choice {
+    let is_meant = |instance: &Instance| instance.port == port && has_host(instance);
     choice(instances.into_iter().filter(is_meant).collect())
 }
 
@@ -170,6 +177,7 @@ mod tests {
             started_in: started_in.into(),
             token: "t".to_owned(),
             cookie: None,
+            names: Vec::new(),
         }
     }
 

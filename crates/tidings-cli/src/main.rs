@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             if let Some(error) = error.downcast_ref::<UsageError>() {
-                Cli::exit_with_usage("proxy", error);
+                Cli::exit_with_usage(error);
             }
             console.error(&error);
             ExitCode::FAILURE
@@ -57,28 +57,32 @@ fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
     match cli.into_command(file.as_ref()) {
         Command::Serve(args) => {
             let config = args.config(file.as_ref())?;
-            let console = self::console(config.output);
+            let console = server_console(config.output);
             let reread = move |file: &ConfigFile| args.config(Some(file));
             if let Some(path) = path {
                 follow::follow(&path, config.clone(), reread, &console);
             }
-            serve::run(&config, &console)?
+            let ended = serve::run(&config, &console);
+            console.flush();
+            ended?;
         }
         Command::Proxy(args) => {
             let config = args.config(file.as_ref())?;
-            let console = self::console(config.output);
+            let console = server_console(config.output);
             let reread = move |file: &ConfigFile| args.config(Some(file));
             if let Some(path) = path {
                 follow::follow(&path, config.clone(), reread, &console);
             }
-            proxy::run(&config, &console)?
+            let ended = proxy::run(&config, &console);
+            console.flush();
+            ended?;
         }
         Command::Init => init::run(console)?,
         Command::Trust(args) => trust::run(args.remove, &args.stores(), console)?,
         Command::Wait(args) => return Ok(wait::run(args.url.as_ref(), args.timeout, console)),
         Command::Why(args) => {
-            let alone = || watched(file.as_ref());
-            return why::run(&args.path, args.url.as_ref(), alone, console);
+            let alone = || watched(console);
+            return Ok(why::run(&args.path, args.url.as_ref(), alone, console));
         }
         Command::Completions(args) => about::completions(args.shell, Cli::definition(), console),
         Command::Man(args) => about::man(args.command.as_deref(), Cli::definition(), console)?,
@@ -87,8 +91,11 @@ fn run(cli: Cli, console: &Arc<Console>) -> anyhow::Result<ExitCode> {
 }
 
 /// What `tidings` alone would watch here.
-fn watched(file: Option<&ConfigFile>) -> anyhow::Result<Option<watch::Options>> {
-    match Cli::without_arguments()?.into_command(file) {
+fn watched(console: &Arc<Console>) -> anyhow::Result<Option<watch::Options>> {
+    let cli = Cli::without_arguments()?;
+    let file = ConfigFile::load(&cli.file(), console)?;
+    let file = file.as_ref();
+    match cli.into_command(file) {
         Command::Serve(args) => Ok(Some(serve::watched(&args.config(file)?)?)),
         Command::Proxy(args) => Ok(args.config(file)?.watch_options()),
         _ => Ok(None),
@@ -97,4 +104,8 @@ fn watched(file: Option<&ConfigFile>) -> anyhow::Result<Option<watch::Options>> 
 
 fn console(output: Output) -> Arc<Console> {
     Arc::new(Console::new(output.quiet, output.json))
+}
+
+fn server_console(output: Output) -> Arc<Console> {
+    Arc::new(Console::new(output.quiet, output.json).queued())
 }

@@ -279,6 +279,7 @@ impl Watcher {
 
     /// Calls `done` when everything has been reported that was saved before this call. By then the
     /// callback has returned. If the watcher ends before that, `done` is dropped without being called.
+    /// All that is polled is looked at for it, which takes a while in a large tree of a network.
     ///
     /// `done` runs on a thread of the watcher, and must not take long.
     pub fn flush(&self, done: impl FnOnce() + Send + 'static) {

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::SystemTime;
 
 use tokio_rustls::rustls::crypto::ring;
@@ -22,14 +22,11 @@ pub(crate) struct Given {
     cert: PathBuf,
     key: PathBuf,
     console: Arc<Console>,
-    // Held while the files are looked at and, if they have changed, read.
-    current: Mutex<Current>,
-}
-
-struct Current {
-    certified: Arc<CertifiedKey>,
-    /// Of the files that were tried last, whether they could be used or not.
-    stamps: [Stamp; 2],
+    /// The last that could be used. Held to copy or to replace it.
+    certified: RwLock<Arc<CertifiedKey>>,
+    /// Of the files that were tried last, whether they could be used or not. Held while the files are looked at and, if
+    /// they have changed, read, which may take for ever on a file system of another machine. Nobody waits for it.
+    stamps: Mutex<[Stamp; 2]>,
 }
 
 /// What differs when a file has been replaced or written.
@@ -63,36 +60,48 @@ impl Given {
             cert: cert.to_owned(),
             key: key.to_owned(),
             console: Arc::clone(console),
-            current: Mutex::new(Current {
-                certified: Arc::new(certified),
-                // If they could not be looked at, they are read again.
-                stamps: stamps.unwrap_or(
-                    [Stamp {
-                        modified: None,
-                        len: 0,
-                        inode: 0,
-                    }; 2],
-                ),
-            }),
+            certified: RwLock::new(Arc::new(certified)),
+            // If they could not be looked at, they are read again.
+            stamps: Mutex::new(stamps.unwrap_or(
+                [Stamp {
+                    modified: None,
+                    len: 0,
+                    inode: 0,
+                }; 2],
+            )),
         })
     }
 
     fn current(&self) -> Arc<CertifiedKey> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.stamps.try_lock() {
+            Ok(last) => self.look(last),
+            Err(TryLockError::Poisoned(last)) => self.look(last.into_inner()),
+            // Somebody else is about to look.
+            Err(TryLockError::WouldBlock) => {}
+        }
+        let certified = self.certified.read();
+        Arc::clone(&certified.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn look(&self, mut last: MutexGuard<'_, [Stamp; 2]>) {
         // A file that is just being replaced may be missing.
-        if let Some(stamps) = stamps(&self.cert, &self.key)
-            && stamps != current.stamps
-        {
-            current.stamps = stamps;
-            match load(&self.cert, &self.key) {
-                Ok(certified) => current.certified = Arc::new(certified),
-                Err(error) => {
-                    let message = format!("the last certificate is still used: {error}");
-                    self.console.warn(&message, error.hint.as_str().into());
-                }
+        let Some(stamps) = stamps(&self.cert, &self.key).filter(|stamps| *stamps != *last) else {
+            return;
+        };
+        *last = stamps;
+        match load(&self.cert, &self.key) {
+            Ok(certified) => {
+                let mut current = self
+                    .certified
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner);
+                *current = Arc::new(certified);
+            }
+            Err(error) => {
+                let message = format!("the last certificate is still used: {error}");
+                self.console.warn(&message, error.hint.as_str().into());
             }
         }
-        Arc::clone(&current.certified)
     }
 }
 
@@ -145,4 +154,37 @@ fn load(cert: &Path, key: &Path) -> Result<CertifiedKey, HintedError> {
         }
         error => unusable(cert, &error, "check both files"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_while_another_connection_looks_at_the_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+        let renew = || {
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            for (file, pem) in [
+                (&cert, made.cert.pem()),
+                (&key, made.signing_key.serialize_pem()),
+            ] {
+                // With another inode: the time alone may be the same.
+                let new = file.with_extension("new");
+                fs::write(&new, pem).unwrap();
+                fs::rename(&new, file).unwrap();
+            }
+        };
+        renew();
+        let console = Arc::new(Console::new(true, false));
+        let given = Given::new(&cert, &key, &console).unwrap();
+        let first = given.current();
+        renew();
+        // Its file system does not answer.
+        let other = given.stamps.lock().unwrap();
+        assert!(Arc::ptr_eq(&given.current(), &first));
+        drop(other);
+        assert!(!Arc::ptr_eq(&given.current(), &first));
+    }
 }

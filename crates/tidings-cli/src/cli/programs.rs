@@ -12,7 +12,7 @@ use crate::upstream::Target;
 
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Exit codes: 0: every open page shows the newest change (or no page is open). 1: so it is, but a page has errors,\nor the backend cannot be built or started. 2: there is no server. 3: a page did not answer in time.\n\nExample:\n  sed -i s/red/blue/ site.css && tidings wait && take-a-screenshot"
+    after_help = "Exit codes: 0: every open page shows the newest change (or no page is open). 1: so it is, but a page has errors,\nor the backend cannot be built or started. 2: there is no server that answers. 3: a page, or the server, did not\nanswer in time.\n\nExample:\n  sed -i s/red/blue/ site.css && tidings wait && take-a-screenshot"
 )]
 pub(crate) struct WaitArgs {
     /// The address of the server [default: the one that serves this folder]
@@ -29,6 +29,9 @@ pub(crate) struct WaitArgs {
 }
 
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Exit codes: 0: a change of it counts. 1: it does not. 2: that cannot be told (an error is printed)."
+)]
 pub(crate) struct WhyArgs {
     /// The file or folder; it need not exist
     #[arg(value_name = "PATH")]

@@ -34,15 +34,23 @@ const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What was typed cannot be done.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct UsageError(pub(crate) String);
+pub(crate) struct UsageError {
+    /// The subcommand that was meant.
+    pub(crate) command: &'static str,
+    message: String,
+}
 
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
 impl std::error::Error for UsageError {}
+
+fn usage_error(command: &'static str, message: String) -> anyhow::Error {
+    UsageError { command, message }.into()
+}
 
 impl Cli {
     /// The command that was typed, or that the file has for `tidings` alone.
@@ -66,7 +74,6 @@ impl Cli {
                 config: Some(file), ..
             }) => Wanted::Given(file.clone()),
             Some(_) => Wanted::Nearest,
-            None if matches!(self.command, Some(Command::Why(_))) => Wanted::Nearest,
             None => Wanted::Nothing,
         }
     }
@@ -110,7 +117,7 @@ impl ServeArgs {
         let routes = || settings.routes();
         Ok(Serve {
             output: self.shared.output(file),
-            server: self.shared.server(file)?,
+            server: self.shared.server("serve", file)?,
             watched: self.shared.watched(file),
             pages: self.shared.pages(file),
             rules: settings.rules(),
@@ -148,6 +155,7 @@ impl ProxyArgs {
     pub(crate) fn config(&self, file: Option<&ConfigFile>) -> anyhow::Result<Proxy> {
         let settings = Settings { file };
         let from_file = settings.proxy();
+        let misuse = |message| usage_error("proxy", message);
         let typed = self.url.is_some() || self.command.is_some();
         let (url, command) = match typed {
             true => (
@@ -157,12 +165,11 @@ impl ProxyArgs {
             false => settings.backend()?,
         };
         if url.is_none() && command.is_none() {
-            return Err(UsageError(
+            return Err(misuse(
                 "give the URL of the backend, or a command that runs it, or set `url` or `command` in [proxy] of a \
                  tidings.toml\n\n  tidings proxy http://localhost:8000\n  tidings proxy -- python app.py"
                     .to_owned(),
-            )
-            .into());
+            ));
         }
         let for_a_command = [
             ("--restart", self.restart.is_some()),
@@ -173,10 +180,9 @@ impl ProxyArgs {
         ];
         if let (None, Some((flag, _))) = (&command, for_a_command.iter().find(|(_, given)| *given))
         {
-            return Err(UsageError(format!(
+            return Err(misuse(format!(
                 "{flag} is for a backend that tidings runs: give its command after --"
-            ))
-            .into());
+            )));
         }
         let start_timeout = self
             .start_timeout
@@ -217,7 +223,7 @@ impl ProxyArgs {
         });
         Ok(Proxy {
             output: self.shared.output(file),
-            server: self.shared.server(file)?,
+            server: self.shared.server("proxy", file)?,
             watched,
             pages: self.shared.pages(file),
             rules: settings.rules(),
@@ -246,22 +252,42 @@ impl SharedArgs {
         }
     }
 
-    fn server(&self, file: Option<&ConfigFile>) -> Result<Server, UsageError> {
+    fn server(&self, command: &'static str, file: Option<&ConfigFile>) -> anyhow::Result<Server> {
         let from_file = Settings { file }.top();
         let port = self.port.or(from_file.port);
         let strict_port = self.strict_port.or(from_file.strict_port);
-        let lan = self.lan.or(from_file.lan).unwrap_or(false);
+        let lan = match (self.lan, &self.host) {
+            (Some(lan), _) => lan,
+            // Who types this means it, whatever the file says.
+            (None, Some(typed)) if typed.is_loopback() => false,
+            (None, _) => from_file.lan.unwrap_or(false),
+        };
+        let host = match (&self.host, from_file.host) {
+            (Some(typed), _) => typed.clone(),
+            (None, Some(SwitchOr::Value(host))) => host,
+            (None, Some(SwitchOr::Switch(true))) => Host::Address(ALL_ADDRESSES.into()),
+            (None, Some(SwitchOr::Switch(false)) | None) => match lan {
+                true => Host::Address(ALL_ADDRESSES.into()),
+                false => Host::Localhost,
+            },
+        };
+        if lan && host.is_loopback() {
+            let is_typed = self.lan.is_some() || self.host.is_some();
+            return Err(match file.filter(|_| !is_typed) {
+                None => usage_error(
+                    command,
+                    "--lan needs an address that other devices reach: leave out --host, or give one of this machine"
+                        .to_owned(),
+                ),
+                Some(file) => anyhow!(
+                    "{}: `lan` needs an address that other devices reach: leave out `host`, or give one of this machine",
+                    file.shown.display()
+                ),
+            });
+        }
         Ok(Server {
             config_file: file.map(|file| file.shown.clone()),
-            host: match (&self.host, from_file.host) {
-                (Some(typed), _) => typed.clone(),
-                (None, Some(SwitchOr::Value(host))) => host,
-                (None, Some(SwitchOr::Switch(true))) => Host::Address(ALL_ADDRESSES.into()),
-                (None, Some(SwitchOr::Switch(false)) | None) => match lan {
-                    true => Host::Address(ALL_ADDRESSES.into()),
-                    false => Host::Localhost,
-                },
-            },
+            host,
             ports: match (port, strict_port) {
                 (Some(port), _) => Ports::Exactly(port),
                 (None, Some(true)) => Ports::Exactly(DEFAULT_PORT),
@@ -280,14 +306,14 @@ impl SharedArgs {
                 (None, Some(SwitchOr::Switch(false)) | None) => None,
             },
             lan,
-            tls: self.tls(file)?,
+            tls: self.tls(command, file)?,
             slow: self.slow.or(from_file.slow),
             stdin_quit: self.stdin_quit.or(from_file.stdin_quit).unwrap_or(false),
         })
     }
 
     /// A certificate that is given counts, whether `--https` is or not.
-    fn tls(&self, file: Option<&ConfigFile>) -> Result<Option<Tls>, UsageError> {
+    fn tls(&self, command: &'static str, file: Option<&ConfigFile>) -> anyhow::Result<Option<Tls>> {
         let settings = Settings { file };
         let from_file = settings.top();
         let path = |typed: &Option<PathBuf>, from_file: Option<&PathBuf>| {
@@ -296,10 +322,16 @@ impl SharedArgs {
         };
         let cert = path(&self.cert, from_file.cert.as_ref());
         let key = path(&self.key, from_file.key.as_ref());
-        let missing = |has: &str, needs: &str| {
-            UsageError(format!(
-                "--{has} needs --{needs}: a certificate and its private key, both in PEM"
-            ))
+        let is_typed = self.cert.is_some() || self.key.is_some();
+        let missing = |has: &str, needs: &str| match file.filter(|_| !is_typed) {
+            None => usage_error(
+                command,
+                format!("--{has} needs --{needs}: a certificate and its private key, both in PEM"),
+            ),
+            Some(file) => anyhow!(
+                "{}: `{has}` needs `{needs}`: a certificate and its private key, both in PEM",
+                file.shown.display()
+            ),
         };
         match (cert, key, self.https.or(from_file.https)) {
             (Some(cert), Some(key), _) => Ok(Some(Tls::Files { cert, key })),

@@ -10,8 +10,8 @@ use http::{Response, StatusCode};
 
 use super::answers::{plain, refused};
 use crate::files;
-use crate::guard::Guard;
 use crate::guard::lan::{LanToken, Shown};
+use crate::guard::{Guard, is_from_this_machine};
 use crate::listen::Peer;
 
 pub(super) struct Access {
@@ -48,10 +48,10 @@ impl Access {
             return Some(refused(refusal));
         }
         let shown = token.shown_by(parts);
-        token.remove_from(&mut parts.headers);
+        token.remove_from(parts);
         match shown {
             Shown::Address { location } => Some(admitted(token, &location, peer)),
-            _ if peer.ip.is_loopback() => None,
+            _ if peer.ip.is_loopback() && is_from_this_machine(&parts.headers) => None,
             Shown::Cookie => None,
             Shown::Nothing => Some(no_token()),
         }

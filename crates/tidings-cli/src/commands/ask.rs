@@ -1,5 +1,6 @@
 //! How a command asks a running server.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,8 +11,11 @@ use http_body_util::{BodyExt, Full, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::addresses::is_own_address;
+use super::programs::PREFIX;
 use super::server;
 use super::token;
+use crate::guard::Guard;
 use crate::instances::{self, Choice, Instance};
 use crate::report::HintedError;
 use crate::upstream::{self, Client, Outgoing, Target, Upstream};
@@ -26,7 +30,9 @@ const MARGIN: Duration = Duration::from_secs(5);
 pub(super) fn server_for(url: Option<&Target>) -> anyhow::Result<Option<Instance>> {
     let running = instances::running();
     let choice = match url {
-        Some(url) => instances::at_port(running, url.port().unwrap_or_default()),
+        Some(url) => instances::at_address(running, url.port().unwrap_or_default(), |instance| {
+            is_reached_at(instance, url)
+        }),
         // It fails where the working directory was removed: nothing serves that.
         None => match std::env::current_dir() {
             Ok(here) => instances::of_folder(running, &resolved(&here)),
@@ -47,12 +53,34 @@ pub(super) fn server_for(url: Option<&Target>) -> anyhow::Result<Option<Instance
     }
 }
 
+/// Whether the host of an address is this machine, or a name that the server answers requests for.
+fn is_reached_at(instance: &Instance, url: &Target) -> bool {
+    let Some(host) = url.host() else {
+        return false;
+    };
+    url.is_local()
+        || match host.parse() {
+            Ok(address) => is_own_address(address),
+            Err(_) => Guard::new(&instance.names).allows(&host),
+        }
+}
+
 /// The path with links resolved, as far as it is there.
 pub(super) fn resolved(path: &Path) -> std::path::PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// Asks a question of a server, which takes this long at most.
+/// That a server is there, and has not answered in time.
+#[derive(Debug)]
+pub(super) struct TooLate;
+
+impl fmt::Display for TooLate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server does not answer in time")
+    }
+}
+
+/// Asks a question of a server, which takes this long at most. [`TooLate`] is the context of that error.
 pub(super) fn ask<A: DeserializeOwned>(
     instance: &Instance,
     name: &str,
@@ -72,7 +100,7 @@ pub(super) fn ask<A: DeserializeOwned>(
     };
     let upstream = Upstream::new(target, &options);
     let body = Full::new(Bytes::from(serde_json::to_vec(question)?));
-    let mut request = Request::post(format!("/@tidings/{name}"))
+    let mut request = Request::post(format!("{PREFIX}{name}"))
         .header(CONTENT_TYPE, "application/json")
         .header(token::HEADER, &instance.token);
     if let Some(cookie) = &instance.cookie {
@@ -94,13 +122,25 @@ pub(super) fn ask<A: DeserializeOwned>(
         let body = body.map_err(|error| unanswered(error.to_string()))?;
         match status {
             StatusCode::OK => Ok(serde_json::from_slice(&body.to_bytes())?),
-            status => Err(unanswered(format!("status {status}")).into()),
+            status => Err(HintedError {
+                message: format!("the server at {} answers with {status}", instance.url),
+                hint: "is it of another version? restart it".to_owned(),
+            }
+            .into()),
         }
     };
     server::runtime()?.block_on(async {
         match tokio::time::timeout(timeout + MARGIN, asked).await {
             Ok(answer) => answer,
-            Err(_) => Err(unanswered("it takes too long".to_owned()).into()),
+            Err(_) => Err(anyhow::Error::new(HintedError {
+                message: format!(
+                    "the server at {} did not answer after {} s",
+                    instance.url,
+                    (timeout + MARGIN).as_secs_f64()
+                ),
+                hint: "it is busy, or was stopped (Ctrl-Z)".to_owned(),
+            })
+            .context(TooLate)),
         }
     })
 }

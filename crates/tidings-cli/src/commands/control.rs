@@ -26,6 +26,7 @@ use super::answers::{method_not_allowed, plain};
 use super::token::Token;
 use crate::editor::Editor;
 use crate::files;
+use crate::guard::is_from_this_machine;
 use crate::report::{ChangeReporter, Console, Message, Styles};
 use crate::sources::Sources;
 
@@ -86,7 +87,7 @@ impl Control {
 
     /// Answers a request of the same origin. 204 means that it is done; any other answer says why not.
     pub(super) async fn respond(
-        &self,
+        self: &Arc<Control>,
         parts: &Parts,
         body: Incoming,
         peer: IpAddr,
@@ -110,19 +111,23 @@ impl Control {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, "too large\n");
         };
         match serde_json::from_slice(&body.to_bytes()) {
-            Ok(order) => self.carry_out(order, peer),
-            Err(error) => plain(StatusCode::BAD_REQUEST, format!("not an order: {error}\n")),
-        }
-    }
-
-    fn carry_out(&self, order: Order, peer: IpAddr) -> Response<files::Body> {
-        match order {
-            Order::Pause => self.pause(),
-            Order::Resume => self.resume(),
-            Order::TogglePause => self.toggle_pause(),
-            Order::Reload => self.reload_pages(),
-            Order::OpenInEditor { file, line, column } => {
-                return self.open_in_editor(&file, line, column, peer);
+            Ok(Order::Pause) => self.pause(),
+            Ok(Order::Resume) => self.resume(),
+            Ok(Order::TogglePause) => self.toggle_pause(),
+            Ok(Order::Reload) => self.reload_pages(),
+            Ok(Order::OpenInEditor { file, line, column }) => {
+                let peer = Some(peer).filter(|_| is_from_this_machine(&parts.headers));
+                let control = Arc::clone(self);
+                // It looks at files and starts a program, either of which may take its time.
+                let opened = tokio::task::spawn_blocking(move || {
+                    control.open_in_editor(&file, line, column, peer)
+                });
+                return opened.await.unwrap_or_else(|_| {
+                    plain(StatusCode::INTERNAL_SERVER_ERROR, "it was not opened\n")
+                });
+            }
+            Err(error) => {
+                return plain(StatusCode::BAD_REQUEST, format!("not an order: {error}\n"));
             }
         }
         plain(StatusCode::NO_CONTENT, "")
@@ -165,15 +170,16 @@ impl Control {
         }
     }
 
+    /// `peer`: who asks; `None` if somebody else has passed it on.
     fn open_in_editor(
         &self,
         file: &str,
         line: u32,
         column: u32,
-        peer: IpAddr,
+        peer: Option<IpAddr>,
     ) -> Response<files::Body> {
         // The window opens here, so nobody at another machine has any use for it.
-        if !is_own_address(peer) {
+        if !peer.is_some_and(is_own_address) {
             return plain(
                 StatusCode::FORBIDDEN,
                 "only a page on the same machine opens files in the editor\n",

@@ -23,6 +23,8 @@ pub(super) struct Entrance {
     pub(super) access: Access,
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) addresses: Addresses,
+    /// The names that requests are answered for, as they were given.
+    pub(super) names: Vec<String>,
 }
 
 impl Entrance {
@@ -45,14 +47,14 @@ impl Entrance {
             true => {
                 let token = LanToken::new(token_for(folder)?, port);
                 let name = mdns::own_name(&addresses::own_addresses());
-                // They differ where the host's name is that of a domain, too: `laptop.example.com`.
+                // Not among them if the name of the host has a domain: that of laptop.example.com is laptop.local.
                 names.extend(name.clone());
                 addresses = addresses.with_token(&token, name, port);
                 Some(token)
             }
             false => None,
         };
-        let guard = Guard::new(names);
+        let guard = Guard::new(&names);
         let tls = match &config.tls {
             None => None,
             Some(Tls::Files { cert, key }) => {
@@ -78,6 +80,7 @@ impl Entrance {
             access,
             tls,
             addresses,
+            names,
         })
     }
 }

@@ -104,7 +104,8 @@ fn answer(packet: &[u8], name: &str) -> Option<IpAddr> {
 fn name_at(packet: &[u8], mut at: usize) -> Option<(String, usize)> {
     let mut name = String::new();
     let mut after = None;
-    // Each jump leads backwards, so this ends.
+    // Each jump leads backwards. A name that leads back to itself has a label on the way, so the limit of its length ends
+    // this.
     loop {
         let len = usize::from(*packet.get(at)?);
         match len {

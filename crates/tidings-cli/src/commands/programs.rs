@@ -31,9 +31,13 @@ use crate::files;
 use crate::instances::exact_path;
 use crate::report::{ChangeReporter, PageName, Unanswered};
 
-/// Their names below the server's own prefix.
+/// The server's own prefix, and their names below it.
+pub(super) const PREFIX: &str = "/@tidings/";
 pub(super) const WAIT: &str = "wait";
 pub(super) const WHY: &str = "why";
+
+/// The longest timeout, which is the longest of `--timeout`: sums with points in time must not overflow.
+const MAX_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// How long pages have to say what they would do.
 const ASK: Duration = Duration::from_millis(1500);
@@ -135,12 +139,12 @@ pub(super) enum Late {
 }
 
 impl Programs {
-    /// Answers a question, if this path, below the server's own prefix, is one. It has passed the guard.
+    /// Answers a question, if this path is one. It has passed the guard.
     pub(super) async fn respond(&self, parts: &Parts, body: Incoming) -> Response<files::Body> {
-        let (_, name) = parts.uri.path().rsplit_once('/').unwrap_or_default();
-        if name != WAIT && name != WHY {
+        let path = parts.uri.path();
+        let Some(name @ (WAIT | WHY)) = path.strip_prefix(PREFIX) else {
             return plain(StatusCode::NOT_FOUND, "not found\n");
-        }
+        };
         if parts.method != Method::POST {
             return method_not_allowed("POST", "only POST\n");
         }
@@ -156,7 +160,7 @@ impl Programs {
         match name {
             WAIT => match serde_json::from_slice(&body) {
                 Ok(WaitQuestion { timeout_ms }) => {
-                    let timeout = Duration::from_millis(timeout_ms.min(3_600_000));
+                    let timeout = Duration::from_millis(timeout_ms).min(MAX_WAIT);
                     json(&self.wait(timeout).await)
                 }
                 Err(error) => bad_request(error),
@@ -175,11 +179,13 @@ impl Programs {
         if !path.is_absolute() {
             return None;
         }
-        let explanation = match self.watcher.get() {
-            Some(watcher) => watcher.explain(path),
-            None => watch::explain(&watch::Options::new([""; 0]), path),
-        };
-        let mut explained = Explained::new(explanation.ok()?);
+        let (watcher, asked) = (Arc::clone(&self.watcher), path.to_owned());
+        // It looks at files of any file system.
+        let explanation = tokio::task::spawn_blocking(move || match watcher.get() {
+            Some(watcher) => watcher.explain(&asked),
+            None => watch::explain(&watch::Options::new([""; 0]), &asked),
+        });
+        let mut explained = Explained::new(explanation.await.ok()?.ok()?);
         if !explained.counts {
             return Some(explained);
         }
@@ -263,6 +269,7 @@ impl Programs {
 
     fn late(&self, what: Late) -> Waited {
         Waited {
+            pages: self.reporter.n_pages(),
             problem: self.problem(),
             late: Some(what),
             ..Waited::default()

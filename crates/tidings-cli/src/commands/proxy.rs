@@ -61,8 +61,9 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
         access,
         tls,
         addresses,
+        names,
     } = Entrance::new(&config.server, listeners.port, &root, console)?;
-    let token = Token::new();
+    let token = Token::new()?;
     let mut options = config.pages.options();
     options.token = Some(token.as_str().to_owned());
     let reloader = Arc::new(Reloader::new(hub.clone(), &root).options(options));
@@ -136,8 +137,10 @@ pub(crate) fn run(config: &Proxy, console: &Arc<Console>) -> anyhow::Result<()> 
             // It cannot be set already: this is the only place that does.
             let _ = watcher.set(started);
         }
-        let announced = server::announce(banner.addresses.url(), port, &root, &token, console);
-        console.banner("listening", &banner);
+        let place = (banner.addresses.url(), port, names);
+        let announced = server::announce(place, &root, &token, console);
+        // Before all that is said of the backend.
+        console.direct().banner("listening", &banner);
         if let Some(command) = backing.command() {
             // Of a file that the build or the command writes at once, the watcher must know what was in it.
             if let Some(watcher) = watcher.get() {

@@ -60,6 +60,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         access,
         tls,
         addresses,
+        names,
     } = Entrance::new(&config.server, listeners.port, &root, console)?;
     let runtime = server::runtime()?;
     // A page that has missed more than this reloads if anything has changed. The texts of style sheets are in it.
@@ -79,7 +80,7 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         reporter: Arc::clone(&reporter),
         pages: Arc::clone(&live_pages),
     };
-    let token = Token::new();
+    let token = Token::new()?;
     let mut options = config.pages.options();
     options.token = Some(token.as_str().to_owned());
     let reloader = Reloader::new(hub.clone(), &root)
@@ -158,7 +159,8 @@ pub(crate) fn run(config: &Serve, console: &Arc<Console>) -> anyhow::Result<()> 
         let started = server::start_watching(options, Some, &reloader, &reporter, console)?;
         // It cannot be set already: this is the only place that does.
         let _ = watcher.set(started);
-        let announced = server::announce(banner.addresses.url(), port, &root, &token, console);
+        let place = (banner.addresses.url(), port, names);
+        let announced = server::announce(place, &root, &token, console);
         console.banner("listening", &banner);
         tokio::spawn(Arc::clone(&reporter).run());
         let url = banner.addresses.url().to_owned();

@@ -159,10 +159,10 @@ pub(super) fn start_watching(
     })
 }
 
-/// Lets local programs find this server. `dir` is the folder that it is for.
+/// Lets local programs find this server, at its address for a browser on this machine, its port, and the names that
+/// it answers requests for. `dir` is the folder that it is for.
 pub(super) fn announce(
-    url: &str,
-    port: u16,
+    (url, port, names): (&str, u16, Vec<String>),
     dir: &Path,
     token: &Token,
     console: &Console,
@@ -175,6 +175,7 @@ pub(super) fn announce(
         url: url.split('?').next().unwrap_or_default().to_owned(),
         cookie: LanToken::cookie_for(url, port),
         port,
+        names,
         dir: resolved(dir),
         started_in: resolved(&here),
         token: token.as_str().to_owned(),

@@ -1,10 +1,8 @@
 //! The token of this process: whoever has it may give it orders. Pages get it with their script, and local
 //! programs of this user read it from a file (`instances.rs`).
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-
 use http::HeaderMap;
+use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::guard::secret::is_equal;
 
@@ -16,10 +14,12 @@ pub(super) struct Token(String);
 
 impl Token {
     /// One that nobody can guess.
-    pub(super) fn new() -> Token {
-        // The keys are random from the system, and cannot be derived from the hashes.
-        let half = || RandomState::new().hash_one(0);
-        Token(format!("{:016x}{:016x}", half(), half()))
+    pub(super) fn new() -> anyhow::Result<Token> {
+        let mut bytes = [0; 16];
+        SystemRandom::new()
+            .fill(&mut bytes)
+            .map_err(|_| anyhow::anyhow!("the system has no random numbers"))?;
+        Ok(Token(format!("{:032x}", u128::from_be_bytes(bytes))))
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn no_two_tokens_are_the_same() {
-        assert_ne!(Token::new().as_str(), Token::new().as_str());
-        assert_eq!(Token::new().as_str().len(), 32);
+        let [one, other] = [Token::new().unwrap(), Token::new().unwrap()];
+        assert_ne!(one.as_str(), other.as_str());
+        assert_eq!(one.as_str().len(), 32);
     }
 }

@@ -14,12 +14,13 @@ use crate::upstream::Target;
 
 /// A page has errors, or the backend has.
 const HAS_ERRORS: u8 = 1;
-/// There is no server that could be asked.
+/// There is no server that answers.
 const NO_SERVER: u8 = 2;
-/// How many lines of a problem are printed. With `--json` it is all that is known.
-const PROBLEM_LINES: usize = 20;
 /// The time is over.
 const TIME_IS_OVER: u8 = 3;
+
+/// How many lines of a problem are printed. With `--json` all of them are.
+const PROBLEM_LINES: usize = 20;
 
 #[derive(Serialize)]
 struct Question {
@@ -40,7 +41,10 @@ pub(crate) fn run(url: Option<&Target>, timeout: Duration, console: &Arc<Console
         Ok(waited) => waited,
         Err(error) => {
             console.error(&error);
-            return NO_SERVER.into();
+            return match error.is::<ask::TooLate>() {
+                true => TIME_IS_OVER.into(),
+                false => NO_SERVER.into(),
+            };
         }
     };
     let code = match &waited {

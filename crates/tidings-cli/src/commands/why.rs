@@ -22,6 +22,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A change of it does not count.
 const DOES_NOT_COUNT: u8 = 1;
+/// It cannot be told whether it counts.
+const UNKNOWN: u8 = 2;
 
 #[derive(Serialize)]
 struct Question<'a> {
@@ -40,46 +42,58 @@ struct Outcome {
     here: PathBuf,
 }
 
-/// `alone`: what `tidings` alone would watch here; `None` if that is nothing.
+/// Tells it, and returns the exit code for that. `alone`: what `tidings` alone would watch here; `None` if that is
+/// nothing.
 pub(crate) fn run(
     path: &Path,
     url: Option<&Target>,
     alone: impl FnOnce() -> anyhow::Result<Option<Options>>,
     console: &Arc<Console>,
-) -> anyhow::Result<ExitCode> {
+) -> ExitCode {
+    let outcome = match explain(path, url, alone) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            console.error(&error);
+            return UNKNOWN.into();
+        }
+    };
+    console.banner("why", &outcome);
+    match outcome.explained.counts {
+        true => ExitCode::SUCCESS,
+        false => DOES_NOT_COUNT.into(),
+    }
+}
+
+fn explain(
+    path: &Path,
+    url: Option<&Target>,
+    alone: impl FnOnce() -> anyhow::Result<Option<Options>>,
+) -> anyhow::Result<Outcome> {
     let here = std::env::current_dir().unwrap_or_default();
     let path = std::path::absolute(path)?;
-    let (explained, server) = match ask::server_for(url)? {
-        Some(instance) => {
+    let (explained, server) = match (ask::server_for(url)?, url) {
+        (Some(instance), _) => {
             let question = Question { path: &path };
             let answer = ask::ask(&instance, programs::WHY, &question, TIMEOUT)?;
             (answer, Some(instance.url))
         }
-        None if url.is_some() => {
+        (None, Some(url)) => {
             return Err(HintedError {
-                message: "no server of yours runs there".to_owned(),
+                message: format!("no server of yours runs at {url}"),
                 hint: "without --url the rules of this folder are told".to_owned(),
             }
             .into());
         }
-        None => {
+        (None, None) => {
             let options = alone()?.unwrap_or_else(|| Options::new([""; 0]));
             (Explained::new(watch::explain(&options, &path)?), None)
         }
     };
-    let code = match explained.counts {
-        true => ExitCode::SUCCESS,
-        false => DOES_NOT_COUNT.into(),
-    };
-    console.banner(
-        "why",
-        &Outcome {
-            explained,
-            server,
-            here,
-        },
-    );
-    Ok(code)
+    Ok(Outcome {
+        explained,
+        server,
+        here,
+    })
 }
 
 impl Message for Outcome {

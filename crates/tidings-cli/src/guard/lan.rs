@@ -57,7 +57,8 @@ impl LanToken {
 
     pub(crate) fn shown_by(&self, parts: &Parts) -> Shown {
         let is_read = matches!(parts.method, Method::GET | Method::HEAD);
-        if is_read && let Some(location) = self.without(&parts.uri) {
+        if is_read && let Some(query) = self.query_without(&parts.uri) {
+            let location = format!("{}{query}", safe_path(&parts.uri));
             return Shown::Address { location };
         }
         let has_cookie = cookies(&parts.headers).any(|cookie| self.is_cookie(cookie));
@@ -75,8 +76,24 @@ impl LanToken {
         format!("{cookie}={token}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax{secure}")
     }
 
-    /// Takes the cookie out of the headers.
-    pub(crate) fn remove_from(&self, headers: &mut HeaderMap) {
+    /// Takes the token out of a request, wherever it is.
+    pub(crate) fn remove_from(&self, parts: &mut Parts) {
+        self.remove_cookie(&mut parts.headers);
+        self.remove_parameter(&mut parts.uri);
+    }
+
+    fn remove_parameter(&self, uri: &mut Uri) {
+        let Some(query) = self.query_without(uri) else {
+            return;
+        };
+        let mut parts = uri.clone().into_parts();
+        parts.path_and_query = format!("{}{query}", uri.path()).parse().ok();
+        if let Ok(without) = Uri::from_parts(parts) {
+            *uri = without;
+        }
+    }
+
+    fn remove_cookie(&self, headers: &mut HeaderMap) {
         if !cookies(headers).any(|cookie| self.is_named(cookie)) {
             return;
         }
@@ -90,8 +107,8 @@ impl LanToken {
         }
     }
 
-    /// The path and query without the token, if it is there.
-    fn without(&self, uri: &Uri) -> Option<String> {
+    /// The query without the token, with its question mark, if the token is there.
+    fn query_without(&self, uri: &Uri) -> Option<String> {
         let query = uri.query()?;
         let is_token = |pair: &&str| {
             let value = pair
@@ -101,20 +118,9 @@ impl LanToken {
         };
         query.split('&').find(is_token)?;
         let rest: Vec<_> = query.split('&').filter(|pair| !is_token(pair)).collect();
-        // RFC 3986 4.2: a reference that begins with two slashes leads to another host, and browsers take a
-        // backslash for a slash.
-        let path = match uri.path().as_bytes() {
-            [b'/']
-            | [
-                b'/',
-                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'_' | b'%' | b'-' | b'~' | b'@',
-                ..,
-            ] => uri.path(),
-            _ => "/",
-        };
         match rest.is_empty() {
-            true => Some(path.to_owned()),
-            false => Some(format!("{path}?{}", rest.join("&"))),
+            true => Some(String::new()),
+            false => Some(format!("?{}", rest.join("&"))),
         }
     }
 
@@ -127,6 +133,21 @@ impl LanToken {
         let value = cookie.strip_prefix(self.cookie.as_bytes());
         let value = value.and_then(|value| value.strip_prefix(b"="));
         value.is_some_and(|value| is_equal(value, self.token.as_bytes()))
+    }
+}
+
+/// The path, if a browser that is redirected to it stays on this host.
+fn safe_path(uri: &Uri) -> &str {
+    // RFC 3986 4.2: a reference that begins with two slashes leads to another host, and browsers take a
+    // backslash for a slash.
+    match uri.path().as_bytes() {
+        [b'/']
+        | [
+            b'/',
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'_' | b'%' | b'-' | b'~' | b'@',
+            ..,
+        ] => uri.path(),
+        _ => "/",
     }
 }
 
@@ -182,6 +203,21 @@ mod tests {
     }
 
     #[test]
+    fn a_backend_gets_an_address_without_the_token() {
+        for (target, expected) in [
+            ("/api?tidings=abc123", "/api"),
+            ("//a/b?x=1&tidings=abc123&y", "//a/b?x=1&y"),
+            ("http://h:1/?tidings=abc123", "http://h:1/"),
+            ("/?tidings=other", "/?tidings=other"),
+        ] {
+            let request = Request::post(target).body(()).unwrap();
+            let mut parts = request.into_parts().0;
+            token().remove_from(&mut parts);
+            assert_eq!(parts.uri, expected);
+        }
+    }
+
+    #[test]
     fn the_cookie_counts_wherever_it_is_and_only_for_its_port() {
         for cookies in [
             &["tidings-lan-8080=abc123"][..],
@@ -221,7 +257,7 @@ mod tests {
             for cookie in cookies {
                 headers.append(COOKIE, HeaderValue::from_static(cookie));
             }
-            token().remove_from(&mut headers);
+            token().remove_cookie(&mut headers);
             let left = headers.get(COOKIE).map(|value| value.to_str().unwrap());
             assert_eq!(left, expected, "{cookies:?}");
         }

@@ -301,3 +301,38 @@ fn only_the_exact_secret_name_is_admitted() {
     check(&format!("http://{name}/"), "localhost", false);
     assert_ne!(frames::FrameHost::default().label(), label);
 }
+
+#[test]
+fn who_comes_through_a_tunnel_is_not_at_this_machine() {
+    for (headers, expected) in [
+        (&[][..], true),
+        (&[("x-forwarded-for", "127.0.0.1")], true),
+        (
+            &[
+                ("x-forwarded-for", "127.0.0.1, ::1"),
+                ("forwarded", "for=127.0.0.1"),
+            ],
+            true,
+        ),
+        (&[("x-forwarded-for", "203.0.113.9")], false),
+        // What a stranger has sent, and what the tunnel has appended.
+        (&[("x-forwarded-for", "127.0.0.1, 203.0.113.9")], false),
+        (
+            &[
+                ("x-forwarded-for", "127.0.0.1"),
+                ("x-forwarded-for", "203.0.113.9"),
+            ],
+            false,
+        ),
+        (&[("x-forwarded-for", "unknown")], false),
+        (&[("x-forwarded-for", "")], false),
+        (&[("forwarded", "for=203.0.113.9")], false),
+    ] {
+        let parts = parts("/", headers);
+        assert_eq!(
+            is_from_this_machine(&parts.headers),
+            expected,
+            "{headers:?}"
+        );
+    }
+}

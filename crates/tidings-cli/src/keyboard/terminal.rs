@@ -114,7 +114,7 @@ pub(super) fn enter_again() {
     set(&mut mode);
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
     use std::fs::File;
@@ -130,7 +130,6 @@ mod tests {
     /// A process of its own, at a terminal of its own, because there is one mode and one hook in each. Its session
     /// goes on when it has ended: the system sets the mode itself when that is over.
     #[test]
-    #[expect(clippy::print_stdout, reason = "the other process reads it")]
     fn a_panic_of_any_thread_gives_the_terminal_back() {
         if std::env::var_os(PANICS).is_some() {
             assert!(enter(), "it is in the foreground");
@@ -155,12 +154,13 @@ mod tests {
             .open(name.to_str().unwrap());
         let terminal = terminal.unwrap();
         let end = || Stdio::from(terminal.try_clone().unwrap());
-        let name = std::thread::current().name().unwrap().to_owned();
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let test = format!("{module}::a_panic_of_any_thread_gives_the_terminal_back");
         let session = Command::new("setsid")
             .args(["--ctty", "--wait", "sh", "-c"])
             .args(["\"$@\"; echo ended; exec cat", "sh"])
             .arg(std::env::current_exe().unwrap())
-            .args([&*name, "--exact", "--nocapture", "--test-threads=1"])
+            .args([&*test, "--exact", "--nocapture", "--test-threads=1"])
             .env(PANICS, "1")
             .stdin(end())
             .stdout(end())

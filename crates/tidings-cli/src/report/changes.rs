@@ -24,11 +24,14 @@ use tracked::Tracked;
 /// How many changes may wait for reports. A burst has few; beyond this, the oldest is printed at once.
 const MAX_TRACKED: usize = 64;
 
-/// How many lines may wait for whoever reads them. Beyond this, the oldest are left out.
+/// How many lines may wait until `run` prints them. Beyond this, the oldest are left out.
 const MAX_LINES: usize = 4096;
 
 /// How many reports may be ahead of the news that their change was published: on a busy machine a page can be faster.
 const MAX_EARLY: usize = 64;
+
+/// By how much.
+const EARLY: Duration = Duration::from_secs(1);
 
 /// Why pages reloaded is said once for each reason, of which there are few.
 const MAX_REASONS: usize = 64;
@@ -97,7 +100,11 @@ impl ChangeReporter {
 
     /// Starts to collect reports about a change that was published to this many streams.
     pub(crate) fn published(&self, published: Published, streams: u64) {
-        let change = Tracked::new(published, streams, Instant::now());
+        self.published_at(published, streams, Instant::now());
+    }
+
+    fn published_at(&self, published: Published, streams: u64, now: Instant) {
+        let change = Tracked::new(published, streams, now);
         let published_id = change.id.clone();
         let mut state = self.state();
         if self.console.is_json() {
@@ -117,9 +124,12 @@ impl ChangeReporter {
             state.end_first();
         }
         for early in std::mem::take(&mut state.early) {
-            // All others are about changes whose lines are printed already.
             if early.change_id() == published_id {
                 state.apply(early, self.console.is_json());
+            } else if now.saturating_duration_since(early.at) < EARLY {
+                // About a change that another thread has published meanwhile. Older ones are about changes
+                // whose lines are printed already.
+                state.early.push_back(early);
             }
         }
         drop(state);
@@ -187,6 +197,11 @@ impl ChangeReporter {
     /// Whether a page with one of these paths is open: those of addresses, percent-encoded.
     pub(crate) fn has_page_at(&self, paths: &[String]) -> bool {
         self.state().pages.is_at(paths)
+    }
+
+    /// How many pages are open.
+    pub(crate) fn n_pages(&self) -> usize {
+        self.state().pages.len()
     }
 
     /// Before a roll is called.
@@ -388,15 +403,32 @@ mod tests {
                 .map(|change| change.line.pages)
                 .collect::<Vec<_>>()
         };
+        let now = Instant::now();
         reporter.page_reported(&style(&second.id));
-        reporter.published(second, 1);
+        reporter.published_at(second, 1, now);
         assert_eq!(pages(), [1]);
         reporter.state().end_first();
         // About a change that is not followed any more.
         reporter.page_reported(&style(&first.id));
         let third = publish(&reloader, 4000);
-        reporter.published(third, 1);
+        reporter.published_at(third, 1, now + 2 * EARLY);
         assert_eq!(pages(), [0]);
         assert!(reporter.state().early.is_empty());
+    }
+
+    #[test]
+    fn a_report_that_is_ahead_of_two_changes_of_two_threads_counts() {
+        let hub = Hub::new(Memory::new(Retention::new()));
+        let reloader = Reloader::new(hub, "/site");
+        reloader.ready(1000, None, &[]).unwrap();
+        let (first, second) = (publish(&reloader, 2000), publish(&reloader, 3000));
+        let reporter = ChangeReporter::new(Arc::new(Console::new(true, false)));
+        let now = Instant::now();
+        reporter.page_reported(&style(&second.id));
+        reporter.published_at(first, 1, now);
+        reporter.published_at(second, 1, now);
+        let state = reporter.state();
+        let pages = state.changes.iter().map(|change| change.line.pages);
+        assert_eq!(pages.collect::<Vec<_>>(), [0, 1]);
     }
 }

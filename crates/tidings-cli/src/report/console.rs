@@ -3,24 +3,40 @@
 //! Standard output gets the address and one line per change, standard error gets warnings and errors.
 //! With `--json` each message is one JSON object on one line. There is colour only on a terminal, and
 //! none where NO_COLOR is set.
+//!
+//! What must stay true: while nobody reads what a server prints, it goes on answering. Its console queues lines; only
+//! the lines of the command that it runs wait until they are read, and with them the command.
+
+mod queue;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{Effects, Style};
 use serde::Serialize;
 use serde_json::Value;
 
+use queue::Queue;
+
+/// How long the last lines may take at the end.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
 pub(crate) struct Console {
     quiet: bool,
     json: bool,
     styles: Styles,
     is_terminal: bool,
-    // Held while one message is written, so that the lines of several threads do not mix.
-    out: Mutex<std::io::Stdout>,
+    /// `None`: each message is written at once.
+    queues: Option<Queues>,
+}
+
+/// One for each stream: standard output that nobody reads holds up no warning.
+struct Queues {
+    out: Queue,
+    err: Queue,
 }
 
 /// A message that can be printed as text or as JSON.
@@ -92,7 +108,35 @@ impl Console {
             json,
             styles: Styles { enabled },
             is_terminal: out.is_terminal(),
-            out: Mutex::new(out),
+            queues: None,
+        }
+    }
+
+    /// For a server: nobody waits until what it says is read.
+    pub(crate) fn queued(self) -> Console {
+        let queues = Queues {
+            out: Queue::new(write_out),
+            err: Queue::new(write_err),
+        };
+        Console {
+            queues: Some(queues),
+            ..self
+        }
+    }
+
+    /// The same without the queue, for threads that may be blocked.
+    pub(crate) fn direct(&self) -> Console {
+        Console {
+            queues: None,
+            ..*self
+        }
+    }
+
+    /// Waits until what was queued is written, but not for long.
+    pub(crate) fn flush(&self) {
+        if let Some(Queues { out, err }) = &self.queues {
+            out.flush(FLUSH_TIMEOUT);
+            err.flush(FLUSH_TIMEOUT);
         }
     }
 
@@ -107,11 +151,7 @@ impl Console {
             (false, true) => message.quiet_text(self.styles),
             (false, false) => message.text(self.styles),
         };
-        if let Ok(mut out) = self.out.lock() {
-            // An error means that the reader has closed the pipe, as `head` does. The server goes on.
-            let _ = writeln!(out, "{text}");
-            let _ = out.flush();
-        }
+        self.raw(format!("{text}\n").as_bytes());
     }
 
     /// Prints a message about something that has happened. `--quiet` suppresses it, unless the output
@@ -132,9 +172,9 @@ impl Console {
 
     /// Prints this as it is.
     pub(crate) fn raw(&self, text: &[u8]) {
-        if let Ok(mut out) = self.out.lock() {
-            let _ = out.write_all(text);
-            let _ = out.flush();
+        match &self.queues {
+            Some(queues) => queues.out.add(text.to_owned()),
+            None => write_out(text),
         }
     }
 
@@ -159,17 +199,31 @@ impl Console {
     }
 
     fn problem(&self, level: &str, message: &str, hint: Option<&str>) {
-        let mut err = std::io::stderr().lock();
-        if self.json {
-            let line = serde_json::json!({"event": level, "message": message, "hint": hint});
-            let _ = writeln!(err, "{line}");
-            return;
-        }
-        let _ = writeln!(err, "{level}: {message}");
-        if let Some(hint) = hint {
-            let _ = writeln!(err, "hint: {hint}");
+        let text = match (self.json, hint) {
+            (true, _) => {
+                let line = serde_json::json!({"event": level, "message": message, "hint": hint});
+                format!("{}\n", json_line(&line))
+            }
+            (false, Some(hint)) => format!("{level}: {message}\nhint: {hint}\n"),
+            (false, None) => format!("{level}: {message}\n"),
+        };
+        match &self.queues {
+            Some(queues) => queues.err.add(text.into_bytes()),
+            None => write_err(text.as_bytes()),
         }
     }
+}
+
+/// Locked while one message is written, so that the lines of several threads do not mix.
+fn write_out(text: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    // An error means that the reader has closed the pipe, as `head` does. The server goes on.
+    let _ = out.write_all(text);
+    let _ = out.flush();
+}
+
+fn write_err(text: &[u8]) {
+    let _ = std::io::stderr().lock().write_all(text);
 }
 
 fn json(event: &str, message: &impl Message) -> String {
@@ -177,7 +231,24 @@ fn json(event: &str, message: &impl Message) -> String {
     if let Value::Object(fields) = &mut value {
         fields.insert("event".to_owned(), Value::from(event));
     }
-    value.to_string()
+    json_line(&value)
+}
+
+/// JSON without any control characters. RFC 8259 7 lets those from U+007F on pass as they are, and a terminal may take
+/// U+009B for the begin of a control sequence.
+fn json_line(value: &Value) -> String {
+    let line = value.to_string();
+    if !line.contains(char::is_control) {
+        return line;
+    }
+    let mut escaped = String::with_capacity(line.len() + 8);
+    for character in line.chars() {
+        match character.is_control() {
+            true => escaped.push_str(&format!("\\u{:04x}", u32::from(character))),
+            false => escaped.push(character),
+        }
+    }
+    escaped
 }
 
 /// An error with a hint on how to resolve it.
@@ -194,3 +265,18 @@ impl fmt::Display for HintedError {
 }
 
 impl std::error::Error for HintedError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_no_control_characters_and_is_the_same_value() {
+        let text = "\u{1b}[2J \u{7f} \u{80} \u{9b}2J \u{9f} \u{a0} \u{e9} \n";
+        let value = Value::from(text);
+        let line = json_line(&value);
+        assert!(!line.contains(char::is_control), "{line:?}");
+        assert!(line.contains("\\u009b2J"), "{line:?}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
+    }
+}

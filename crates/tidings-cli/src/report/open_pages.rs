@@ -12,10 +12,11 @@ use tidings::EventId;
 
 use super::page_report::{Action, PageReport};
 
-/// More pages than this are not remembered.
+/// More pages than this are not remembered: the one that was not heard of for the longest time is forgotten for a new
+/// one. It has most likely ended without a word.
 const MAX_PAGES: usize = 1000;
 
-/// How many pages that have left are remembered, because of reports that come late.
+/// How many pages that have left or were replaced are remembered, because of reports that come late.
 const MAX_LEFT: usize = 256;
 
 /// How long a page that is open does not answer at most, if not even its worker does.
@@ -28,9 +29,11 @@ const RELOAD: Duration = Duration::from_secs(15);
 #[derive(Debug, Default)]
 pub(super) struct OpenPages {
     pages: BTreeMap<String, OpenPage>,
-    /// The names of pages that have left, and their last reports.
+    /// The names of pages that have left or were replaced, and their last reports.
     left: VecDeque<(String, u64)>,
     numbered: u32,
+    /// How many reports there were.
+    n_heard: u64,
 }
 
 /// What a page would do, and why.
@@ -43,6 +46,8 @@ struct OpenPage {
     state: State,
     /// Of its newest report.
     n: u64,
+    /// When it was heard of last: how many reports there had been.
+    heard: u64,
     /// The newest event that it shows.
     shows: Option<EventId>,
     /// The event that it was reloaded for, until it shows that.
@@ -111,6 +116,10 @@ impl OpenPages {
             return None;
         }
         let name = &report.page;
+        self.n_heard += 1;
+        if let Some(page) = self.pages.get_mut(name) {
+            page.heard = self.n_heard;
+        }
         if report.action == Action::Here {
             // Without a number of its own: it comes from the worker.
             let page = self.pages.get_mut(name)?;
@@ -127,7 +136,7 @@ impl OpenPages {
             return None;
         }
         if !self.pages.contains_key(name) {
-            self.enter(report)?;
+            self.enter(report);
         }
         let page = self.pages.get_mut(name)?;
         if page.n > report.n {
@@ -177,24 +186,31 @@ impl OpenPages {
             Some(page) if page.n > n || matches!(page.state, State::Reloading { .. }) => {}
             _ => {
                 self.pages.remove(name);
-                self.left.push_back((name.to_owned(), n));
-                if self.left.len() > MAX_LEFT {
-                    self.left.pop_front();
-                }
+                self.remember_left(name.to_owned(), n);
             }
         }
     }
 
-    /// A page that was not known. `None`: there are too many.
-    fn enter(&mut self, report: &PageReport) -> Option<()> {
+    fn remember_left(&mut self, name: String, n: u64) {
+        self.left.push_back((name, n));
+        if self.left.len() > MAX_LEFT {
+            self.left.pop_front();
+        }
+    }
+
+    /// A page that was not known.
+    fn enter(&mut self, report: &PageReport) {
         let before = self.before(report);
         let replaced = before.and_then(|name| {
             let page = self.pages.remove(&name)?;
-            self.left.push_back((name, u64::MAX));
+            self.remember_left(name, u64::MAX);
             Some(page)
         });
         if self.pages.len() >= MAX_PAGES {
-            return None;
+            let silent = self.pages.iter().min_by_key(|(_, page)| page.heard);
+            if let Some(silent) = silent.map(|(name, _)| name.clone()) {
+                self.pages.remove(&silent);
+            }
         }
         let number = replaced.as_ref().map_or_else(
             || {
@@ -208,6 +224,7 @@ impl OpenPages {
             path: report.at.clone(),
             state: State::Open,
             n: report.n,
+            heard: self.n_heard,
             shows: None,
             reloaded_for: match replaced.map(|page| (page.state, page.reloaded_for)) {
                 Some((State::Reloading { id }, _)) => Some(id),
@@ -221,7 +238,6 @@ impl OpenPages {
             is_busy: false,
         };
         self.pages.insert(report.page.clone(), page);
-        Some(())
     }
 
     /// The page that this one takes the place of. It does not know its name where it may not store anything.

@@ -8,6 +8,9 @@ const MAX_PATH: usize = 512;
 /// The longest name of a page. Pages choose their names themselves.
 const MAX_NAME: usize = 64;
 
+/// The longest id of an event.
+const MAX_ID: usize = 128;
+
 /// At most this many errors of a page are kept, each of at most this many bytes.
 const MAX_ERRORS: usize = 20;
 const MAX_ERROR: usize = 2048;
@@ -116,7 +119,8 @@ impl PageReport {
     /// The report, if it can be one of a page.
     pub(crate) fn parse(json: &[u8]) -> Option<PageReport> {
         let mut report: PageReport = serde_json::from_slice(json).ok()?;
-        if report.page.len() > MAX_NAME || report.was.len() > MAX_NAME {
+        let names = [&report.page, &report.was];
+        if names.iter().any(|name| name.len() > MAX_NAME) || report.id.len() > MAX_ID {
             return None;
         }
         truncate(&mut report.at, MAX_PATH);

@@ -83,6 +83,15 @@ impl Target {
         }
     }
 
+    /// The name or address of the machine, where there is one.
+    pub(crate) fn host(&self) -> Option<String> {
+        match &self.host {
+            TargetHost::Name(name) => Some(name.clone()),
+            TargetHost::Address(address) => Some(address.to_string()),
+            TargetHost::Socket(_) => None,
+        }
+    }
+
     /// The port, where there is one.
     pub(crate) fn port(&self) -> Option<u16> {
         match self.host {

@@ -4,7 +4,7 @@ use tidings::reload::Reload;
 
 use crate::Browser;
 use crate::app::{Answer, App, answer, page_of};
-use crate::site::page;
+use crate::site::{page, page_with};
 use crate::support::program::Folder;
 
 /// `/` is a template, `/static/...` a file, `/fragment` what a script fetches.
@@ -45,6 +45,36 @@ fn a_saved_template_is_shown() {
         tab.until_text(text);
         other.until_text(text);
     }
+}
+
+#[test]
+fn a_saved_sheet_is_swapped_in_place_and_is_what_the_app_answers_with() {
+    let with_sheet = page_with(
+        "<link rel=stylesheet href=/static/site.css>",
+        "<h1>one</h1>",
+    );
+    let app = App::start(
+        &[
+            ("templates/index.html", &with_sheet),
+            ("static/site.css", "h1 { color: brand }"),
+        ],
+        |folder, path| {
+            let mut answer = program(folder, path);
+            if path.ends_with(".css") {
+                let text = std::fs::read_to_string(folder.path(path)).unwrap();
+                *answer.body_mut() = text.replace("brand", "rgb(1, 2, 3)").into();
+            }
+            answer
+        },
+    );
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&app.url("/"));
+    tab.until("getComputedStyle(document.querySelector('h1')).color === 'rgb(1, 2, 3)'");
+    tab.mark();
+    app.save("static/site.css", "h1 { background: brand }");
+    tab.until("getComputedStyle(document.querySelector('h1')).backgroundColor === 'rgb(1, 2, 3)'");
+    tab.until("getComputedStyle(document.querySelector('h1')).color === 'rgb(0, 0, 0)'");
+    assert!(tab.is_same());
 }
 
 #[test]

@@ -16,6 +16,19 @@ pub fn wait_at(url: &str, flags: &[&str]) -> Finished {
     ended
 }
 
+/// Opens a page, and waits until it has said so to the server at this address.
+#[track_caller]
+pub fn opened(browser: &mut Browser, url: &str) -> Page {
+    let page = browser.open(url);
+    let is_known = || {
+        let ended = wait_at(url, &["--json", "--timeout", "1"]);
+        let said: Value = serde_json::from_str(&ended.out).unwrap();
+        (said["pages"] == 1).then_some(())
+    };
+    until(is_known).expect("it says that it is there");
+    page
+}
+
 impl Site {
     #[track_caller]
     fn wait(&self, flags: &[&str]) -> Finished {

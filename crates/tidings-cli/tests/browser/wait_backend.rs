@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::proxied::{Plain, START, with_command};
 use crate::support::program::{Folder, Server, tidings, until};
-use crate::wait::wait_at;
+use crate::wait::{opened, wait_at};
 use crate::{Browser, Page};
 
 fn site(start: &str) -> Folder {
@@ -45,7 +45,7 @@ fn a_build_that_fails_is_told_with_its_first_lines_and_its_place_until_it_is_men
     let server = with_command(&folder);
     let url = url(&server);
     let mut browser = Browser::start();
-    let mut page = browser.open(&url);
+    let mut page = opened(&mut browser, &url);
     is_mended(&url, &mut page, "one");
     let broken = "echo 'error: no such thing'; echo ' --> site/index.html:1:2'; seq 90; exit 7";
     folder.save("build.sh", broken);
@@ -73,7 +73,7 @@ fn a_start_that_fails_is_told_though_the_page_in_its_place_waits_for_it() {
     let server = with_command(&folder);
     let url = url(&server);
     let mut browser = Browser::start();
-    let mut page = browser.open(&url);
+    let mut page = opened(&mut browser, &url);
     page.until("document.querySelector('pre') !== null");
     let last = [
         "The backend exited with code 3 before it was ready\n",
@@ -106,7 +106,7 @@ fn a_page_that_is_to_reload_and_cannot_because_of_the_problem_is_not_waited_for(
     );
     let url = url(&server);
     let mut browser = Browser::start();
-    let mut page = browser.open(&url);
+    let mut page = opened(&mut browser, &url);
     is_mended(&url, &mut page, "one");
     page.mark();
     folder.save("start.sh", "echo 'no such table' >&2; exit 3");
@@ -134,7 +134,7 @@ fn a_page_that_waits_for_a_backend_of_somebody_else_is_named_and_waited_for() {
     );
     let url = url(&server);
     let mut browser = Browser::start();
-    let mut page = browser.open(&url);
+    let mut page = opened(&mut browser, &url);
     is_mended(&url, &mut page, "one");
     drop(backend);
     folder.save("template.txt", "saved");

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::backend::Backend;
 use crate::proxied::{START, with_command};
 use crate::support::program::{Folder, until};
-use crate::wait::wait_at;
+use crate::wait::{opened, wait_at};
 use crate::{Browser, Site};
 
 const POLICY: &str = "default-src 'self'; connect-src 'none'";
@@ -39,7 +39,7 @@ fn others_say_for_a_page_that_it_has_left() {
     tab.call("Page.navigate", json!({"url": "about:blank"}));
     left(&["/a"]);
     // It is back, and says so itself; the page that is left now is `/b`.
-    tab.eval("history.back()");
+    tab.eval("setTimeout(() => history.back()); 0");
     until(|| (backend.said("open").len() == 3).then_some(())).expect("it is there again");
     let mut other = other;
     other.call("Page.close", json!({}));
@@ -60,7 +60,7 @@ fn a_page_that_cannot_say_that_it_leaves_is_not_waited_for_for_ever() {
     let site = Site::serve(&[("index.html", &with_policy("one"))]);
     let url = site.url("/");
     let mut browser = Browser::start();
-    let mut tab = browser.open(&url);
+    let mut tab = opened(&mut browser, &url);
     shown(&url, "1 page shows the newest change\n");
     // Nobody is there who says it.
     tab.call("Page.close", json!({}));
@@ -84,7 +84,7 @@ fn a_page_with_a_policy_in_its_head_says_itself_that_it_leaves() {
     let server = with_command(&folder);
     let url = format!("http://localhost:{}/", server.port);
     let mut browser = Browser::start();
-    let mut tab = browser.open(&url);
+    let mut tab = opened(&mut browser, &url);
     shown(&url, "1 page shows the newest change\n");
     assert_eq!(
         tab.eval("fetch('/x').then(() => 1, () => 2)"),

@@ -46,6 +46,14 @@ fn mistakes_in_the_command_line_exit_with_2_and_are_named() {
     is_misuse(&["proxy", "http://x", "--start-timeout", "5s"], "5s");
     is_misuse(&["proxy", "--health", "healthz", "--", "x"], "/healthz");
     is_misuse(&["proxy", "--stop-signal", "STOP", "--", "x"], "TERM");
+    let serve = "Usage: tidings serve [OPTIONS]";
+    is_misuse(&["--cert", "x.pem"], "--cert needs --key");
+    is_misuse(&["serve", "--cert", "x.pem"], serve);
+    let proxy = "Usage: tidings proxy [OPTIONS]";
+    is_misuse(&["proxy", "--key", "x.pem", "http://x"], proxy);
+    for host in ["localhost", "127.0.0.1", "::1"] {
+        is_misuse(&["--lan", "--host", host], "leave out --host");
+    }
 }
 
 #[test]

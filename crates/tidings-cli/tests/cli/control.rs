@@ -62,6 +62,12 @@ fn order(port: u16, order: &Value) -> Answer {
     )
 }
 
+/// Holds changes.
+#[track_caller]
+pub fn pause(port: u16) {
+    assert_eq!(order(port, &json!({"do": "pause"})).status, 204);
+}
+
 #[test]
 fn control_takes_a_post_of_json_from_the_same_origin_with_the_token() {
     let folder = folder();
@@ -231,6 +237,7 @@ fn a_file_of_the_folder_opens_in_the_editor_and_no_other_file_does() {
         tidings()
             .arg(folder.root())
             .args(["--port", "0"])
+            .current_dir(folder.root())
             .env("TIDINGS_EDITOR", editor.as_os_str()),
     );
     let open = |file: &str| {
@@ -251,11 +258,19 @@ fn a_file_of_the_folder_opens_in_the_editor_and_no_other_file_does() {
     ] {
         assert_eq!(open(file), 404, "{file}");
     }
+    // A page that somebody has opened through a tunnel.
+    let token = format!("tidings-token: {}", token(server.port));
+    let tunnel = "X-Forwarded-For: 203.0.113.9";
+    let headers = ["Content-Type: application/json", &token, tunnel];
+    let order_ = json!({"do": "open-in-editor", "file": odd});
+    let answer = ask(server.port, &headers, &order_.to_string());
+    assert_eq!(answer.status, 403, "{answer:?}");
     assert_eq!(open(odd), 204);
     let opened = tools.path().join("opened");
     let arguments = until(|| fs::read_to_string(&opened).ok()).unwrap();
     let path = fs::canonicalize(folder.path(odd)).unwrap();
     assert_eq!(arguments, format!("--goto\n{}:3:5\n", path.display()));
+    assert!(!folder.path("hacked").exists());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is printed, and where.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -194,6 +194,43 @@ fn who_stops_reading_the_output_does_not_stop_the_server() {
         stream.change();
     }
     assert_eq!(get(port, "/a.txt").text(), text);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn who_reads_the_address_and_no_more_does_not_stop_the_server() {
+    let folder = Folder::new(&[("a.txt", "0")]);
+    let mut child = tidings()
+        .arg(folder.root())
+        .args(["--port", "0", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut first = Vec::new();
+    while first.last() != Some(&b'\n') {
+        let mut byte = [0];
+        out.read_exact(&mut byte).unwrap();
+        first.extend(byte);
+    }
+    let first: Value = serde_json::from_slice(&first).unwrap();
+    let url = first["urls"][0].as_str().unwrap().trim_end_matches('/');
+    let port = url.rsplit_once(':').unwrap().1.parse().unwrap();
+    // Together much more than a pipe holds.
+    let text = vec!["\u{1f4a5}".repeat(400); 6].join("\n");
+    let error = serde_json::json!({"kind": "error", "text": text});
+    let errors = serde_json::json!({"page": "p", "path": "/", "errors": vec![error; 5]});
+    for _ in 0..8 {
+        let answer = post(port, "/@tidings/console", &errors.to_string());
+        assert_eq!(answer.status, 204, "{answer:?}");
+    }
+    assert_eq!(get(port, "/a.txt").text(), "0");
+    // What was printed is there for whoever reads it after all.
+    let mut line = String::new();
+    BufReader::new(out).read_line(&mut line).unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["event"], "page_error");
     child.kill().unwrap();
     child.wait().unwrap();
 }

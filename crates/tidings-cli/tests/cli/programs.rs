@@ -70,6 +70,14 @@ fn wait_finds_the_server_of_the_folder_and_its_file_goes_with_it() {
     let url = format!("http://localhost:{}", server.port);
     let waited = place.run(elsewhere.root(), &["wait", "--url", &url]);
     assert_eq!(waited.code, Some(0), "{waited:?}");
+    // The same port of another machine.
+    for host in ["staging.example", "203.0.113.9"] {
+        let url = format!("http://{host}:{}", server.port);
+        let waited = place.run(elsewhere.root(), &["wait", "--url", &url]);
+        assert_eq!(waited.code, Some(2), "{waited:?}");
+        let expected = format!("no server of yours runs at http://{host}");
+        assert!(waited.err.contains(&expected), "{waited:?}");
+    }
     server.signal("TERM");
     server.end();
     assert!(place.files().is_empty(), "{:?}", place.files());
@@ -129,6 +137,9 @@ fn orders_need_post_the_token_and_the_same_origin() {
             &["tidings-token: 00000000000000000000000000000000"],
         );
         assert_eq!(wrong.status, 403);
+        // Nobody has asked for anything else that ends like it.
+        let path = format!("/@tidings/x/{name}");
+        assert_eq!(post(server.port, &path, "{}").status, 404);
     }
 }
 
@@ -140,7 +151,7 @@ fn a_page_that_does_not_answer_is_named_when_the_time_is_over() {
     let server = place.serve(&folder, &[]);
     let report = r#"{"page":"x","n":1,"at":"/index.html","did":"open"}"#;
     assert_eq!(post(server.port, "/@tidings/seen", report).status, 204);
-    let waited = place.run(folder.root(), &["wait", "--timeout", "0.2", "--json"]);
+    let waited = place.run(folder.root(), &["wait", "--timeout", "3", "--json"]);
     assert_eq!(waited.code, Some(3), "{waited:?}");
     let said: Value = serde_json::from_str(&waited.out).unwrap();
     let expected = json!({
@@ -200,6 +211,65 @@ fn why_names_the_rule_with_and_without_a_server() {
     let gitignore = folder.path(".gitignore");
     let step = json!({"path": folder.path("build"), "ignored": true, "rule": "gitignore", "file": gitignore, "line": 2, "pattern": "build/"});
     assert_eq!((&said["counts"], &said["steps"][1]), (&json!(false), &step));
+}
+
+#[test]
+fn why_says_by_its_exit_code_that_it_cannot_tell() {
+    let place = Place::new();
+    let folder = Folder::new(&[("index.html", "<p>hi"), ("wrong.toml", "nonsense = 1\n")]);
+    let check = |command: &mut Command, error: &str| {
+        let ended = finished(command);
+        assert_eq!((ended.code, &*ended.out), (Some(2), ""), "{ended:?}");
+        assert!(ended.err.contains(error), "{ended:?}");
+    };
+    let why = || {
+        let mut command = place.tidings(folder.root());
+        command.args(["why", "index.html"]);
+        command
+    };
+    let none = "no server of yours runs at http://localhost:1";
+    check(why().args(["--url", "http://localhost:1"]), none);
+    check(why().env("TIDINGS_IGNORE", "{a,b"), "{a,b");
+    // As `tidings` alone would.
+    check(why().env("TIDINGS_CONFIG", "wrong.toml"), "nonsense");
+    folder.save("other.toml", "ignore = [\"*.html\"]\n");
+    let ended = finished(why().env("TIDINGS_CONFIG", "other.toml"));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+}
+
+#[test]
+fn wait_tells_of_the_pages_also_if_the_server_itself_is_late() {
+    let place = Place::new();
+    let folder = Folder::new(&[("index.html", "<p>hi")]);
+    let server = place.serve(&folder, &[]);
+    let report = r#"{"page":"x","n":1,"at":"/index.html","did":"open"}"#;
+    assert_eq!(post(server.port, "/@tidings/seen", report).status, 204);
+    let mut stream = super::Stream::open(server.port, &[]);
+    stream.event();
+    super::control::pause(server.port);
+    assert_eq!(stream.event().1["paused"], 0);
+    folder.save("index.html", "<p>ho");
+    assert_eq!(stream.event().1["paused"], 1);
+    let waited = place.run(folder.root(), &["wait", "--timeout", "0.2", "--json"]);
+    assert_eq!(waited.code, Some(3), "{waited:?}");
+    let said: Value = serde_json::from_str(&waited.out).unwrap();
+    let expected = json!({"event": "waited", "pages": 1, "late": "paused"});
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn a_server_that_does_not_answer_in_time_is_late_and_not_gone() {
+    let place = Place::new();
+    let folder = Folder::new(&[("index.html", "<p>hi")]);
+    let server = place.serve(&folder, &[]);
+    server.signal("STOP");
+    let waited = place.run(folder.root(), &["wait", "--timeout", "0.1"]);
+    assert_eq!(waited.code, Some(3), "{waited:?}");
+    assert!(
+        waited.err.contains("did not answer after 5.1 s"),
+        "{waited:?}"
+    );
+    server.signal("CONT");
 }
 
 #[test]

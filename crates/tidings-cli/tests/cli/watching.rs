@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::{Folder, Server, Stream, ask, get, tidings};
+use super::{Folder, Server, Stream, ask, finished, get, tidings};
 use crate::support::program::until;
 
 /// A server, and a stream of it that has had its status.
@@ -193,6 +193,10 @@ fn a_link_that_is_switched_is_told_by_its_own_name() {
     symlink("../current", project.path("site/direct")).unwrap();
     symlink("../current/a.css", project.path("site/a.css")).unwrap();
     let (server, mut stream) = serve_site(&project);
+    // What has not been read yet when it is switched, may have changed.
+    let url = format!("http://localhost:{}/", server.port);
+    let waited = finished(tidings().args(["wait", "--url", &url]));
+    assert_eq!(waited.code, Some(0), "{waited:?}");
     for (to, text, gone) in [("v2", "two", "old"), ("v1", "one", "new")] {
         switch(to);
         let mut missing = vec!["/a.css", "/direct/a.css", "/direct"];

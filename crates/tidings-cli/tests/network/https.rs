@@ -191,6 +191,8 @@ fn a_backend_is_told_that_the_browser_uses_https() {
         let head = got.body.to_lowercase();
         assert!(head.starts_with("get /x http/1.1\r\n"), "{head}");
         assert!(head.contains("x-forwarded-proto: https\r\n"), "{head}");
+        // RFC 9113 8.2.3: several of HTTP/2 are one of HTTP/1.1.
+        assert!(head.contains("cookie: a=1; b=2\r\n"), "{head}");
         let host = format!("\nhost: localhost:{}\r\n", server.port);
         assert!(head.contains(&host), "{head}");
     }

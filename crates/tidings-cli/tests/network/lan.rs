@@ -54,6 +54,13 @@ fn another_device_needs_the_token_once_and_this_machine_does_not() {
     let cookie = cookie.split(';').next().unwrap();
     let with_cookie = ["--header", &format!("Cookie: {cookie}")];
     assert_eq!(curl(&url, &with_cookie).body, "<p>page");
+    // A tunnel on this machine passes on requests of others.
+    let tunnel = ["--header", "X-Forwarded-For: 203.0.113.9"];
+    assert_eq!(curl(&server.first, &tunnel).status, 403);
+    assert_eq!(
+        curl(&server.first, &[&with_cookie[..], &tunnel].concat()).status,
+        200
+    );
     // What holds for everyone, holds with the token, too.
     let foreign = ["--header", "Origin: http://evil.example"];
     let stream = format!("{url}server-sent-events");
@@ -122,7 +129,10 @@ fn a_device_stays_admitted_after_a_restart_and_to_no_other_folder() {
     assert_eq!(first.len(), 24);
     assert_eq!(token(&folder), first);
     assert_ne!(token(&other), first);
-    assert_ne!(Home::new().data("lan-secret"), home.data("lan-secret"));
+    let secret = |home: &Home| std::fs::read_to_string(home.data("lan-secret")).unwrap();
+    let stranger = Home::new();
+    stranger.serve(&folder, &["--lan"]);
+    assert_ne!(secret(&stranger), secret(&home));
 }
 
 #[test]
@@ -195,7 +205,15 @@ fn a_backend_never_gets_the_token() {
         &own,
     );
     assert!(local.body.contains("session=1"), "{local:?}");
-    for got in [got, again] {
+    let posted = curl(
+        &format!("http://localhost:{}/api?a&tidings={token}", server.port),
+        &["--request", "POST"],
+    );
+    assert!(
+        posted.body.contains("POST /api?a HTTP/1.1\r\n"),
+        "{posted:?}"
+    );
+    for got in [got, again, posted] {
         assert!(!got.body.contains(token), "{got:?}");
     }
 }

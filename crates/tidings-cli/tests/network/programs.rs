@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::chromium::Browser;
 use crate::home::other_device;
-use crate::support::program::{Finished, finished};
+use crate::support::program::{Finished, finished, until};
 use crate::{Folder, Home, Server};
 
 const PAGE: &str = "<!doctype html><link rel=stylesheet href=a.css><h1>one</h1>";
@@ -115,6 +115,11 @@ fn a_page_that_was_loaded_over_https_is_waited_for_and_asked() {
     // As somebody who has told the browser to go on.
     let mut browser = Browser::start_with(&["--ignore-certificate-errors"]);
     let mut tab = browser.open(&format!("https://localhost:{}/", server.port));
+    let is_known = || {
+        let waited = run_in(&home, folder.root(), &["wait", "--json"]);
+        waited.out.contains("\"pages\":1}").then_some(())
+    };
+    until(is_known).expect("it says that it is there");
     check(&home, &folder, &localhost(&server), 1);
     tab.eval("window.mark = true");
     folder.save("a.css", "h1 { color: red }");

@@ -39,13 +39,15 @@ const RETRY: Duration = Duration::from_millis(200);
 /// ```
 ///
 /// Pages show what was saved, and reload when the app was built anew meanwhile; a restart of the same program reloads
-/// nothing. Style sheets and images are swapped in place, and a page without scripts is patched in place when a
-/// template was saved ([`ReloadMode`](super::ReloadMode)): what its user has typed, opened and scrolled stays. After any
-/// other change pages reload. Fragments that scripts fetch, JSON and downloads are not changed, nor is what answers a
-/// form's `POST`: a reload would send it again.
+/// nothing. Style sheets and images are swapped in place: pages request them anew, because only the app knows what it
+/// answers with. A page without scripts is patched in place when a template was saved
+/// ([`ReloadMode`](super::ReloadMode)): what its user has typed, opened and scrolled stays. After any other change pages
+/// reload. Fragments that scripts fetch, JSON and downloads are not changed, nor is what answers a form's `POST`: a
+/// reload would send it again.
 ///
 /// Errors heal as well. One that is sent as text, or without content, becomes a page that shows it, and so
-/// does a panic of a handler while it makes a page (unless panics abort).
+/// does a panic of a handler while it makes a page (unless panics abort). Pausing, the editor, and errors of pages in the
+/// terminal need the program `tidings`: to orders of pages the layer answers 404.
 ///
 /// It is cheap to clone; all clones are one. The watcher ends with the last clone, layer and service.
 #[derive(Clone, Debug)]

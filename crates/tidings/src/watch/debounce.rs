@@ -129,7 +129,9 @@ impl Debouncer {
                 let since = match self.held.get(&path) {
                     Some(Held::Writing { empty: true, .. }) if !empty => now,
                     Some(Held::Writing { since, .. }) => *since,
-                    Some(Held::Settled) | None => now,
+                    // It is still to be released.
+                    Some(Held::Settled) => self.gathering.map_or(now, |gathering| gathering.since),
+                    None => now,
                 };
                 let last = now;
                 self.hold(path, Held::Writing { since, last, empty });
@@ -186,6 +188,16 @@ impl Debouncer {
         } else {
             self.held.insert(path, held);
         }
+    }
+
+    /// Whether anything is held since then. It is released some day, so this does not stay true.
+    pub(super) fn holds_since(&self, time: Instant) -> bool {
+        let gathered = self.gathering.map(|gathering| gathering.since);
+        let written = self.held.values().filter_map(|held| match held {
+            Held::Settled => None,
+            Held::Writing { since, .. } => Some(*since),
+        });
+        written.chain(gathered).any(|since| since <= time)
     }
 
     /// When [`take_due`](Self::take_due) has something to give.

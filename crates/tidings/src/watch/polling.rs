@@ -18,8 +18,9 @@ use super::ignores::GITIGNORE;
 use super::scan::{Found, Scan};
 use super::stat::{FileStat, as_ns};
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -86,9 +87,19 @@ pub(super) struct Moved {
     pub(super) is_dir: bool,
 }
 
-/// The entries of a directory when it was last looked at, sorted by name; none stands for a directory.
+/// What there is by one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry<File> {
+    Directory,
+    /// A link to a directory.
+    Link,
+    /// A file, or a link to one.
+    File(File),
+}
+
+/// The entries of a directory when it was last looked at, sorted by name.
 #[derive(Debug, Default)]
-struct Listing(Vec<(Box<OsStr>, Option<Print>)>);
+struct Listing(Vec<(Box<OsStr>, Entry<Print>)>);
 
 #[derive(Debug)]
 struct Polled {
@@ -194,6 +205,30 @@ impl Polling {
         }
     }
 
+    /// A directory and all below it are another's, or nobody's.
+    pub(super) fn remove_below(&mut self, top: &Path) {
+        let from = (Bound::Included(top), Bound::Unbounded);
+        let below = self.directories.range::<Path, _>(from);
+        let below = below.map(|(path, _)| path);
+        let below: Vec<_> = below
+            .take_while(|path| path.starts_with(top))
+            .cloned()
+            .collect();
+        for path in below {
+            self.directories.remove(&path);
+        }
+    }
+
+    /// Forgets that an entry is there: if the next look finds it, it has appeared.
+    pub(super) fn forget(&mut self, entry: &Path) {
+        let (Some(directory), Some(name)) = (entry.parent(), entry.file_name()) else {
+            return;
+        };
+        if let Some(polled) = self.directories.get_mut(directory) {
+            polled.listing.remove(name);
+        }
+    }
+
     /// Forgets a root.
     pub(super) fn remove_root(&mut self, root: usize) {
         self.directories.retain(|_, polled| polled.root != root);
@@ -230,9 +265,10 @@ impl Polling {
             .collect()
     }
 
-    /// Whether nothing is held because there may be more to come.
-    pub(super) fn is_settled(&self) -> bool {
-        self.unsettled.is_empty()
+    /// Whether anything is held since then, because there may be more to come.
+    pub(super) fn holds_since(&self, time: Instant) -> bool {
+        let mut unsettled = self.unsettled.values();
+        unsettled.any(|unsettled| unsettled.begun <= time)
     }
 
     /// The next directory of this round, and its root.
@@ -288,12 +324,12 @@ impl Polling {
     }
 
     /// Of the nearest directory above a path that is polled: the entry that leads there, if that is not
-    /// what it was. `stat` tells what is there now: none if nothing is, and nothing within for a directory.
+    /// what it was. `entry` tells what is there now.
     pub(super) fn moved(
         &self,
         path: &Path,
         now_ns: i64,
-        stat: impl FnOnce(&Path) -> Option<Option<FileStat>>,
+        entry: impl FnOnce(&Path) -> Option<Entry<FileStat>>,
     ) -> Option<Moved> {
         let mut child = path;
         while let Some(directory) = child.parent() {
@@ -302,12 +338,16 @@ impl Polling {
                 continue;
             };
             let before = polled.listing.get(child.file_name()?);
-            let now = stat(child).map(|stat| stat.map(|stat| Print::of(&stat, now_ns)));
+            let now = entry(child).map(|entry| match entry {
+                Entry::Directory => Entry::Directory,
+                Entry::Link => Entry::Link,
+                Entry::File(stat) => Entry::File(Print::of(&stat, now_ns)),
+            });
             return (now != before).then(|| Moved {
                 root: polled.root,
                 directory: directory.to_owned(),
                 entry: child.to_owned(),
-                is_dir: now == Some(None),
+                is_dir: matches!(now, Some(Entry::Directory | Entry::Link)),
             });
         }
         None
@@ -326,25 +366,34 @@ impl Polling {
         let root = polled.root;
         let after = Listing::of(scan, now_ns);
         let before = std::mem::replace(&mut polled.listing, after);
+        for name in scan.unknown.iter().filter_map(|path| path.file_name()) {
+            if let Some(entry) = before.get(name) {
+                polled.listing.insert(name, entry);
+            }
+        }
         let mut differing = Vec::new();
-        if std::mem::replace(&mut polled.rules, scan.rules) != scan.rules {
-            differing.push((directory.join(GITIGNORE), Difference::Changed, scan.rules));
+        let rules_path = directory.join(GITIGNORE);
+        if polled.rules != scan.rules && !scan.unknown.contains(&rules_path) {
+            polled.rules = scan.rules;
+            differing.push((rules_path, Difference::Changed, scan.rules));
         }
         for name in before.names_not_in(&polled.listing) {
             differing.push((directory.join(name), Difference::Gone, None));
         }
-        for path in scan.directories.iter().chain(&scan.linked_directories) {
-            if path.file_name().and_then(|name| before.get(name)) != Some(None) {
+        let directories = scan.directories.iter().map(|path| (path, Entry::Directory));
+        let links = scan.linked_directories.iter();
+        for (path, now) in directories.chain(links.map(|path| (path, Entry::Link))) {
+            if path.file_name().and_then(|name| before.get(name)) != Some(now) {
                 differing.push((path.clone(), Difference::Appeared, None));
             }
         }
         for Found { path, stat, .. } in &scan.files {
             let now = Print::of(stat, now_ns);
             let difference = match path.file_name().and_then(|name| before.get(name)) {
-                Some(Some(before)) if before == now => continue,
-                Some(Some(before)) if before.hash == now.hash => Difference::Again,
-                Some(Some(_)) => Difference::Changed,
-                Some(None) | None => Difference::Appeared,
+                Some(Entry::File(before)) if before == now => continue,
+                Some(Entry::File(before)) if before.hash == now.hash => Difference::Again,
+                Some(Entry::File(_)) => Difference::Changed,
+                Some(Entry::Directory | Entry::Link) | None => Difference::Appeared,
             };
             differing.push((path.clone(), difference, Some(*stat)));
         }
@@ -363,6 +412,18 @@ impl Polling {
         now_ns: i64,
     ) -> Option<Differing> {
         let (path, difference, stat) = differing;
+        if difference == Difference::Again && self.unsettled.contains_key(&path) {
+            // What is held is still to be given out, and tells more.
+            return None;
+        }
+        let before = self.unsettled.remove(&path);
+        let difference = match (&before, difference) {
+            // Nobody has heard yet that it is there.
+            (Some(before), Difference::Changed) if before.difference == Difference::Appeared => {
+                Difference::Appeared
+            }
+            (_, difference) => difference,
+        };
         let settled = match (difference, &stat) {
             (Difference::Again, _) | (Difference::Appeared, None) => true,
             // An editor removes and re-creates.
@@ -372,7 +433,6 @@ impl Polling {
                 stat.modified_ns.max(stat.changed_ns) < now_ns - as_ns(quiet_time(Some(stat)))
             }
         };
-        let before = self.unsettled.remove(&path);
         if settled {
             return Some((path, difference, stat));
         }
@@ -404,10 +464,17 @@ impl Polling {
     pub(super) fn settle(
         &mut self,
         path: &Path,
-        stat: Option<FileStat>,
+        stat: io::Result<Option<FileStat>>,
         now: Instant,
     ) -> Option<Differing> {
         let mut unsettled = self.unsettled.remove(path)?;
+        let Ok(stat) = stat else {
+            // It is not known what is there: the wait begins anew.
+            unsettled.begun = now;
+            unsettled.next_look = now + SETTLE;
+            self.unsettled.insert(path.to_owned(), unsettled);
+            return None;
+        };
         if unsettled.stat != stat {
             unsettled.same_since = now;
             unsettled.stat = stat;
@@ -415,7 +482,11 @@ impl Polling {
         let quiet = quiet_time(stat.as_ref());
         if unsettled.same_since + quiet <= now || unsettled.begun + SETTLE_CAP.max(quiet) <= now {
             let difference = match (unsettled.difference, stat) {
-                (_, None) => Difference::Gone,
+                (_, None) => {
+                    // However it looks when it is back, it has appeared.
+                    self.forget(path);
+                    Difference::Gone
+                }
                 // It is back.
                 (Difference::Gone, Some(_)) => Difference::Changed,
                 (difference, Some(_)) => difference,
@@ -438,22 +509,36 @@ fn quiet_time(stat: Option<&FileStat>) -> Duration {
 
 impl Listing {
     fn of(scan: &Scan, now_ns: i64) -> Listing {
-        let directories = scan.directories.iter().chain(&scan.linked_directories);
-        let directories = directories.map(|path| (path, None));
+        let directories = scan.directories.iter().map(|path| (path, Entry::Directory));
+        let links = scan.linked_directories.iter();
+        let links = links.map(|path| (path, Entry::Link));
         let files = scan.files.iter();
-        let files = files.map(|file| (&file.path, Some(Print::of(&file.stat, now_ns))));
-        let named = directories.chain(files).filter_map(|(path, print)| {
-            let name = OsString::from(path.file_name()?);
-            Some((name.into_boxed_os_str(), print))
-        });
-        let mut entries: Vec<_> = named.collect();
+        let files = files.map(|file| (&file.path, Entry::File(Print::of(&file.stat, now_ns))));
+        let entries = directories.chain(links).chain(files);
+        let named = entries.filter_map(|(path, entry)| Some((path.file_name()?.into(), entry)));
+        let mut entries: Vec<(Box<OsStr>, Entry<Print>)> = named.collect();
         entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         Listing(entries)
     }
 
-    fn get(&self, name: &OsStr) -> Option<Option<Print>> {
-        let at = self.0.binary_search_by(|(other, _)| (**other).cmp(name));
-        Some(self.0[at.ok()?].1)
+    fn at(&self, name: &OsStr) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| (**other).cmp(name))
+    }
+
+    fn get(&self, name: &OsStr) -> Option<Entry<Print>> {
+        Some(self.0[self.at(name).ok()?].1)
+    }
+
+    fn insert(&mut self, name: &OsStr, entry: Entry<Print>) {
+        if let Err(at) = self.at(name) {
+            self.0.insert(at, (name.into(), entry));
+        }
+    }
+
+    fn remove(&mut self, name: &OsStr) {
+        if let Ok(at) = self.at(name) {
+            self.0.remove(at);
+        }
     }
 
     fn names_not_in(&self, other: &Listing) -> Vec<&OsStr> {

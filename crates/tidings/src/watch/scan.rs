@@ -35,6 +35,18 @@ pub(super) struct Scan {
     pub(super) links: Vec<PathBuf>,
     /// Of the `.gitignore`, where there is one.
     pub(super) rules: Option<FileStat>,
+    /// What is there, and could not be looked at for a reason that may pass.
+    pub(super) unknown: Vec<PathBuf>,
+    /// The list of entries broke off: there may be more.
+    pub(super) is_partial: bool,
+}
+
+impl Scan {
+    fn note_unknown(&mut self, path: PathBuf, error: &io::Error) {
+        if may_pass(error) {
+            self.unknown.push(path);
+        }
+    }
 }
 
 /// What decides what is listed.
@@ -53,37 +65,65 @@ impl Rules {
 }
 
 /// The entries of a directory, not looked at yet.
-pub(super) struct Entries(Vec<fs::DirEntry>);
+pub(super) struct Entries {
+    entries: Vec<fs::DirEntry>,
+    /// Why the list ends too early.
+    broken_off: Option<io::Error>,
+}
 
 impl Entries {
     pub(super) fn read(directory: &Path) -> io::Result<Entries> {
-        let entries = fs::read_dir(directory)?;
-        Ok(Entries(entries.flatten().collect()))
+        Ok(Entries::of(fs::read_dir(directory)?))
+    }
+
+    fn of(entries: impl Iterator<Item = io::Result<fs::DirEntry>>) -> Entries {
+        let mut broken_off = None;
+        let entries =
+            entries.map_while(|entry| entry.map_err(|error| broken_off = Some(error)).ok());
+        Entries {
+            entries: entries.collect(),
+            broken_off,
+        }
     }
 
     /// Whether the directory has rules of its own, which must be known before the rest is looked at.
     pub(super) fn have_rules(&self) -> bool {
-        self.0.iter().any(|entry| entry.file_name() == GITIGNORE)
+        self.entries
+            .iter()
+            .any(|entry| entry.file_name() == GITIGNORE)
     }
 }
 
 /// Lists a directory that is really `real`. Entries that vanish meanwhile are passed over.
 pub(super) fn scan(directory: &Path, real: &Path, rules: &Rules, now_ns: i64) -> io::Result<Scan> {
-    let entries = Entries::read(directory)?;
+    let mut entries = Entries::read(directory)?;
+    if let Some(error) = entries.broken_off.take() {
+        // What would be missing is not gone.
+        return Err(error);
+    }
     Ok(survey(entries, real, rules, now_ns))
 }
 
 /// The same for entries that have been read.
 pub(super) fn survey(entries: Entries, real: &Path, rules: &Rules, now_ns: i64) -> Scan {
-    let mut scan = Scan::default();
-    for entry in entries.0 {
-        let Ok(kind) = entry.file_type() else {
-            continue;
-        };
+    let mut scan = Scan {
+        is_partial: entries.broken_off.is_some(),
+        ..Scan::default()
+    };
+    for entry in entries.entries {
         let path = entry.path();
+        let kind = match entry.file_type() {
+            Ok(kind) => kind,
+            Err(error) => {
+                scan.note_unknown(path, &error);
+                continue;
+            }
+        };
         if path.file_name().is_some_and(|name| name == GITIGNORE) {
-            let meta = fs::metadata(&path);
-            scan.rules = meta.ok().map(|meta| FileStat::of(&meta));
+            match fs::metadata(&path) {
+                Ok(meta) => scan.rules = Some(FileStat::of(&meta)),
+                Err(error) => scan.note_unknown(path.clone(), &error),
+            }
         }
         let linked = kind.is_symlink();
         let target = linked.then(|| fs::metadata(&path).ok()).flatten();
@@ -115,7 +155,13 @@ pub(super) fn survey(entries: Entries, real: &Path, rules: &Rules, now_ns: i64) 
             }
             continue;
         }
-        let Ok(own) = entry.metadata() else { continue };
+        let own = match entry.metadata() {
+            Ok(own) => own,
+            Err(error) => {
+                scan.note_unknown(path, &error);
+                continue;
+            }
+        };
         let own_ms = FileStat::of(&own).newest_ms(now_ns);
         let meta = target.unwrap_or(own);
         if !meta.is_file() || is_vim_probe(&path, &meta) || !may_be_read(&path, &meta) {
@@ -130,6 +176,15 @@ pub(super) fn survey(entries: Entries, real: &Path, rules: &Rules, now_ns: i64) 
         });
     }
     scan
+}
+
+/// Whether an error says nothing of what is there: a server that restarts, a connection that is made anew, too
+/// many open files.
+pub(super) fn may_pass(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+    )
 }
 
 /// Whether a file can be opened. Of those that everybody may read it is taken for granted.

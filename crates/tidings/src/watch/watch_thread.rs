@@ -21,7 +21,7 @@ use super::lock;
 use super::mounts::Mounts;
 use super::native::Native;
 use super::polling::Polling;
-use super::scan::Found;
+use super::scan::{Found, may_pass};
 use super::stat::FileStat;
 use super::{Notice, WatchError};
 use std::collections::{HashMap, HashSet};
@@ -131,7 +131,7 @@ impl WatchThread {
                 Wake::Timeout => self.hash_next(),
             }
             self.run_due();
-            self.end_flushes();
+            self.run_flushes();
         }
     }
 
@@ -204,14 +204,24 @@ impl WatchThread {
             }
         }
         self.leave_outside(root, &left.outside);
-        self.polling.remove(path);
+        self.polling.remove_below(path);
         self.follow(root, path);
-        if !is_root_file && path.is_dir() {
-            self.walk(root, path.to_owned(), Walk::Appeared, &mut Vec::new());
+        let mut is_unknown = false;
+        if !is_root_file {
+            match fs::metadata(path) {
+                Ok(meta) if meta.is_dir() => {
+                    self.walk(root, path.to_owned(), Walk::Appeared, &mut Vec::new());
+                }
+                Err(error) if !is_linked && may_pass(&error) => {
+                    self.try_again(root, path, &error);
+                    is_unknown = true;
+                }
+                Ok(_) | Err(_) => {}
+            }
         }
         {
             let mut state = lock(&self.dispatcher.state);
-            if was_dir && !state.roots[root].tree.has_directory(path) {
+            if was_dir && !is_unknown && !state.roots[root].tree.has_directory(path) {
                 // It is gone, or nobody's: it leads out of bounds, or may not be read.
                 self.dispatcher
                     .signal(&mut state, path.to_owned(), Signal::Removed);
@@ -225,21 +235,41 @@ impl WatchThread {
     /// Rules changed: what is no longer ignored is watched. Nothing is reported of it, because
     /// nothing that is served has changed.
     fn reload_rules(&mut self, root: usize, directory: &Path, since_ns: i64) {
+        let mut ignored = Vec::new();
         {
             let tree = &mut lock(&self.dispatcher.state).roots[root].tree;
             if !tree.has_directory(directory) {
                 return;
             }
             Arc::make_mut(&mut tree.rules.ignores).load(directory);
-            // What is ignored from now on is watched no longer.
             for path in tree.directories_below(directory) {
-                if path != tree.root && tree.rules.ignores.ignored(&path, true) {
-                    tree.leave(&path);
+                if path != tree.root
+                    && tree.has_directory(&path)
+                    && tree.rules.ignores.ignored(&path, true)
+                {
+                    let left = tree.leave(&path);
+                    ignored.push((path, left));
                 }
             }
         }
+        // What is ignored from now on is neither watched nor polled.
+        let mut orphans = Vec::new();
+        for (path, left) in ignored {
+            for watched in &left.watched {
+                self.root_watches[root].unwatch(watched);
+            }
+            self.leave_outside(root, &left.outside);
+            self.polling.remove_below(&path);
+            orphans.extend(left.orphans);
+        }
         let top = directory.to_owned();
         self.walk(root, top, Walk::Rules { since_ns }, &mut Vec::new());
+        // What a link leads to is watched by the name of the link now.
+        let tree = &lock(&self.dispatcher.state).roots[root].tree;
+        orphans.retain(|path| !tree.has_directory(path) && tree.reports(path, true));
+        for path in orphans {
+            self.dispatcher.inbox.push(Job::Rewatch { root, path });
+        }
     }
 
     /// A root has no watcher of the system, and is polled. Of several, one has the same to say.

@@ -1,8 +1,12 @@
 //! What is found by looking, without any event.
 
 use super::*;
-use crate::root::drain;
+use crate::flush::only_for_flushes;
+use crate::root::{drain, is_watched};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 fn often(options: &mut Options) {
     options.poll = Some(Duration::from_millis(10));
@@ -67,14 +71,89 @@ fn a_save_that_takes_its_time_is_reported_when_it_is_done() {
 }
 
 #[test]
+fn a_new_file_with_nothing_in_it_is_reported() {
+    let mut site = Site::new(&["index.html", "docs/a.txt"], often);
+    site.write("docs/new.txt", "");
+    site.expect(&[("docs/new.txt", Created)]);
+    drain(&mut site);
+    site.expect_silence();
+}
+
+/// How many files this process may have open, set from outside, because nothing can be started within it meanwhile.
+struct FileLimit {
+    set: ChildStdin,
+    done: BufReader<ChildStdout>,
+}
+
+impl FileLimit {
+    fn new() -> FileLimit {
+        let script = "usual=$(ulimit -n); while read -r limit; do \
+            prlimit --pid $1 --nofile=${limit:-$usual}: && echo set; done";
+        let mut shell = Command::new("sh")
+            .args(["-c", script, "sh", &std::process::id().to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        FileLimit {
+            set: shell.stdin.take().unwrap(),
+            done: BufReader::new(shell.stdout.take().unwrap()),
+        }
+    }
+
+    /// An empty one is what it was.
+    fn set(&mut self, limit: &str) {
+        writeln!(self.set, "{limit}").unwrap();
+        let mut line = String::new();
+        self.done.read_line(&mut line).unwrap();
+        assert_eq!(line, "set\n", "prlimit (of util-linux) is needed");
+    }
+}
+
+/// Runs a test in a process of its own. False in that one.
+fn is_run_alone(test: &str) -> bool {
+    const ALONE: &str = "TIDINGS_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return false;
+    }
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(ALONE, "1")
+        .status();
+    assert!(status.unwrap().success());
+    true
+}
+
+/// Too many open files, a server that restarts, a connection that is made anew.
+#[test]
+fn a_directory_that_cannot_be_listed_for_a_while_is_polled_on() {
+    if is_run_alone("poll::a_directory_that_cannot_be_listed_for_a_while_is_polled_on") {
+        return;
+    }
+    let mut site = Site::new(&["index.html", "a/b/c.css"], often);
+    let mut limit = FileLimit::new();
+    for round in 0..3 {
+        limit.set("3");
+        assert!(fs::read_dir(site.root()).is_err());
+        if round == 2 {
+            fs::create_dir(site.path("new")).unwrap();
+        }
+        // Every directory has been looked at by then.
+        assert_eq!(site.reported_by_a_flush(), BTreeSet::new());
+        limit.set("");
+        site.save("a/b/c.css", &format!("round {round}"));
+        told(&mut site, ("a/b/c.css", Modified));
+        site.save("index.html", &format!("round {round}"));
+        told(&mut site, ("index.html", Modified));
+    }
+    site.write("new/d.css", "x");
+    told(&mut site, ("new/d.css", Created));
+}
+
+#[test]
 fn no_event_is_asked_for_where_everything_is_polled() {
     let site = Site::new(&["index.html", "a/b"], often);
-    let infos = fs::read_dir("/proc/self/fdinfo").unwrap();
-    let infos = infos.map(|info| fs::read_to_string(info.unwrap().path()).unwrap_or_default());
-    let watched: String = infos.collect();
-    use std::os::unix::fs::MetadataExt;
-    let inode = fs::metadata(site.root()).unwrap().ino();
-    assert!(!watched.contains(&format!("ino:{inode:x} ")), "{watched}");
+    assert!(!is_watched(&site.root()));
 }
 
 /// As Kubernetes mounts a ConfigMap, as a release is deployed, and as pnpm links packages.
@@ -113,6 +192,50 @@ fn links_are_followed_to_what_they_are_now_by_looking() {
     told(&mut site, ("current/page.html", Created));
     drain(&mut site);
     site.expect_silence();
+}
+
+/// Nothing is looked at but for flushes, so that it happens between two looks.
+fn replace_docs_by_a_link(scope: Scope) -> (Site, BTreeSet<String>) {
+    let site = Site::new(&["index.html", "docs/a.css", "docs/e/b.css"], |options| {
+        only_for_flushes(options);
+        options.scope = scope;
+    });
+    fs::create_dir_all(site.beside("other/e")).unwrap();
+    fs::write(site.beside("other/e/c.css"), "x").unwrap();
+    fs::rename(site.path("docs"), site.beside("before")).unwrap();
+    symlink("../other", site.path("docs")).unwrap();
+    let reported = site.reported_by_a_flush();
+    (site, reported)
+}
+
+#[test]
+fn what_is_below_a_directory_that_becomes_a_link_out_of_the_root_is_not_reported() {
+    let (site, reported) = replace_docs_by_a_link(Scope::Inside);
+    assert!(reported.contains("docs"), "{reported:?}");
+    for name in ["c.css", "new.css"] {
+        fs::write(site.beside("other/e").join(name), "y").unwrap();
+    }
+    assert_eq!(site.reported_by_a_flush(), BTreeSet::new());
+    fs::remove_file(site.path("docs")).unwrap();
+    fs::rename(site.beside("before"), site.path("docs")).unwrap();
+    let back = site.reported_by_a_flush();
+    assert!(back.contains("docs/e/b.css"), "{back:?}");
+    site.save("docs/e/b.css", "second");
+    let saved = site.reported_by_a_flush();
+    assert_eq!(saved, BTreeSet::from(["docs/e/b.css".to_owned()]));
+}
+
+#[test]
+fn a_directory_that_becomes_a_link_is_what_the_link_leads_to() {
+    let not_in_e = |candidate: &Candidate<'_>| {
+        let mut at = candidate.real.ancestors();
+        !at.any(|at| at.ends_with("other/e"))
+    };
+    let (site, _) = replace_docs_by_a_link(Scope::Where(Arc::new(not_in_e)));
+    fs::write(site.beside("other/e/c.css"), "second").unwrap();
+    fs::write(site.beside("other/d.css"), "second").unwrap();
+    let reported = site.reported_by_a_flush();
+    assert_eq!(reported, BTreeSet::from(["docs/d.css".to_owned()]));
 }
 
 #[test]

@@ -193,22 +193,23 @@ fn overlapping_roots_say_a_change_once() {
 
 // Links.
 
+/// Whether this process has a watch of it.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_watched(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    // proc_pid_fdinfo(5): each watch of an inotify instance is a line with its inode.
+    let line = format!("ino:{:x} ", fs::metadata(path).unwrap().ino());
+    fs::read_dir("/proc/self/fdinfo")
+        .unwrap()
+        .filter_map(|fd| fs::read_to_string(fd.unwrap().path()).ok())
+        .any(|info| info.contains(&line))
+}
+
 /// Who serves `/tmp/site` must not be woken by every write in `/tmp`.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_directory_above_a_root_is_not_watched() {
-    use std::os::unix::fs::MetadataExt;
     let site = Site::with(&["index.html"]);
-    // proc_pid_fdinfo(5): each watch of an inotify instance is a line with its inode.
-    let mut watched = String::new();
-    for fd in fs::read_dir("/proc/self/fdinfo").unwrap() {
-        watched += &fs::read_to_string(fd.unwrap().path()).unwrap_or_default();
-    }
-    let root = site.path("index.html").parent().unwrap().to_owned();
-    let is_watched = |path: &Path| {
-        let inode = fs::metadata(path).unwrap().ino();
-        watched.contains(&format!("ino:{inode:x} "))
-    };
-    assert!(is_watched(&root));
-    assert!(!is_watched(root.parent().unwrap()));
+    assert!(is_watched(&site.root()));
+    assert!(!is_watched(site.root().parent().unwrap()));
 }

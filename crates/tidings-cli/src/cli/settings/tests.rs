@@ -250,3 +250,19 @@ fn a_list_may_be_empty() {
     let config = proxy(&[], "[proxy]\ncommand = [\"c\"]\nrestart = []");
     assert_eq!(config.command.unwrap().restart, [""; 0].map(PathBuf::from));
 }
+
+#[test]
+fn what_is_wrong_in_the_file_is_not_blamed_on_a_flag() {
+    for (text, expected) in [
+        ("cert = \"x.pem\"", "`cert` needs `key`"),
+        ("key = \"x.pem\"", "`key` needs `cert`"),
+        ("lan = true\nhost = \"127.0.0.1\"", "`lan` needs an address"),
+    ] {
+        let cli = Cli::parse_from(["tidings"]);
+        let error = cli.serve.config(Some(&file(text))).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert!(!error.is::<UsageError>(), "{error}");
+    }
+    let config = serve(&["--host", "localhost"], "lan = true");
+    assert!(!config.server.lan, "who types it means this machine only");
+}

@@ -73,7 +73,8 @@ impl Supervised {
             base,
             sources: Arc::clone(&sources),
             reloader: Arc::clone(reloader),
-            console: Arc::clone(console),
+            // The command waits until its lines are read.
+            console: Arc::new(console.direct()),
         });
         Supervised {
             backend: Backend::new(options, &handler),

@@ -122,6 +122,31 @@ fn the_number_of_pages_is_bounded() {
 }
 
 #[test]
+fn the_number_of_pages_that_were_replaced_is_bounded() {
+    let mut pages = OpenPages::default();
+    for n in 0..MAX_LEFT + 10 {
+        let was = format!(r#","was":"p{}""#, n.wrapping_sub(1));
+        pages.heard(&report(&format!("p{n}"), 1, "open", &was));
+    }
+    assert_eq!((pages.len(), pages.left.len()), (1, MAX_LEFT));
+}
+
+#[test]
+fn a_page_is_known_however_many_have_ended_without_a_word() {
+    let mut pages = OpenPages::default();
+    pages.heard(&report("first", 1, "open", ""));
+    for n in 1..MAX_PAGES {
+        pages.heard(&report(&format!("p{n}"), 1, "open", ""));
+    }
+    // It is there, as its worker says.
+    pages.heard(&report("first", 0, "here", ""));
+    let heard = pages.heard(&report("new", 1, "open", ""));
+    assert_eq!(heard.unwrap().page.path, "/new");
+    let at = |path: &str| pages.is_at(&[path.to_owned()]);
+    assert_eq!((at("/first"), at("/p1"), at("/p2")), (true, false, true));
+}
+
+#[test]
 fn what_cannot_be_a_report_is_none() {
     for text in [
         "",
@@ -131,6 +156,10 @@ fn what_cannot_be_a_report_is_none() {
         r#"{"did":7}"#,
         r#"{"did":"open","n":-1}"#,
         &format!(r#"{{"did":"open","page":"{}"}}"#, "x".repeat(65)),
+        &format!(
+            r#"{{"did":"reload","page":"a","id":"{}"}}"#,
+            "x".repeat(129)
+        ),
     ] {
         assert!(PageReport::parse(text.as_bytes()).is_none(), "{text}");
     }

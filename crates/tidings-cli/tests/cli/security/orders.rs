@@ -80,6 +80,7 @@ impl Editing {
             tidings()
                 .arg(folder.root())
                 .args(["--port", "0"])
+                .current_dir(folder.root())
                 .env("TIDINGS_EDITOR", editor.as_os_str()),
         );
         Editing {

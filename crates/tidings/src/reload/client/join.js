@@ -143,7 +143,7 @@
   try {
     const left = sessionStorage.getItem(leftKey)
     sessionStorage.removeItem(leftKey)
-    left?.trim().split('\n').forEach(send)
+    left?.trim().split('\n').forEach((body) => send(body))
   } catch {}
   answer(cursor)
 

@@ -53,6 +53,15 @@ impl Bench {
     }
 
     fn settle(&mut self, ms: u64, name: &str, stat: Option<FileStat>) -> Option<Difference> {
+        self.settle_with(ms, name, Ok(stat))
+    }
+
+    fn settle_with(
+        &mut self,
+        ms: u64,
+        name: &str,
+        stat: io::Result<Option<FileStat>>,
+    ) -> Option<Difference> {
         let now = times(self.start, ms).0;
         let path = Path::new("/d").join(name);
         let due = self.polling.unsettled(now);
@@ -111,6 +120,30 @@ fn an_empty_file_waits_longer() {
 }
 
 #[test]
+fn a_new_empty_file_is_given_out_although_it_is_looked_at_while_it_is_held() {
+    let mut bench = Bench::new(None, &scan(&[]));
+    let after = scan(&[("a", 5_000, 0)]);
+    assert_eq!(bench.look(5_400, &after), []);
+    // The times of its file system are over; it is held still.
+    for ms in [6_400, 7_100, 7_300] {
+        assert_eq!(bench.look(ms, &after), []);
+    }
+    let done = Some(Difference::Appeared);
+    assert_eq!(bench.settle(7_420, "a", Some(stat(5_000, 0))), done);
+    assert_eq!(bench.look(8_000, &after), []);
+}
+
+/// As a link to a file, which is followed where it appears.
+#[test]
+fn a_new_file_that_changes_while_it_is_held_is_still_a_new_one() {
+    let mut bench = Bench::new(None, &scan(&[]));
+    assert_eq!(bench.look(5_010, &scan(&[("a", 5_000, 1)])), []);
+    assert_eq!(bench.look(5_060, &scan(&[("a", 5_050, 2)])), []);
+    let done = Some(Difference::Appeared);
+    assert_eq!(bench.settle(5_140, "a", Some(stat(5_050, 2))), done);
+}
+
+#[test]
 fn a_removal_waits_and_a_save_undoes_it() {
     let mut bench = Bench::new(None, &scan(&[("a", 0, 1), ("b", 0, 1)]));
     assert_eq!(bench.look(5_000, &scan(&[])), []);
@@ -118,6 +151,56 @@ fn a_removal_waits_and_a_save_undoes_it() {
     assert_eq!(bench.settle(5_080, "b", Some(stat(5_070, 1))), None);
     let back = Some(Difference::Changed);
     assert_eq!(bench.settle(5_160, "b", Some(stat(5_070, 1))), back);
+}
+
+#[test]
+fn what_cannot_be_looked_at_for_a_while_is_not_gone() {
+    let error = || io::Error::other("the server restarts");
+    let mut bench = Bench::new(None, &scan(&[("a", 0, 1), ("b", 0, 1)]));
+    let after = scan(&[("a", 5_000, 2), ("b", 0, 1)]);
+    assert_eq!(bench.look(5_010, &after), []);
+    for ms in [5_100, 9_000] {
+        assert_eq!(bench.settle_with(ms, "a", Err(error())), None);
+    }
+    let unknown = Scan {
+        unknown: vec!["/d/a".into(), "/d/b".into(), "/d/.gitignore".into()],
+        ..scan(&[])
+    };
+    assert_eq!(bench.look(9_010, &unknown), []);
+    let done = Some(Difference::Changed);
+    assert_eq!(bench.settle(9_090, "a", Some(stat(5_000, 2))), done);
+    let removed = scan(&[("a", 5_000, 2)]);
+    assert_eq!(bench.look(9_100, &after), said("a", Difference::Again));
+    assert_eq!(bench.look(9_200, &removed), []);
+    assert_eq!(bench.settle(9_280, "b", None), Some(Difference::Gone));
+}
+
+#[test]
+fn what_was_given_out_as_gone_appears_when_it_is_back_whatever_it_looks_like() {
+    let mut bench = Bench::new(None, &scan(&[("a", 0, 1)]));
+    let after = scan(&[("a", 5_000, 2)]);
+    assert_eq!(bench.look(5_010, &after), []);
+    assert_eq!(bench.settle(5_090, "a", None), None);
+    assert_eq!(bench.settle(5_170, "a", None), Some(Difference::Gone));
+    assert_eq!(bench.look(5_200, &after), said("a", Difference::Appeared));
+}
+
+#[test]
+fn a_directory_that_becomes_a_link_appears_and_so_does_a_link_that_becomes_one() {
+    let own = Scan {
+        directories: vec!["/d/e".into()],
+        ..scan(&[])
+    };
+    let linked = Scan {
+        linked_directories: vec!["/d/e".into()],
+        ..scan(&[])
+    };
+    let mut bench = Bench::new(None, &own);
+    assert_eq!(bench.look(1_000, &own), []);
+    let appeared = said("e", Difference::Appeared);
+    assert_eq!(bench.look(2_000, &linked), appeared);
+    assert_eq!(bench.look(3_000, &linked), []);
+    assert_eq!(bench.look(4_000, &own), appeared);
 }
 
 #[test]
@@ -150,15 +233,19 @@ fn an_inode_that_is_numbered_anew_is_no_difference() {
 fn what_leads_to_a_used_file_is_compared() {
     let bench = Bench::new(None, &scan(&[("a", 0, 1)]));
     let times = times(bench.start, 0);
-    let moved = |path: &str, stat: Option<Option<FileStat>>| {
-        let moved = bench.polling.moved(Path::new(path), times.1, |_| stat);
-        moved.map(|moved| moved.entry)
+    let moved = |path: &str, entry: Option<Entry<FileStat>>| {
+        let moved = bench.polling.moved(Path::new(path), times.1, |_| entry);
+        moved.map(|moved| (moved.entry.to_str().unwrap().to_owned(), moved.is_dir))
     };
-    assert_eq!(moved("/d/a", Some(Some(stat(0, 1)))), None);
-    assert_eq!(moved("/d/a", None), Some("/d/a".into()));
-    assert_eq!(moved("/d/a", Some(Some(stat(1, 1)))), Some("/d/a".into()));
+    let file = |changed_ms| Some(Entry::File(stat(changed_ms, 1)));
+    let said = |path: &str, is_dir| Some((path.to_owned(), is_dir));
+    assert_eq!(moved("/d/a", file(0)), None);
+    assert_eq!(moved("/d/a", None), said("/d/a", false));
+    assert_eq!(moved("/d/a", file(1)), said("/d/a", false));
+    assert_eq!(moved("/d/a/b", Some(Entry::Link)), said("/d/a", true));
     assert_eq!(moved("/d/new/deep/b", None), None);
-    assert_eq!(moved("/d/new/deep/b", Some(None)), Some("/d/new".into()));
+    let new = moved("/d/new/deep/b", Some(Entry::Directory));
+    assert_eq!(new, said("/d/new", true));
     assert_eq!(moved("/elsewhere/a", None), None);
 }
 

@@ -25,6 +25,7 @@ impl WatchThread {
             left
         };
         self.leave_outside(root, &left.outside);
+        self.polling.remove_below(directory);
         let path = directory.to_owned();
         self.warn_once(directory, WatchError::Unreadable { path, source });
     }

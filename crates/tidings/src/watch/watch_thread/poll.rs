@@ -5,16 +5,17 @@ use crate::watch::dispatcher::RootState;
 use crate::watch::inbox::Job;
 use crate::watch::lock;
 use crate::watch::native::{NativeEvent, RawEvent};
-use crate::watch::polling::{Difference, Differing};
+use crate::watch::polling::{Difference, Differing, Entry};
 use crate::watch::scan;
 use crate::watch::stat::{FileStat, now_ns};
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long jobs and timers may wait while the rest is looked at.
-const SLICE: Duration = Duration::from_millis(20);
+pub(super) const SLICE: Duration = Duration::from_millis(20);
 
 impl WatchThread {
     /// Looks at everything that is due.
@@ -23,7 +24,8 @@ impl WatchThread {
             self.poll_used();
         }
         for (root, path) in self.polling.unsettled(Instant::now()) {
-            let differing = self.polling.settle(&path, stat_of(&path), Instant::now());
+            let stat = stat_of(&path);
+            let differing = self.polling.settle(&path, stat, Instant::now());
             self.handle_polled(root, differing);
         }
         if self.polling.is_rest_due(Instant::now()) {
@@ -34,11 +36,12 @@ impl WatchThread {
     }
 
     /// Looks at the roots that are files, and at what readers asked for.
-    fn poll_used(&mut self) {
+    pub(super) fn poll_used(&mut self) {
         let begun = Instant::now();
         for (root, path) in self.polling.files() {
+            let Ok(stat) = stat_of(&path) else { continue };
             let times = (Instant::now(), now_ns());
-            let differing = self.polling.look_at_file(&path, stat_of(&path), times);
+            let differing = self.polling.look_at_file(&path, stat, times);
             self.handle_polled(root, differing);
         }
         let mut directories = BTreeSet::new();
@@ -64,20 +67,6 @@ impl WatchThread {
         self.polling.used_done(begun, Instant::now());
     }
 
-    /// Looks at all that is polled, whether it is due or not.
-    pub(super) fn poll_everything(&mut self) {
-        if self.polling.is_empty() {
-            return;
-        }
-        self.poll_used();
-        for (root, directory) in self.polling.directories() {
-            if self.dispatcher.inbox.is_stopped() {
-                return;
-            }
-            self.poll_directory(root, &directory);
-        }
-    }
-
     /// Goes on with the round over all directories.
     fn poll_slice(&mut self) {
         let begun = Instant::now();
@@ -95,17 +84,22 @@ impl WatchThread {
         self.polling.slice_done(begun, ended, Instant::now());
     }
 
-    fn poll_directory(&mut self, root: usize, directory: &Path) {
+    pub(super) fn poll_directory(&mut self, root: usize, directory: &Path) {
         let (rules, real) = {
             let state = lock(&self.dispatcher.state);
             let RootState { tree, .. } = &state.roots[root];
             (tree.rules.clone(), tree.real_directory(directory))
         };
-        let Ok(scan) = scan::scan(directory, &real, &rules, now_ns()) else {
-            self.polling.remove(directory);
-            let path = directory.to_owned();
-            self.dispatcher.inbox.push(Job::Rewatch { root, path });
-            return;
+        let scan = match scan::scan(directory, &real, &rules, now_ns()) {
+            Ok(scan) => scan,
+            // The next round looks again.
+            Err(error) if scan::may_pass(&error) => return,
+            Err(_) => {
+                self.polling.remove(directory);
+                let path = directory.to_owned();
+                self.dispatcher.inbox.push(Job::Rewatch { root, path });
+                return;
+            }
         };
         let times = (Instant::now(), now_ns());
         for differing in self.polling.look(directory, &scan, times) {
@@ -147,13 +141,27 @@ impl WatchThread {
     }
 }
 
-fn stat_of(path: &Path) -> Option<FileStat> {
-    let meta = fs::metadata(path).ok()?;
-    Some(FileStat::of(&meta))
+/// The file at a path. An error where it is not to be known now whether there is one.
+fn stat_of(path: &Path) -> io::Result<Option<FileStat>> {
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Ok(None),
+        Ok(meta) => Ok(Some(FileStat::of(&meta))),
+        // A link that leads to itself, or nowhere for any other reason.
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|own| own.is_symlink()) => Ok(None),
+        Err(error) if scan::may_pass(&error) => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
-/// What is at a path: none if nothing, and nothing within for a directory.
-fn entry_of(path: &Path) -> Option<Option<FileStat>> {
-    let meta = fs::metadata(path).ok()?;
-    Some((!meta.is_dir()).then(|| FileStat::of(&meta)))
+/// What is at a path.
+fn entry_of(path: &Path) -> Option<Entry<FileStat>> {
+    let own = fs::symlink_metadata(path).ok()?;
+    let (meta, directory) = match own.is_symlink() {
+        true => (fs::metadata(path).ok()?, Entry::Link),
+        false => (own, Entry::Directory),
+    };
+    Some(match meta.is_dir() {
+        true => directory,
+        false => Entry::File(FileStat::of(&meta)),
+    })
 }

@@ -74,6 +74,11 @@ impl RootWatch {
         }
     }
 
+    /// It is not known what is there now: the next check finds it anew.
+    pub(super) fn lose(&mut self) {
+        self.directory_id = None;
+    }
+
     /// False while the root is gone.
     pub(super) fn is_attached(&self) -> bool {
         self.directory_id.is_some()
@@ -81,7 +86,7 @@ impl RootWatch {
 }
 
 impl WatchThread {
-    /// Watches a root and walks it. False if it is not there.
+    /// Watches a root and walks it. False if it is not there, or could not be looked at.
     pub(super) fn attach(&mut self, root: usize, walk: Walk, found: &mut Vec<Change>) -> bool {
         let root_watch = &mut self.root_watches[root];
         let directory_id = directory_id(&root_watch.directory);
@@ -102,7 +107,7 @@ impl WatchThread {
         } else {
             self.walk(root, path, walk, found);
         }
-        true
+        self.root_watches[root].is_attached()
     }
 
     pub(super) fn attach_file(

@@ -88,10 +88,12 @@ impl WatchThread {
         walk: Walk,
         found: &mut Vec<Change>,
     ) -> Option<Scan> {
-        let own = fs::symlink_metadata(directory).ok()?;
-        let target = match own.is_symlink() {
-            true => Some(fs::canonicalize(directory).ok()?),
-            false => None,
+        let target = match target_of(directory) {
+            Ok(target) => target,
+            Err(error) => {
+                self.try_again(root, directory, &error);
+                return None;
+            }
         };
         // By its dot, so that one that may not be entered is told from one that may.
         let stat = match fs::metadata(directory.join(".")) {
@@ -100,8 +102,10 @@ impl WatchThread {
                 self.mark_unreadable(root, directory, error);
                 return None;
             }
-            // It is gone, or no directory.
-            Err(_) => return None,
+            Err(error) => {
+                self.try_again(root, directory, &error);
+                return None;
+            }
         };
         if self.holds_no_files(stat.device, directory) {
             return None;
@@ -128,6 +132,9 @@ impl WatchThread {
             Err(error) => {
                 if error.kind() == io::ErrorKind::PermissionDenied {
                     self.mark_unreadable(root, directory, error);
+                } else if scan::may_pass(&error) {
+                    // The next look finds all of it.
+                    self.poll_from_now_on(root, directory, &Scan::default());
                 }
                 return None;
             }
@@ -143,10 +150,8 @@ impl WatchThread {
         };
         let scan = scan::survey(entries, &real, &rules, now_ns());
         drop(rules);
-        if polled {
-            let times = (Instant::now(), now_ns());
-            self.polling.add(root, directory, &scan, times);
-            self.dispatcher.used.want(true);
+        if polled || scan.is_partial {
+            self.poll_from_now_on(root, directory, &scan);
         } else {
             self.polling.remove(directory);
         }
@@ -154,6 +159,24 @@ impl WatchThread {
             self.follow(root, link);
         }
         Some(self.note(directory, &stat, scan, walk, found))
+    }
+
+    fn poll_from_now_on(&mut self, root: usize, directory: &Path, scan: &Scan) {
+        let times = (Instant::now(), now_ns());
+        self.polling.add(root, directory, scan, times);
+        self.dispatcher.used.want(true);
+    }
+
+    /// A directory could not be looked at. If that may pass, it is found anew by the next look at the directory
+    /// it is in, and a root by its next check.
+    pub(super) fn try_again(&mut self, root: usize, directory: &Path, error: &io::Error) {
+        if scan::may_pass(error) {
+            self.polling.forget(directory);
+            let root_watch = &mut self.root_watches[root];
+            if root_watch.directory == directory {
+                root_watch.lose();
+            }
+        }
     }
 
     /// Enters what a walk found in one directory. Returns what is left to be visited.
@@ -245,9 +268,12 @@ impl WatchThread {
     /// Forgets what a directory no longer has, where there was no event for that: a link leads to
     /// another directory, something was mounted over it. Returns whether there was any.
     fn forget_vanished(&self, state: &State, directory: &Path, scan: &Scan) -> bool {
+        if scan.is_partial {
+            return false;
+        }
         let mut index = lock(&self.dispatcher.index);
         let files = scan.files.iter().map(|file| &file.path);
-        let paths = files.chain(&scan.directories);
+        let paths = files.chain(&scan.directories).chain(&scan.unknown);
         let paths = paths.chain(&scan.linked_directories);
         let mut present: HashSet<u64> = paths.map(|path| index.names.key(path)).collect();
         if !index.names.has_other(directory, &present) {
@@ -306,6 +332,14 @@ impl WatchThread {
 
     pub(super) fn is_recent(&self, stat: &FileStat) -> bool {
         stat.changed_ns >= self.recent_from()
+    }
+}
+
+/// Where a link leads; none for what is no link.
+fn target_of(directory: &Path) -> io::Result<Option<PathBuf>> {
+    match fs::symlink_metadata(directory)?.is_symlink() {
+        true => fs::canonicalize(directory).map(Some),
+        false => Ok(None),
     }
 }
 
