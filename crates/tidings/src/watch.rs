@@ -205,7 +205,8 @@ impl Watcher {
     ///
     /// `on_notice` is called by the watcher's threads, never twice at the same time, and must not
     /// take long: the system holds some 16,000 events for us meanwhile, then they are lost (which
-    /// is reported). It may call [`observed`](Self::observed).
+    /// is reported). It may call [`observed`](Self::observed), [`missed`](Self::missed) and
+    /// [`flush`](Self::flush).
     ///
     /// # Errors
     /// A root that does not exist, an invalid glob, or a thread that cannot be started. If the system
@@ -286,21 +287,27 @@ impl Watcher {
         self.dispatcher.inbox.flush(Box::new(done));
     }
 
-    /// Why a change of this path is reported, or why it is not.
+    /// Why a change of this path is reported, or why it is not. It must not be called by `on_notice`, which
+    /// it would wait for.
     ///
     /// # Errors
     /// A relative path where there is no current directory.
     pub fn explain(&self, path: &Path) -> Result<Explanation, WatchError> {
         let path = explain::absolute(path).map_err(WatchError::System)?;
-        let state = lock(&self.dispatcher.state);
-        let trees = state.roots.iter().map(|root_state| &root_state.tree);
-        Ok(explain::of_trees(trees, path))
+        let roots = {
+            let state = lock(&self.dispatcher.state);
+            let trees = state.roots.iter().map(|root_state| &root_state.tree);
+            trees.map(explain::RootRules::of).collect()
+        };
+        Ok(explain::of_roots(roots, path))
     }
 
-    /// Whether a path (written as in [`Change::path`]) lies in no root, or is ignored.
+    /// Whether a path (written as in [`Change::path`]) lies in no root, or is ignored. It must not be
+    /// called by `on_notice`, which it would wait for.
     pub fn ignores(&self, path: &Path) -> bool {
-        let state = lock(&self.dispatcher.state);
+        // The path may lie on a server that does not answer: nobody else has to wait for it.
         let is_dir = path.is_dir();
+        let state = lock(&self.dispatcher.state);
         !state
             .roots
             .iter()

@@ -4,6 +4,7 @@
 //! caller.
 
 use super::ignores::is_vim_probe;
+use super::scan::Rules;
 use super::tree::Tree;
 use super::{Options, WatchError, prepare_root};
 use std::fs;
@@ -81,13 +82,30 @@ pub enum Because {
 /// As of [`Watcher::start`](super::Watcher::start).
 pub fn explain(options: &Options, path: &Path) -> Result<Explanation, WatchError> {
     let path = absolute(path).map_err(WatchError::System)?;
-    let mut trees = Vec::with_capacity(options.roots.len());
+    let mut roots = Vec::with_capacity(options.roots.len());
     for root in &options.roots {
         let mut tree = prepare_root(root, &options.ignore, options.gitignore, &options.scope)?;
         tree.load_rules_above(&path);
-        trees.push(tree);
+        roots.push(RootRules::of(&tree));
     }
-    Ok(of_trees(trees.iter(), path))
+    Ok(of_roots(roots, path))
+}
+
+/// What decides about the paths of one root: a copy, because what is asked about is looked at, and that may take long.
+pub(super) struct RootRules {
+    root: PathBuf,
+    is_file: bool,
+    rules: Rules,
+}
+
+impl RootRules {
+    pub(super) fn of(tree: &Tree) -> RootRules {
+        RootRules {
+            root: tree.root.clone(),
+            is_file: tree.is_file,
+            rules: tree.rules.clone(),
+        }
+    }
 }
 
 /// The path as a watcher writes it.
@@ -106,13 +124,13 @@ pub(super) fn absolute(path: &Path) -> std::io::Result<PathBuf> {
     Ok(plain)
 }
 
-/// By the tree that reports it; where none does, by the nearest one.
-pub(super) fn of_trees<'a>(trees: impl Iterator<Item = &'a Tree>, path: PathBuf) -> Explanation {
-    let mut above: Vec<_> = trees.filter(|tree| path.starts_with(&tree.root)).collect();
-    above.sort_by_key(|tree| std::cmp::Reverse(tree.root.as_os_str().len()));
+/// By the root that reports it; where none does, by the nearest one.
+pub(super) fn of_roots(mut roots: Vec<RootRules>, path: PathBuf) -> Explanation {
+    roots.retain(|root| path.starts_with(&root.root));
+    roots.sort_by_key(|root| std::cmp::Reverse(root.root.as_os_str().len()));
     let mut nearest = None;
-    for tree in above {
-        let explanation = of_tree(tree, &path);
+    for root in roots {
+        let explanation = of_root(&root, &path);
         if explanation.reported {
             return explanation;
         }
@@ -126,27 +144,27 @@ pub(super) fn of_trees<'a>(trees: impl Iterator<Item = &'a Tree>, path: PathBuf)
     })
 }
 
-fn of_tree(tree: &Tree, path: &Path) -> Explanation {
+fn of_root(root: &RootRules, path: &Path) -> Explanation {
     let mut steps = vec![Step {
-        path: tree.root.clone(),
+        path: root.root.clone(),
         ignored: false,
         because: Because::Root,
     }];
-    let below = path.strip_prefix(&tree.root).unwrap_or(Path::new(""));
-    let mut at = tree.root.clone();
+    let below = path.strip_prefix(&root.root).unwrap_or(Path::new(""));
+    let mut at = root.root.clone();
     let mut components = below.components().peekable();
     while let Some(component) = components.next() {
         at.push(component);
         // What is not there is taken for a file.
         let is_dir = components.peek().is_some() || at.is_dir();
-        let (ignored, because) = match tree.is_file {
+        let (ignored, because) = match root.is_file {
             // Beside a root that is a file: nobody asked for it.
             true => (true, Because::NoRule),
-            false => tree.rules.ignores.explain_entry(&at, is_dir),
+            false => root.rules.ignores.explain_entry(&at, is_dir),
         };
         let refused = match ignored {
             true => None,
-            false => refusal(tree, &at, is_dir),
+            false => refusal(&root.rules, &at, is_dir),
         };
         let (ignored, because) = match refused {
             Some(refused) => (true, refused),
@@ -164,14 +182,14 @@ fn of_tree(tree: &Tree, path: &Path) -> Explanation {
     let reported = steps.iter().all(|step| !step.ignored);
     Explanation {
         path: path.to_owned(),
-        root: Some(tree.root.clone()),
+        root: Some(root.root.clone()),
         steps,
         reported,
     }
 }
 
 /// Why what is there does not belong to the root, although no rule ignores it.
-fn refusal(tree: &Tree, path: &Path, is_dir: bool) -> Option<Because> {
+fn refusal(rules: &Rules, path: &Path, is_dir: bool) -> Option<Because> {
     let Ok(own) = fs::symlink_metadata(path) else {
         // Nothing is there now. Where it would be decides when it comes.
         return None;
@@ -180,7 +198,7 @@ fn refusal(tree: &Tree, path: &Path, is_dir: bool) -> Option<Because> {
         return own.is_symlink().then_some(Because::Dangling);
     };
     let real = fs::canonicalize(path).ok()?;
-    if !tree.rules.admit(path, &real, is_dir) {
+    if !rules.admit(path, &real, is_dir) {
         return Some(Because::OutOfScope { real });
     }
     if is_vim_probe(path, &meta) {

@@ -1,7 +1,7 @@
-//! The operating system's watching: what it reports, as six raw events.
+//! The operating system's watching: what it reports, as raw events.
 //!
 //! On Linux that is inotify (`inotify.rs`); elsewhere `notify` knows the system (`others.rs`). Nothing else
-//! names either. A [`Native`] is started with an handler, which it calls on a thread of its own. Two facts
+//! names either. A [`Native`] is started with a handler, which it calls on a thread of its own. Two facts
 //! shape the rest:
 //!
 //! - [`Native::watch`] may wait for that thread. It must never be called from the handler, nor under a lock
@@ -57,7 +57,7 @@ pub(super) enum RawEvent {
     Removed,
     /// Its permissions, owner or times changed.
     Attributes,
-    /// It was found to differ, by looking.
+    /// It was found to differ, by looking: not of the system.
     Polled,
 }
 

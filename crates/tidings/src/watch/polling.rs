@@ -42,24 +42,55 @@ const SETTLE_CAP: Duration = Duration::from_secs(1);
 /// Times of files are as coarse as this on some file systems (FAT, and what is exported from one).
 const COARSE: Duration = Duration::from_secs(2);
 
+/// By how much the clock of a server may differ from ours, for what is seen for the first time.
+const SKEW: Duration = Duration::from_secs(60);
+
 /// What a look tells of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Print {
     /// Of the times and the size. Not of the inode: some network file systems number them anew.
     hash: u64,
-    /// It was changed so short before that another change may leave the same times.
-    young: bool,
+    /// Until then another change may leave the same times. By our clock, since it was seen: that of the server may
+    /// be behind.
+    young_until: Option<Instant>,
 }
 
 impl Print {
-    fn of(stat: &FileStat, now_ns: i64) -> Print {
-        let mut hasher = DefaultHasher::new();
-        (stat.modified_ns, stat.changed_ns, stat.size).hash(&mut hasher);
+    /// Of a file that is looked at for the first time.
+    fn of(stat: &FileStat, (now, now_ns): (Instant, i64)) -> Print {
+        let young = stat.modified_ns > now_ns - as_ns(COARSE + SKEW);
         Print {
-            hash: hasher.finish(),
-            young: stat.modified_ns > now_ns - as_ns(COARSE),
+            hash: hash_of(stat),
+            young_until: young.then(|| now + COARSE),
         }
     }
+
+    /// Of a file that looked like this before, if it was there.
+    fn after(before: Option<Print>, stat: &FileStat, now: Instant) -> Print {
+        let hash = hash_of(stat);
+        let young_until = match before {
+            Some(before) if before.hash == hash => before.young_until.filter(|until| now < *until),
+            Some(_) | None => Some(now + COARSE),
+        };
+        Print { hash, young_until }
+    }
+
+    /// What became of the file since it looked like this.
+    fn difference(self, now: Print) -> Option<Difference> {
+        if self == now {
+            None
+        } else if self.hash == now.hash {
+            Some(Difference::Again)
+        } else {
+            Some(Difference::Changed)
+        }
+    }
+}
+
+fn hash_of(stat: &FileStat) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (stat.modified_ns, stat.changed_ns, stat.size).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What became of an entry since the last look.
@@ -129,7 +160,7 @@ pub(super) struct Polling {
     round_pause: Duration,
     directories: BTreeMap<PathBuf, Polled>,
     /// Roots that are files.
-    files: BTreeMap<PathBuf, (usize, Option<FileStat>)>,
+    files: BTreeMap<PathBuf, (usize, Option<Print>)>,
     unsettled: HashMap<PathBuf, Unsettled>,
     next_used: Instant,
     next_rest: Instant,
@@ -164,14 +195,14 @@ impl Polling {
         root: usize,
         directory: &Path,
         scan: &Scan,
-        (now, now_ns): (Instant, i64),
+        times: (Instant, i64),
     ) {
         if self.is_empty() {
-            self.begin(now);
+            self.begin(times.0);
         }
         let polled = Polled {
             root,
-            listing: Listing::of(scan, now_ns),
+            listing: Listing::of(scan, |_, stat| Print::of(stat, times)),
             rules: scan.rules,
         };
         self.directories.insert(directory.to_owned(), polled);
@@ -183,12 +214,13 @@ impl Polling {
         root: usize,
         path: &Path,
         stat: Option<FileStat>,
-        now: Instant,
+        times: (Instant, i64),
     ) {
         if self.is_empty() {
-            self.begin(now);
+            self.begin(times.0);
         }
-        self.files.insert(path.to_owned(), (root, stat));
+        let print = stat.map(|stat| Print::of(&stat, times));
+        self.files.insert(path.to_owned(), (root, print));
     }
 
     fn begin(&mut self, now: Instant) {
@@ -311,14 +343,12 @@ impl Polling {
     ) -> Option<Differing> {
         let (root, before) = self.files.get_mut(path)?;
         let root = *root;
-        let before = std::mem::replace(before, stat);
-        if before == stat {
-            return None;
-        }
-        let difference = match (before, stat) {
-            (_, None) => Difference::Gone,
+        let print = stat.map(|stat| Print::after(*before, &stat, now));
+        let difference = match (std::mem::replace(before, print), print) {
+            (None, None) => return None,
+            (Some(_), None) => Difference::Gone,
             (None, Some(_)) => Difference::Appeared,
-            (Some(_), Some(_)) => Difference::Changed,
+            (Some(before), Some(now)) => before.difference(now)?,
         };
         self.settled(root, (path.to_owned(), difference, stat), now, now_ns)
     }
@@ -328,7 +358,7 @@ impl Polling {
     pub(super) fn moved(
         &self,
         path: &Path,
-        now_ns: i64,
+        now: Instant,
         entry: impl FnOnce(&Path) -> Option<Entry<FileStat>>,
     ) -> Option<Moved> {
         let mut child = path;
@@ -338,10 +368,13 @@ impl Polling {
                 continue;
             };
             let before = polled.listing.get(child.file_name()?);
-            let now = entry(child).map(|entry| match entry {
-                Entry::Directory => Entry::Directory,
-                Entry::Link => Entry::Link,
-                Entry::File(stat) => Entry::File(Print::of(&stat, now_ns)),
+            let now = entry(child).map(|entry| match (entry, before) {
+                (Entry::Directory, _) => Entry::Directory,
+                (Entry::Link, _) => Entry::Link,
+                (Entry::File(stat), Some(Entry::File(before))) => {
+                    Entry::File(Print::after(Some(before), &stat, now))
+                }
+                (Entry::File(stat), _) => Entry::File(Print::after(None, &stat, now)),
             });
             return (now != before).then(|| Moved {
                 root: polled.root,
@@ -364,8 +397,10 @@ impl Polling {
             return Vec::new();
         };
         let root = polled.root;
-        let after = Listing::of(scan, now_ns);
-        let before = std::mem::replace(&mut polled.listing, after);
+        let before = std::mem::take(&mut polled.listing);
+        polled.listing = Listing::of(scan, |name, stat| {
+            Print::after(before.print(name), stat, now)
+        });
         for name in scan.unknown.iter().filter_map(|path| path.file_name()) {
             if let Some(entry) = before.get(name) {
                 polled.listing.insert(name, entry);
@@ -388,12 +423,13 @@ impl Polling {
             }
         }
         for Found { path, stat, .. } in &scan.files {
-            let now = Print::of(stat, now_ns);
-            let difference = match path.file_name().and_then(|name| before.get(name)) {
-                Some(Entry::File(before)) if before == now => continue,
-                Some(Entry::File(before)) if before.hash == now.hash => Difference::Again,
-                Some(Entry::File(_)) => Difference::Changed,
-                Some(Entry::Directory | Entry::Link) | None => Difference::Appeared,
+            let name = path.file_name().unwrap_or_default();
+            let difference = match (before.print(name), polled.listing.print(name)) {
+                (Some(before), Some(now)) => match before.difference(now) {
+                    Some(difference) => difference,
+                    None => continue,
+                },
+                (_, _) => Difference::Appeared,
             };
             differing.push((path.clone(), difference, Some(*stat)));
         }
@@ -508,12 +544,14 @@ fn quiet_time(stat: Option<&FileStat>) -> Duration {
 }
 
 impl Listing {
-    fn of(scan: &Scan, now_ns: i64) -> Listing {
+    fn of(scan: &Scan, print: impl Fn(&OsStr, &FileStat) -> Print) -> Listing {
         let directories = scan.directories.iter().map(|path| (path, Entry::Directory));
         let links = scan.linked_directories.iter();
         let links = links.map(|path| (path, Entry::Link));
-        let files = scan.files.iter();
-        let files = files.map(|file| (&file.path, Entry::File(Print::of(&file.stat, now_ns))));
+        let files = scan.files.iter().filter_map(|file| {
+            let name = file.path.file_name()?;
+            Some((&file.path, Entry::File(print(name, &file.stat))))
+        });
         let entries = directories.chain(links).chain(files);
         let named = entries.filter_map(|(path, entry)| Some((path.file_name()?.into(), entry)));
         let mut entries: Vec<(Box<OsStr>, Entry<Print>)> = named.collect();
@@ -527,6 +565,13 @@ impl Listing {
 
     fn get(&self, name: &OsStr) -> Option<Entry<Print>> {
         Some(self.0[self.at(name).ok()?].1)
+    }
+
+    fn print(&self, name: &OsStr) -> Option<Print> {
+        match self.get(name) {
+            Some(Entry::File(print)) => Some(print),
+            Some(Entry::Directory | Entry::Link) | None => None,
+        }
     }
 
     fn insert(&mut self, name: &OsStr, entry: Entry<Print>) {

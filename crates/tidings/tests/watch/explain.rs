@@ -3,10 +3,13 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::thread;
 
-use tidings::watch::{Because, Explanation, Options, explain};
+use tidings::watch::{Because, Explanation, Options, Scope, explain};
 
-use crate::Site;
+use crate::{NEVER_REPORTED, PATIENCE, Site};
 
 fn options(site: &Site) -> Options {
     let mut options = Options::new([site.root()]);
@@ -117,6 +120,36 @@ fn a_running_watcher_says_the_same_as_one_that_is_not_started() {
             assert_eq!(said.reported, !site.watcher().ignores(&said.path), "{name}");
         }
     }
+}
+
+/// Where the path lies on a server that does not answer, say: here it is the rule that does not.
+#[test]
+fn changes_are_reported_while_somebody_waits_for_an_explanation() {
+    let (send, asked) = channel();
+    let (answer, answered) = channel::<()>();
+    let answered = Mutex::new(answered);
+    let mut site = Site::new(&["index.html", "far"], |options| {
+        options.scope = Scope::Where(Arc::new(move |_| {
+            if thread::current().name() == Some("asking") {
+                let _ = send.send(());
+                let _ = answered.lock().unwrap().recv();
+            }
+            true
+        }));
+    });
+    let watcher = site.watcher.take().unwrap();
+    let far = site.path("far");
+    thread::scope(|scope| {
+        let asking = thread::Builder::new().name("asking".to_owned());
+        let explaining = asking.spawn_scoped(scope, || watcher.explain(&far).unwrap());
+        let explaining = explaining.unwrap();
+        asked.recv_timeout(PATIENCE).unwrap();
+        site.save("index.html", "second");
+        let said = site.notices.recv_timeout(PATIENCE);
+        drop(answer);
+        assert!(said.is_ok(), "{NEVER_REPORTED}");
+        assert!(explaining.join().unwrap().reported);
+    });
 }
 
 #[test]

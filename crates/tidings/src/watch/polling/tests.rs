@@ -125,7 +125,7 @@ fn a_new_empty_file_is_given_out_although_it_is_looked_at_while_it_is_held() {
     let after = scan(&[("a", 5_000, 0)]);
     assert_eq!(bench.look(5_400, &after), []);
     // The times of its file system are over; it is held still.
-    for ms in [6_400, 7_100, 7_300] {
+    for ms in [6_400, 7_400, 7_410] {
         assert_eq!(bench.look(ms, &after), []);
     }
     let done = Some(Difference::Appeared);
@@ -217,8 +217,42 @@ fn two_versions_with_the_same_times_are_told_apart_by_a_second_look() {
     let after = scan(&[("a", 5_000, 1)]);
     assert_eq!(bench.look(5_500, &after), said("a", Difference::Changed));
     assert_eq!(bench.look(6_500, &after), []);
-    assert_eq!(bench.look(7_100, &after), said("a", Difference::Again));
-    assert_eq!(bench.look(8_100, &after), []);
+    assert_eq!(bench.look(7_500, &after), said("a", Difference::Again));
+    assert_eq!(bench.look(9_500, &after), []);
+    // So it is for what was new when it was first looked at.
+    let mut bench = Bench::new(None, &scan(&[("a", 1, 1)]));
+    assert_eq!(bench.look(1_000, &scan(&[("a", 1, 1)])), []);
+    let again = bench.look(2_000, &scan(&[("a", 1, 1)]));
+    assert_eq!(again, said("a", Difference::Again));
+}
+
+#[test]
+fn they_are_told_apart_by_a_server_whose_clock_is_behind() {
+    let mut bench = Bench::new(None, &scan(&[("a", 0, 1), ("b", 20_000, 1)]));
+    let after = scan(&[("a", 20_000, 1), ("b", 20_000, 1)]);
+    // The second save may come at any moment up to the end of that second.
+    assert_eq!(bench.look(25_000, &after).len(), 2);
+    assert_eq!(bench.look(26_900, &after), []);
+    assert_eq!(bench.look(27_000, &after), said("a", Difference::Again));
+}
+
+#[test]
+fn two_versions_of_a_root_that_is_a_file_are_told_apart_as_well() {
+    let mut bench = Bench::new(None, &scan(&[]));
+    let path = Path::new("/f");
+    let start = times(bench.start, 0);
+    bench.polling.add_file(0, path, Some(stat(0, 1)), start);
+    let mut look = |ms| {
+        let times = times(bench.start, ms);
+        let given = bench
+            .polling
+            .look_at_file(path, Some(stat(5_000, 1)), times);
+        given.map(|(_, difference, _)| difference)
+    };
+    assert_eq!(look(5_500), Some(Difference::Changed));
+    assert_eq!(look(7_400), None);
+    assert_eq!(look(7_500), Some(Difference::Again));
+    assert_eq!(look(9_500), None);
 }
 
 #[test]
@@ -234,7 +268,7 @@ fn what_leads_to_a_used_file_is_compared() {
     let bench = Bench::new(None, &scan(&[("a", 0, 1)]));
     let times = times(bench.start, 0);
     let moved = |path: &str, entry: Option<Entry<FileStat>>| {
-        let moved = bench.polling.moved(Path::new(path), times.1, |_| entry);
+        let moved = bench.polling.moved(Path::new(path), times.0, |_| entry);
         moved.map(|moved| (moved.entry.to_str().unwrap().to_owned(), moved.is_dir))
     };
     let file = |changed_ms| Some(Entry::File(stat(changed_ms, 1)));

@@ -46,7 +46,7 @@ impl WatchThread {
         }
         let mut directories = BTreeSet::new();
         for path in self.dispatcher.used.all() {
-            let Some(moved) = self.polling.moved(&path, now_ns(), entry_of) else {
+            let Some(moved) = self.polling.moved(&path, Instant::now(), entry_of) else {
                 continue;
             };
             let state = lock(&self.dispatcher.state);

@@ -126,7 +126,8 @@ impl WatchThread {
         });
         if refused.is_some() || unreported {
             let stat = fs::metadata(path).ok().map(|meta| FileStat::of(&meta));
-            self.polling.add_file(root, path, stat, Instant::now());
+            let times = (Instant::now(), now_ns());
+            self.polling.add_file(root, path, stat, times);
         }
         let mut state = lock(&self.dispatcher.state);
         match refused {
