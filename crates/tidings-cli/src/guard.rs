@@ -78,6 +78,15 @@ impl Guard {
         }
     }
 
+    /// The allowed names besides `localhost`, and whether all those below one are allowed as well. Addresses are left out.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.allowed.iter().filter_map(|allowed| match allowed {
+            Allowed::Exactly(name) => Some((&**name, false)),
+            Allowed::Domain(name) => Some((&**name, true)),
+            Allowed::Address(_) => None,
+        })
+    }
+
     /// The host check, which comes first for every request.
     pub(crate) fn check(&self, parts: &Parts) -> Result<(), Refusal> {
         if parts.method == Method::CONNECT {

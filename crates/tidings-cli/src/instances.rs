@@ -6,6 +6,7 @@
 //! of a server that is gone.
 
 mod directory;
+pub(crate) mod exact_path;
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -24,8 +25,10 @@ pub(crate) struct Instance {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) names: Vec<String>,
     /// The folder that is served; of a proxy, the one that it was started in. Links resolved.
+    #[serde(with = "exact_path")]
     pub(crate) dir: PathBuf,
     /// Where it was started.
+    #[serde(with = "exact_path")]
     pub(crate) started_in: PathBuf,
     /// What its control takes orders with.
     pub(crate) token: String,
@@ -77,8 +80,11 @@ fn announce_in(directory: &Path, instance: &Instance) -> io::Result<Announced> {
     let mut file = directory::create_private(&beside)?;
     directory::lock(&file)?;
     let text = serde_json::to_string(instance).map_err(io::Error::other)?;
-    file.write_all(text.as_bytes())?;
-    fs::rename(&beside, &path)?;
+    let named = file.write_all(text.as_bytes());
+    if let Err(error) = named.and_then(|()| fs::rename(&beside, &path)) {
+        let _ = fs::remove_file(&beside);
+        return Err(error);
+    }
     Ok(Announced { path, _file: file })
 }
 
@@ -233,6 +239,18 @@ mod tests {
         fs::write(&left, serde_json::to_string(&one).unwrap()).unwrap();
         assert_eq!(read(&private), []);
         assert!(!left.exists());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_server_of_a_folder_whose_name_is_not_utf_8_is_found() {
+        use std::os::unix::ffi::OsStringExt;
+        let dir = tempfile::tempdir().unwrap();
+        let folder = std::ffi::OsString::from_vec(b"/caf\xe9".to_vec());
+        let mut one = instance(8080, "/site", "/site");
+        one.dir = folder.into();
+        let _announced = announce_in(dir.path(), &one).unwrap();
+        assert_eq!(read(dir.path()), [one]);
     }
 
     #[test]

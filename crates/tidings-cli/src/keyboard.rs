@@ -62,14 +62,24 @@ impl Key {
     }
 }
 
-/// Calls `told` with each key, on a thread of its own, until the process ends, where standard input is a
-/// terminal. Returns whether there are keys now: in the background there are none, until we are in the foreground.
+/// Whether there are keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// Standard input is no terminal, or cannot be listened to.
+    None,
+    /// As soon as we are in the foreground.
+    Later,
+    Now,
+}
+
+/// Calls `told` with each key, and at the end of the input, on a thread of its own, until the process ends, where
+/// standard input is a terminal.
 ///
 /// Must be called within a runtime, which handles the signals that stop and continue us.
 #[cfg(unix)]
-pub(crate) fn listen(told: impl Fn(Input) + Send + 'static) -> bool {
+pub(crate) fn listen(told: impl Fn(Input) + Send + 'static) -> Keys {
     if !io::stdin().is_terminal() {
-        return false;
+        return Keys::None;
     }
     let is_ours = terminal::enter();
     let started = signals::handle().and_then(|()| {
@@ -77,15 +87,19 @@ pub(crate) fn listen(told: impl Fn(Input) + Send + 'static) -> bool {
             .name("tidings-keys".to_owned())
             .spawn(move || reader::read_keys(told))
     });
-    if started.is_err() {
-        terminal::leave();
+    match started {
+        Ok(_) if is_ours => Keys::Now,
+        Ok(_) => Keys::Later,
+        Err(_) => {
+            terminal::leave();
+            Keys::None
+        }
     }
-    started.is_ok() && is_ours
 }
 
 #[cfg(not(unix))]
-pub(crate) fn listen(_: impl Fn(Input) + Send + 'static) -> bool {
-    false
+pub(crate) fn listen(_: impl Fn(Input) + Send + 'static) -> Keys {
+    Keys::None
 }
 
 /// Gives the terminal back as it was. To be called before the process ends.
@@ -99,6 +113,11 @@ pub(crate) fn wait_for_end(closed: impl FnOnce() + Send + 'static) -> io::Result
     thread::Builder::new()
         .name("tidings-stdin".to_owned())
         .spawn(move || {
+            #[cfg(unix)]
+            if io::stdin().is_terminal() {
+                reader::read_to_end();
+                return closed();
+            }
             let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
             closed();
         })

@@ -13,7 +13,7 @@ use tidings::reload::{PageKind, Reloader, ScriptElement};
 use tidings::watch::Watcher;
 
 use crate::files::{LinkReason, Page, Pages, Snippet, UnservedLink};
-use crate::report::{Console, Message, Styles, printable};
+use crate::report::{Console, Message, Styles, printable, shell_quoted};
 
 /// The path of the event stream.
 pub(crate) const STREAM_PATH: &str = "/server-sent-events";
@@ -169,15 +169,6 @@ impl LivePages {
     fn is_new(&self, path: &str, reason: &str) -> bool {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         reported.len() < MAX_REPORTED && reported.insert((path.to_owned(), reason.to_owned()))
-    }
-}
-
-/// The path, quoted for a shell where that is needed.
-fn shell_quoted(path: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,@%".contains(&byte);
-    match path.bytes().all(plain) {
-        true => path.to_owned(),
-        false => format!("'{}'", path.replace('\'', r"'\''")),
     }
 }
 

@@ -14,4 +14,4 @@ pub(crate) use open_pages::{PageName, Unanswered};
 pub(crate) use page_errors::{PAGE_ERRORS_LIMIT, PageErrorReporter, PageErrors};
 pub(crate) use page_report::PageReport;
 pub(crate) use qr::qr_code;
-pub(crate) use terminal::shown;
+pub(crate) use terminal::{shell_quoted, shown};

@@ -34,6 +34,9 @@ pub(super) const VALID: Duration = DAY.saturating_mul(90);
 /// How much earlier than now validity begins: the clock of a phone may be slow.
 const EARLIER: Duration = DAY;
 
+/// What the names of all roots begin with.
+pub(super) const NAME: &str = "tidings local CA ";
+
 /// What is kept of it, in one file, so that its parts always belong together.
 #[derive(Debug, Deserialize, Serialize)]
 struct Kept {
@@ -69,24 +72,26 @@ impl Authority {
     /// The one in this folder, or else a new one. One that ends soon is replaced.
     pub(super) fn kept_in(folder: &Path, now: SystemTime) -> anyhow::Result<Authority> {
         let file = folder.join("authority.json");
-        let kept = match private_files::read(&file)? {
-            Some(text) => {
-                let kept = parse(&text, &file)?;
-                if now >= since_1970(kept.made) + AUTHORITY_VALID - VALID - DAY {
-                    fs::rename(&file, folder.join("authority.old.json"))?;
-                    None
-                } else {
-                    Some(kept)
+        let read = || match private_files::read(&file)? {
+            Some(text) => Ok(Some(parse(&text, &file)?)),
+            None => anyhow::Ok(None),
+        };
+        let kept = match read()? {
+            Some(kept) if kept.is_fresh(now) => kept,
+            Some(_) => {
+                // Of the processes that find it, one replaces it. The others would put the new one aside.
+                let _lock = private_files::lock(folder);
+                match read()? {
+                    Some(kept) if kept.is_fresh(now) => kept,
+                    Some(_) => {
+                        fs::rename(&file, folder.join("authority.old.json"))
+                            .with_context(|| format!("cannot replace {}", file.display()))?;
+                        make_in(&file, now)?
+                    }
+                    None => make_in(&file, now)?,
                 }
             }
-            None => None,
-        };
-        let kept = match kept {
-            Some(kept) => kept,
-            None => {
-                let text = serde_json::to_string_pretty(&make(now)?)?;
-                parse(&private_files::make(&file, text)?, &file)?
-            }
+            None => make_in(&file, now)?,
         };
         let root_file = folder.join("tidings-ca.pem");
         if fs::read_to_string(&root_file).ok().as_ref() != Some(&kept.root) {
@@ -138,13 +143,30 @@ impl Authority {
 
     /// What the root is called in lists of authorities.
     pub(crate) fn name(&self) -> String {
-        format!("tidings local CA {}", self.kept.id)
+        format!("{NAME}{}", self.kept.id)
     }
 
     /// A part of the names of its files elsewhere.
     pub(crate) fn id(&self) -> &str {
         &self.kept.id
     }
+}
+
+impl Kept {
+    /// Whether certificates of it count, and will for long enough. It was made in the future if the clock was ahead then.
+    fn is_fresh(&self, now: SystemTime) -> bool {
+        let made = UNIX_EPOCH.checked_add(Duration::from_secs(self.made));
+        made.is_some_and(|made| {
+            let age = now.duration_since(made).unwrap_or_default();
+            made <= now + EARLIER && age < AUTHORITY_VALID - VALID - DAY
+        })
+    }
+}
+
+/// The one in this file: a new one, or that of a process that was first.
+fn make_in(file: &Path, now: SystemTime) -> anyhow::Result<Kept> {
+    let text = serde_json::to_string_pretty(&make(now)?)?;
+    parse(&private_files::make(file, text)?, file)
 }
 
 fn parse(text: &str, file: &Path) -> anyhow::Result<Kept> {
@@ -163,7 +185,7 @@ fn make(now: SystemTime) -> Result<Kept, rcgen::Error> {
     let root_key = KeyPair::generate()?;
     let mut root = authority_params(1);
     root.distinguished_name
-        .push(DnType::CommonName, format!("tidings local CA {id}"));
+        .push(DnType::CommonName, format!("{NAME}{id}"));
     root.distinguished_name
         .push(DnType::OrganizationalUnitName, owner());
     valid(&mut root, now, AUTHORITY_VALID);
@@ -227,10 +249,6 @@ fn valid(params: &mut CertificateParams, now: SystemTime, valid: Duration) {
     params.serial_number = Some(SerialNumber::from_slice(&serial.to_be_bytes()));
 }
 
-fn since_1970(seconds: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(seconds)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -285,5 +303,43 @@ mod tests {
         }
         assert!(is_accepted(&authority, "localhost", 89));
         assert!(!is_accepted(&authority, "localhost", 91));
+    }
+
+    #[test]
+    fn an_authority_that_is_not_valid_yet_is_replaced_and_no_number_in_its_file_is_too_large() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let kept_at = |now| {
+            let authority = Authority::kept_in(folder.path(), now).unwrap();
+            authority.id().to_owned()
+        };
+        let ahead = kept_at(now + 1000 * DAY);
+        let next = kept_at(now);
+        assert_ne!(next, ahead);
+        assert_eq!(kept_at(now), next);
+        let file = folder.path().join("authority.json");
+        let text = fs::read_to_string(&file).unwrap();
+        let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json["made"] = u64::MAX.into();
+        fs::write(&file, json.to_string()).unwrap();
+        assert_ne!(kept_at(now), next);
+    }
+
+    #[test]
+    fn processes_that_replace_an_authority_at_once_have_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        Authority::kept_in(folder.path(), now).unwrap();
+        let later = now + 3600 * DAY;
+        let ids = std::thread::scope(|threads| {
+            let all = [(); 8].map(|()| {
+                threads.spawn(|| {
+                    let authority = Authority::kept_in(folder.path(), later).unwrap();
+                    authority.id().to_owned()
+                })
+            });
+            all.map(|one| one.join().unwrap())
+        });
+        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     }
 }

@@ -1,8 +1,9 @@
 //! The certificates of a server, from the local authority. They are never written to a file.
 //!
 //! What must stay true: whoever connects gets a certificate that is valid for at least some weeks and has the
-//! addresses that the machine has now. A name that is asked for gets one of its own, if it is below
-//! `localhost`: wildcards do not match there.
+//! addresses that the machine has now. A name that is asked for gets one of its own, if it is below `localhost` or
+//! a domain that is allowed with all below it: wildcards match one label only, and none below a top-level domain. No
+//! name is certified that is not well-formed: clients would refuse the certificate for every other, too.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{KeyPair, SanType};
 use tokio_rustls::rustls::crypto::ring::sign::any_ecdsa_type;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::pki_types::{DnsName, PrivateKeyDer};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::{CertifiedKey, SigningKey};
 
@@ -20,7 +21,7 @@ use super::{Authority, authority, scope};
 /// A certificate is replaced when it is as old as this.
 const RENEWED_AFTER: Duration = authority::VALID.saturating_sub(Duration::from_secs(30 * 86400));
 
-/// How many names below `localhost` have a certificate at the same time.
+/// How many names below the domains have a certificate at the same time.
 const MAX_NAMES: usize = 64;
 
 /// Tells the addresses of this machine.
@@ -30,6 +31,8 @@ pub(crate) struct Local {
     authority: Authority,
     /// The server's names besides `localhost`, as far as the authority may certify them.
     names: Vec<String>,
+    /// Domains of which each name below is certified when it is asked for, each with a leading dot.
+    domains: Vec<String>,
     addresses: Addresses,
     key: KeyPair,
     signing: Arc<dyn SigningKey>,
@@ -41,7 +44,7 @@ pub(crate) struct Local {
 struct Issued {
     /// For all names and addresses of the machine.
     own: Option<One>,
-    /// For a single name below `localhost`.
+    /// For a single name below one of the domains.
     named: HashMap<String, One>,
 }
 
@@ -52,18 +55,25 @@ struct One {
 }
 
 impl Local {
-    /// For a server that answers to these names. `addresses` tells those of this machine.
-    pub(crate) fn new(
+    /// For a server that answers to these names, and to all those below one of them where that is said.
+    /// `addresses` tells those of this machine.
+    pub(crate) fn new<'a>(
         authority: Authority,
-        names: &[String],
+        names: impl Iterator<Item = (&'a str, bool)>,
         addresses: impl Fn() -> Vec<IpAddr> + Send + Sync + 'static,
     ) -> anyhow::Result<Local> {
         let key = KeyPair::generate()?;
         let der = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
-        let names = names.iter().map(|name| name.to_ascii_lowercase());
+        let names = names.filter(|(name, _)| is_certified(name));
+        let names: Vec<_> = names
+            .map(|(name, with_all_below)| (name.to_ascii_lowercase(), with_all_below))
+            .collect();
+        let domains = names.iter().filter(|(_, with_all_below)| *with_all_below);
+        let domains = domains.map(|(name, _)| format!(".{name}"));
         Ok(Local {
             authority,
-            names: names.filter(|name| scope::has_name(name)).collect(),
+            domains: domains.chain([".localhost".to_owned()]).collect(),
+            names: names.into_iter().map(|(name, _)| name).collect(),
             addresses: Box::new(addresses),
             signing: any_ecdsa_type(&der)?,
             key,
@@ -78,7 +88,8 @@ impl Local {
         if issued.named.len() >= MAX_NAMES {
             issued.named.clear();
         }
-        match name.filter(|name| name.ends_with(".localhost")) {
+        let is_below = |name: &String| self.domains.iter().any(|domain| name.ends_with(domain));
+        match name.filter(is_below) {
             Some(name) => {
                 let known = issued.named.get(&name);
                 if let Some(one) = known.filter(|one| one.is_fresh(now)) {
@@ -121,6 +132,11 @@ impl Local {
     }
 }
 
+/// Whether the authority may certify this name, and clients can read it in a certificate.
+fn is_certified(name: &str) -> bool {
+    DnsName::try_from(name).is_ok() && scope::has_name(&name.to_ascii_lowercase())
+}
+
 impl One {
     /// A clock that was set back makes it stale, too.
     fn is_fresh(&self, now: SystemTime) -> bool {
@@ -146,14 +162,27 @@ impl std::fmt::Debug for Local {
 mod tests {
     use std::sync::atomic::{AtomicU8, Ordering};
 
+    use tokio_rustls::rustls::RootCertStore;
+    use tokio_rustls::rustls::client::WebPkiServerVerifier;
+    use tokio_rustls::rustls::client::danger::ServerCertVerifier;
+    use tokio_rustls::rustls::crypto::ring::default_provider;
+    use tokio_rustls::rustls::pki_types::pem::PemObject;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+
     use super::*;
 
     const DAY: Duration = Duration::from_secs(86400);
 
     fn local(folder: &std::path::Path, addresses: fn() -> Vec<IpAddr>) -> Local {
         let authority = Authority::kept_in(folder, SystemTime::now()).unwrap();
-        let names = ["Laptop.local".to_owned(), "example.com".to_owned()];
-        Local::new(authority, &names, addresses).unwrap()
+        let names = [
+            ("Laptop.local", false),
+            ("example.com", false),
+            ("dev.test", true),
+            ("-.test", false),
+            ("x y.test", false),
+        ];
+        Local::new(authority, names.into_iter(), addresses).unwrap()
     }
 
     #[test]
@@ -191,6 +220,39 @@ mod tests {
         // A name of the internet gets that of the machine, which the browser refuses.
         let other = local.certificate(Some("example.com"), now).unwrap();
         assert!(Arc::ptr_eq(&own, &other));
+    }
+
+    #[test]
+    fn each_name_that_the_server_answers_to_is_accepted_and_none_spoils_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = local(folder.path(), Vec::new);
+        let root = local.authority.root_pem().as_bytes();
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(root).unwrap())
+            .unwrap();
+        let provider = Arc::new(default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+        let verifier = verifier.build().unwrap();
+        for (name, expected) in [
+            ("localhost", true),
+            ("127.0.0.1", true),
+            ("laptop.local", true),
+            ("dev.test", true),
+            ("a.dev.test", true),
+            ("b.a.dev.test", true),
+            ("a.laptop.local", false),
+            ("test", false),
+        ] {
+            let asked = name.parse::<IpAddr>().is_err().then_some(name);
+            let chain = local.certificate(asked, SystemTime::now()).unwrap();
+            let name = ServerName::try_from(name).unwrap();
+            let [leaf, above @ ..] = &chain.cert[..] else {
+                panic!("there is one");
+            };
+            let verified = verifier.verify_server_cert(leaf, above, &name, &[], UnixTime::now());
+            assert_eq!(verified.is_ok(), expected, "{name:?}: {verified:?}");
+        }
     }
 
     #[test]

@@ -16,10 +16,11 @@ const NAMES: [&str; 8] = [
     "home.arpa",
     // ICANN Board resolution 2024.07.29.06.
     "internal",
-    // Used by routers. ICANN delegates neither.
+    // ICANN Board resolution 2018.02.04.12: not delegated, because they are used in networks like these.
     "home",
-    "lan",
     "corp",
+    // Used by routers. Nobody has reserved it, and nobody has got it so far.
+    "lan",
 ];
 
 /// Networks that are not reached from the internet (RFC 6890).

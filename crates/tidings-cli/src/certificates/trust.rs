@@ -8,6 +8,7 @@ mod nss;
 mod program;
 mod system;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -16,7 +17,11 @@ use serde::Serialize;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 
-use super::Authority;
+use super::{Authority, authority};
+use crate::private_files;
+
+/// The name of the file that says which authority was added somewhere.
+const NOTE: &str = "trusted";
 
 /// Where authorities are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -85,17 +90,37 @@ pub(crate) fn add(authority: &Authority, stores: &[Store]) -> Vec<Step> {
     steps
 }
 
-/// Removes it, and older authorities of this program.
-pub(crate) fn remove(authority: &Authority, stores: &[Store]) -> Vec<Step> {
+/// Removes all authorities of this program, whether they are still used or not. So none is needed for it: it may
+/// be its file that is wanted no more.
+pub(crate) fn remove(stores: &[Store]) -> Vec<Step> {
     let mut steps = Vec::new();
     for store in stores {
         match store {
-            Store::System => steps.extend(system::remove(authority)),
+            Store::System => steps.extend(system::remove()),
             Store::Nss => steps.extend(nss::remove()),
         }
     }
-    let _ = fs::remove_file(note(authority));
+    let is_nowhere = steps.iter().all(|step| step.outcome == Outcome::Removed)
+        && [Store::System, Store::Nss]
+            .iter()
+            .all(|store| stores.contains(store));
+    if let Some(folder) = private_files::folder().filter(|_| is_nowhere) {
+        let _ = fs::remove_file(folder.join(NOTE));
+    }
     steps
+}
+
+/// The names of our authorities in a list that a program prints, whatever else it says about each.
+fn names_in(list: &str) -> BTreeSet<&str> {
+    let found = list
+        .match_indices(authority::NAME)
+        .map(|(at, _)| &list[at..]);
+    let name = |text: &'_ str| {
+        let is_id = |character: char| character.is_ascii_hexdigit();
+        let id = &text[authority::NAME.len()..];
+        authority::NAME.len() + id.find(|character| !is_id(character)).unwrap_or(id.len())
+    };
+    found.map(|text| &text[..name(text)]).collect()
 }
 
 /// Whether it was added somewhere.
@@ -112,5 +137,24 @@ pub(crate) fn fingerprint(authority: &Authority) -> String {
 }
 
 fn note(authority: &Authority) -> PathBuf {
-    authority.root_file().with_file_name("trusted")
+    authority.root_file().with_file_name(NOTE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_authorities_are_found_in_the_lists_of_each_system() {
+        let macos = "    \"alis\"<blob>=\"tidings local CA 0a1b2c3d\"\n    \"labl\"<blob>=\"tidings local CA 0a1b2c3d\"\n\
+                     \"labl\"<blob>=\"Other CA\"";
+        let windows = "Aussteller: OU=me@pc, CN=tidings local CA 0a1b2c3d, O=tidings\r\n\
+                       Antragsteller: CN=tidings local CA ffffffff\r\n";
+        assert_eq!(names_in(macos), ["tidings local CA 0a1b2c3d"].into());
+        assert_eq!(
+            names_in(windows),
+            ["tidings local CA 0a1b2c3d", "tidings local CA ffffffff"].into()
+        );
+        assert!(names_in("").is_empty());
+    }
 }

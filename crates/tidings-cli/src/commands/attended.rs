@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::control::Control;
 use super::server;
 use crate::config;
-use crate::keyboard::{self, Input, KEYS, Key};
+use crate::keyboard::{self, Input, KEYS, Key, Keys};
 use crate::report::{Console, Message, Styles};
 
 /// What the keys are about.
@@ -62,17 +62,26 @@ impl Attended {
         let (at_key, at_end) = (Arc::clone(&quit), Arc::clone(&quit));
         let stdin_quit = self.stdin_quit;
         let console = Arc::clone(&self.console);
-        let has_keys = !console.is_json()
-            && keyboard::listen(move |input| match input {
-                Input::Key(Key::Quit) => at_key.notify_one(),
-                Input::Key(key) => self.pressed(key),
-                Input::Closed if stdin_quit => at_key.notify_one(),
-                Input::Closed => {}
-            });
-        if has_keys {
-            console.event("keys", &Hint);
-        } else if stdin_quit && keyboard::wait_for_end(move || at_end.notify_one()).is_err() {
-            console.warn("the end of standard input is not noticed", None);
+        let told = move |input| match input {
+            Input::Key(Key::Quit) => at_key.notify_one(),
+            Input::Key(key) => self.pressed(key),
+            Input::Closed if stdin_quit => at_key.notify_one(),
+            Input::Closed => {}
+        };
+        let keys = match console.is_json() {
+            true => Keys::None,
+            false => keyboard::listen(told),
+        };
+        match keys {
+            Keys::Now => console.event("keys", &Hint),
+            // Whoever listens to the keys hears of the end, too.
+            Keys::Later => {}
+            Keys::None => {
+                let waits = || keyboard::wait_for_end(move || at_end.notify_one());
+                if stdin_quit && waits().is_err() {
+                    console.warn("the end of standard input is not noticed", None);
+                }
+            }
         }
         async move { quit.notified().await }
     }

@@ -54,6 +54,7 @@ impl Entrance {
             }
             false => None,
         };
+        let guard = Guard::new(&names);
         let tls = match &config.tls {
             None => None,
             Some(Tls::Files { cert, key }) => {
@@ -65,12 +66,12 @@ impl Entrance {
                 if !trust::is_trusted(&authority) {
                     addresses.untrusted = Some(authority.root_file().to_owned());
                 }
-                let local = Local::new(authority, &names, addresses::own_addresses)?;
+                let local = Local::new(authority, guard.names(), addresses::own_addresses)?;
                 Some(certificates::server_config(Arc::new(local))?)
             }
         };
         let access = Access {
-            guard: Guard::new(&names),
+            guard,
             port,
             https: tls.is_some(),
             token,
@@ -97,22 +98,24 @@ fn token_for(folder: &Path) -> anyhow::Result<String> {
     let secret = match private_files::folder() {
         Some(data) => {
             let file = data.join("lan-secret");
-            match private_files::read(&file)? {
+            let secret = match private_files::read(&file)? {
                 Some(secret) => secret,
                 None => private_files::make(&file, letters(&random()?))?,
+            };
+            // An editor may have added a line break.
+            let secret = secret.trim_end().to_owned();
+            if secret.len() < SHA256_OUTPUT_LEN {
+                return Err(HintedError {
+                    message: format!("{} is too short for a secret", file.display()),
+                    hint: "remove it, and a new one is made".to_owned(),
+                }
+                .into());
             }
+            secret
         }
         // Nowhere to keep it: devices have to open the address after each start.
         None => letters(&random()?),
     };
-    if secret.len() < SHA256_OUTPUT_LEN {
-        return Err(HintedError {
-            message: "the secret of --lan is too short".to_owned(),
-            hint: "remove lan-secret in the folder of tidings' data, and a new one is made"
-                .to_owned(),
-        }
-        .into());
-    }
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let tag = hmac::sign(&key, folder.as_os_str().as_encoded_bytes());
     // 120 bits: nobody guesses that, and the QR code stays small.

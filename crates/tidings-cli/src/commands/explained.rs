@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use tidings::watch::{Because, Explanation};
 
 use crate::report::{PageName, printable};
@@ -10,10 +10,11 @@ use crate::report::{PageName, printable};
 /// Whether a change of a path counts, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Explained {
+    #[serde(serialize_with = "as_text")]
     pub(super) path: PathBuf,
     /// The watched folder or file that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    root: Option<PathBuf>,
+    root: Option<String>,
     pub(super) counts: bool,
     steps: Vec<Step>,
     /// What happens then; only of a running server.
@@ -27,6 +28,7 @@ pub(super) struct Explained {
 /// What is decided about one entry on the way from the root to the path.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Step {
+    #[serde(serialize_with = "as_text")]
     path: PathBuf,
     ignored: bool,
     #[serde(flatten)]
@@ -42,6 +44,7 @@ enum Rule {
         pattern: String,
     },
     Gitignore {
+        #[serde(serialize_with = "as_text")]
         file: PathBuf,
         line: usize,
         pattern: String,
@@ -53,6 +56,7 @@ enum Rule {
     None,
     /// What a link leads to may not be served.
     Outside {
+        #[serde(serialize_with = "as_text")]
         leads_to: PathBuf,
     },
     Dangling,
@@ -93,7 +97,9 @@ impl Explained {
         });
         Explained {
             path: explanation.path,
-            root: explanation.root,
+            root: explanation
+                .root
+                .map(|root| root.to_string_lossy().into_owned()),
             counts: explanation.reported,
             steps: steps.collect(),
             effect: None,
@@ -180,6 +186,11 @@ impl Rule {
             Rule::Probe => "not watched: Vim tries whether it may write here".to_owned(),
         }
     }
+}
+
+/// For people and programs that read: JSON has no bytes that are no UTF-8.
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// The path as one would type it here.

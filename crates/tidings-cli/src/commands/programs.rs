@@ -28,6 +28,7 @@ use super::explained::{Answer, Effect, Explained};
 use super::server;
 use super::token::Token;
 use crate::files;
+use crate::instances::exact_path;
 use crate::report::{ChangeReporter, PageName, Unanswered};
 
 /// The server's own prefix, and their names below it.
@@ -76,6 +77,7 @@ struct WaitQuestion {
 
 #[derive(Debug, Deserialize)]
 struct WhyQuestion {
+    #[serde(deserialize_with = "exact_path::deserialize")]
     path: PathBuf,
 }
 

@@ -9,38 +9,52 @@ use crate::report::{Console, HintedError, Message, Styles, printable};
 /// What was done.
 #[derive(Debug, Serialize)]
 struct Done {
+    /// What was added; none if it was removed.
+    #[serde(flatten)]
+    authority: Option<Added>,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Serialize)]
+struct Added {
     /// The file with the authority's certificate.
     certificate: String,
     /// Its SHA-256.
     fingerprint: String,
-    steps: Vec<Step>,
-    #[serde(skip)]
-    is_removal: bool,
 }
 
-/// Adds this user's authority to these stores, or removes it from them.
+/// Adds this user's authority to these stores, or removes all that were added from them.
 pub(crate) fn run(remove: bool, stores: &[Store], console: &Console) -> anyhow::Result<()> {
-    let authority = Authority::of_user()?;
-    let steps = match remove {
-        true => trust::remove(&authority, stores),
-        false => trust::add(&authority, stores),
+    let (authority, steps) = match remove {
+        true => (None, trust::remove(stores)),
+        false => {
+            let authority = Authority::of_user()?;
+            let steps = trust::add(&authority, stores);
+            let added = Added {
+                certificate: authority.root_file().display().to_string(),
+                fingerprint: trust::fingerprint(&authority),
+            };
+            (Some(added), steps)
+        }
     };
-    let all_failed = steps.iter().all(|step| step.outcome == Outcome::Failed);
-    let has_failed = all_failed && !(remove && steps.is_empty());
-    console.banner(
-        "trust",
-        &Done {
-            certificate: authority.root_file().display().to_string(),
-            fingerprint: trust::fingerprint(&authority),
-            steps,
-            is_removal: remove,
-        },
-    );
-    match has_failed {
-        false => Ok(()),
-        true => Err(HintedError {
-            message: "no store was changed".to_owned(),
-            hint: "add the certificate by hand, as told above".to_owned(),
+    let mut outcomes = steps.iter().map(|step| step.outcome == Outcome::Failed);
+    let failed = match remove {
+        // What one store keeps is trusted.
+        true => outcomes.any(|failed| failed).then_some((
+            "a store may still have the certificate",
+            "do what is told above",
+        )),
+        false => outcomes.all(|failed| failed).then_some((
+            "no store was changed",
+            "add the certificate by hand, as told above",
+        )),
+    };
+    console.banner("trust", &Done { authority, steps });
+    match failed {
+        None => Ok(()),
+        Some((message, hint)) => Err(HintedError {
+            message: message.to_owned(),
+            hint: hint.to_owned(),
         }
         .into()),
     }
@@ -56,21 +70,22 @@ impl Message for Done {
                 Outcome::Removed => "removed from",
                 Outcome::Failed => "not changed:",
             };
-            let why = step.why.as_deref().map(|why| format!(": {why}"));
+            let why = step.why.as_deref();
+            let why = why.map(|why| format!(": {}", printable(why)));
             lines.push(format!("{done} {place}{}", why.unwrap_or_default()));
             if let Some(hint) = &step.hint {
                 lines.push(format!("  {}", printable(hint)));
             }
         }
-        if self.is_removal {
+        let Some(added) = &self.authority else {
             if self.steps.is_empty() {
                 lines.push("no store has it".to_owned());
             }
             return lines.join("\n");
-        }
-        let file = printable(&self.certificate);
+        };
+        let file = printable(&added.certificate);
         lines.push(format!("the certificate is {}", styles.bold(&file)));
-        lines.push(styles.dim(&format!("SHA-256 {}", self.fingerprint)));
+        lines.push(styles.dim(&format!("SHA-256 {}", added.fingerprint)));
         lines.push("browsers that are open may have to be restarted. On other devices, copy the file there, and".to_owned());
         lines.push("  Android: Settings, Security, Encryption & credentials, Install a certificate, CA certificate".to_owned());
         lines.push("  iOS: open it, then Settings, Profile Downloaded; then General, About, Certificate Trust Settings".to_owned());

@@ -13,6 +13,7 @@ use tidings::watch::{self, Options};
 
 use super::explained::{Effect, Explained, relative};
 use super::{ask, programs};
+use crate::instances::exact_path;
 use crate::report::{Console, HintedError, Message, Styles, printable};
 use crate::upstream::Target;
 
@@ -26,6 +27,7 @@ const UNKNOWN: u8 = 2;
 
 #[derive(Serialize)]
 struct Question<'a> {
+    #[serde(serialize_with = "exact_path::serialize")]
     path: &'a Path,
 }
 

@@ -22,6 +22,20 @@ const FORM_FEED: u8 = 0x0c;
 
 /// Reads keys for as long as there is a terminal.
 pub(super) fn read_keys(told: impl Fn(Input)) {
+    read_all(
+        || terminal::enter() || terminal::is_ours(),
+        |bytes| inputs(bytes).into_iter().for_each(&told),
+    );
+    told(Input::Closed);
+}
+
+/// Reads the terminal to its end, with the mode that it has.
+pub(super) fn read_to_end() {
+    read_all(terminal::is_ours, |_| {});
+}
+
+/// Reads the terminal to its end, whenever it is ours: to read it in the background would stop us.
+fn read_all(is_ours: impl Fn() -> bool, came: impl Fn(&[u8])) {
     let mut bytes = [0; 64];
     loop {
         let terminal = stdin();
@@ -29,22 +43,21 @@ pub(super) fn read_keys(told: impl Fn(Input)) {
         match poll(&mut source, None) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,
-            Err(_) => break,
+            Err(_) => return,
         }
-        // To read it in the background would stop us.
-        if !terminal::enter() && !terminal::is_ours() {
+        // When it has hung up, it is nobody's any more.
+        if !is_ours() && !source[0].revents().contains(PollFlags::HUP) {
             thread::sleep(BACKGROUND);
             continue;
         }
         match read(stdin(), &mut bytes) {
-            Ok(0) => break,
-            Ok(n_read) => inputs(&bytes[..n_read]).into_iter().for_each(&told),
+            Ok(0) => return,
+            Ok(n_read) => came(&bytes[..n_read]),
             Err(Errno::INTR | Errno::AGAIN) => {}
             // It has hung up.
-            Err(_) => break,
+            Err(_) => return,
         }
     }
-    told(Input::Closed);
 }
 
 /// What was typed. A key that sends several bytes, as the arrows do, is none of ours.

@@ -9,15 +9,21 @@ use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
 };
 
-/// Held while the mode is changed, and while we are stopped.
+/// Held while the mode is changed.
 static MODE: Mutex<Mode> = Mutex::new(Mode {
     before: None,
+    is_stopped: false,
     is_over: false,
 });
+
+/// What our mode has not.
+const LINES: LocalModes = LocalModes::ICANON.union(LocalModes::ECHO);
 
 struct Mode {
     /// The mode that the terminal had before; none while it has it.
     before: Option<Termios>,
+    /// We are stopped, or are about to be: the mode is not set until we go on.
+    is_stopped: bool,
     /// The process is about to end: the mode is not set any more.
     is_over: bool,
 }
@@ -39,7 +45,7 @@ fn lock() -> MutexGuard<'static, Mode> {
 }
 
 fn set(mode: &mut Mode) -> bool {
-    if mode.is_over || !is_ours() {
+    if mode.is_over || mode.is_stopped || !is_ours() {
         return false;
     }
     if mode.before.is_some() {
@@ -50,8 +56,7 @@ fn set(mode: &mut Mode) -> bool {
     };
     let mut keys = before.clone();
     // `ISIG` stays: Ctrl-C is a signal. So does `OPOST`: lines end as they did.
-    keys.local_modes
-        .remove(LocalModes::ICANON | LocalModes::ECHO);
+    keys.local_modes.remove(LINES);
     keys.special_codes[SpecialCodeIndex::VMIN] = 1;
     keys.special_codes[SpecialCodeIndex::VTIME] = 0;
     if tcsetattr(stdin(), OptionalActions::Now, &keys).is_err() {
@@ -88,18 +93,23 @@ pub(super) fn leave() {
     restore(&mut mode);
 }
 
-/// Gives the terminal back for as long as `stop` takes.
-pub(super) fn leave_while(stop: impl FnOnce()) {
+/// Gives the terminal back until [`enter_again`] is called. The caller stops the process then: threads go on for
+/// a moment when that is asked for, and must not set the mode.
+pub(super) fn leave_until_continued() {
     let mut mode = lock();
+    mode.is_stopped = true;
     restore(&mut mode);
-    // Nobody sets the mode meanwhile.
-    stop();
-    set(&mut mode);
 }
 
-/// Whoever had the terminal meanwhile may have set another mode: ours is set again, if it is ours again.
+/// The process goes on. Whoever had the terminal meanwhile may have set another mode: ours is set again, if it is ours again.
 pub(super) fn enter_again() {
     let mut mode = lock();
+    mode.is_stopped = false;
+    // Ours may be set still, after SIGSTOP, and must not be taken for the one that there was before.
+    let is_set = |now: Termios| !now.local_modes.intersects(LINES);
+    if mode.before.is_some() && tcgetattr(stdin()).is_ok_and(is_set) {
+        return;
+    }
     mode.before = None;
     set(&mut mode);
 }

@@ -11,7 +11,7 @@ mod queue;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
@@ -28,6 +28,7 @@ pub(crate) struct Console {
     quiet: bool,
     json: bool,
     styles: Styles,
+    is_terminal: bool,
     /// `None`: each message is written at once.
     queues: Option<Queues>,
 }
@@ -106,6 +107,7 @@ impl Console {
             quiet,
             json,
             styles: Styles { enabled },
+            is_terminal: out.is_terminal(),
             queues: None,
         }
     }
@@ -160,9 +162,9 @@ impl Console {
         }
     }
 
-    /// Clears the screen, where it is one.
+    /// Clears the screen, where it is one: also without colours.
     pub(crate) fn clear(&self) {
-        if self.styles.enabled {
+        if self.is_terminal {
             // ECMA-48 8.3.39 and 8.3.21: what is shown and what has scrolled away, and the cursor home.
             self.raw(b"\x1b[2J\x1b[3J\x1b[H");
         }

@@ -1,4 +1,5 @@
-//! Text of other programs, made fit for a terminal in which it is one line among others.
+//! Text of others, made fit for a terminal: what programs print, in which it is one line among others, and paths in
+//! commands that somebody may copy from there.
 
 use anstyle_parse::{DefaultCharAccumulator, Params, Parser, Perform};
 
@@ -24,6 +25,15 @@ pub(crate) fn shown(text: &str, styles: Styles) -> String {
         kept.text.push_str("\x1b[0m");
     }
     kept.text
+}
+
+/// The path, quoted for a shell where that is needed.
+pub(crate) fn shell_quoted(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,@%".contains(&byte);
+    match path.bytes().all(plain) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
 }
 
 struct Kept {

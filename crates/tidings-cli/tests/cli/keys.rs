@@ -22,6 +22,11 @@ struct Terminal {
 
 impl Terminal {
     fn start() -> Terminal {
+        Terminal::of(&["bash", "--norc", "--noprofile", "-i"])
+    }
+
+    /// One with this shell.
+    fn of(shell: &[&str]) -> Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -32,8 +37,11 @@ impl Terminal {
             Stdio::from(options.open(name.to_str().unwrap()).unwrap())
         };
         let shell = undisturbed("setsid".as_ref())
-            .args(["--ctty", "--wait", "bash", "--norc", "--noprofile", "-i"])
+            .args(["--ctty", "--wait"])
+            .args(shell)
             .env("PS1", "shell> ")
+            // Its settings.
+            .env_remove("ENV")
             .env("TERM", "xterm")
             .env("NO_COLOR", "1")
             .stdin(end())
@@ -140,6 +148,9 @@ fn keys_do_what_the_help_says_and_q_gives_the_terminal_back() {
     terminal.types("p");
     let (_, change) = stream.change();
     assert_eq!(change["changes"][0]["path"], "/a.css");
+    // The shell has set NO_COLOR: what is cleared is no colour.
+    terminal.types("c");
+    terminal.shows("\x1b[2J");
     // The last byte of an arrow or of a key of the keypad is no key.
     terminal.types("\x1b[C\x1bOqh");
     terminal.shows("show this help");
@@ -219,24 +230,60 @@ fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
     terminal.is_as_it_was();
 }
 
+/// Unlike bash, dash leaves the mode of the terminal alone. Elsewhere `sh` is another shell: then this shows less.
+#[test]
+fn ctrl_z_and_fg_give_a_terminal_back_whose_shell_does_not_set_its_mode() {
+    let mut terminal = Terminal::of(&["sh", "-i"]);
+    let folder = folder();
+    terminal.serves(&folder, "");
+    for _ in 0..2 {
+        terminal.types("\x1a");
+        terminal.shows("Stopped");
+        terminal.is_as_it_was();
+        terminal.types("fg\n");
+        terminal.shows(&folder.root().display().to_string());
+        terminal.types("h");
+        terminal.shows("show this help");
+    }
+    terminal.types("q");
+    terminal.is_as_it_was();
+}
+
 #[test]
 fn a_server_in_the_background_is_not_stopped_by_what_is_typed() {
-    let mut terminal = Terminal::start();
-    let folder = folder();
-    let binary = env!("CARGO_BIN_EXE_tidings");
-    let root = folder.root().display();
-    terminal.types(&format!("{binary} {root} --port 0 &\n"));
-    let shown = terminal.shows("press Ctrl-C to stop");
-    let (_, port) = shown.split_once("http://localhost:").unwrap();
-    let port = port.split('/').next().unwrap().parse().unwrap();
-    for _ in 0..5 {
-        terminal.types("echo hi | rev\n");
-        terminal.shows("ih\r\n");
+    for flags in ["", "--stdin-quit", "--json --stdin-quit"] {
+        let mut terminal = Terminal::start();
+        let folder = folder();
+        let binary = env!("CARGO_BIN_EXE_tidings");
+        let root = folder.root().display();
+        terminal.types(&format!("{binary} {root} --port 0 {flags} &\n"));
+        terminal.shows("http://localhost:");
+        let port = terminal.shows("/");
+        let port = port.trim_end_matches('/').parse().unwrap();
+        for _ in 0..5 {
+            terminal.types("echo hi | rev\n");
+            terminal.shows("ih\r\n");
+        }
+        assert_eq!(super::get(port, "/index.html").status, 200, "{flags}");
+        match flags {
+            "" => terminal.types("kill %1; wait; echo is over\n"),
+            // Ctrl-D ends the input, as soon as it has the terminal.
+            _ => {
+                terminal.types("fg\n");
+                terminal.shows(&folder.root().display().to_string());
+                if !flags.contains("--json") {
+                    // The first line may be taken as one.
+                    terminal.types("\nh");
+                    terminal.shows("show this help");
+                }
+                terminal.types("\x04");
+                terminal.shows("shell> ");
+                terminal.types("echo is over\n");
+            }
+        }
+        terminal.shows("is over\r\n");
+        terminal.is_as_it_was();
     }
-    assert_eq!(super::get(port, "/index.html").status, 200);
-    terminal.types("kill %1; wait; echo is over\n");
-    terminal.shows("is over\r\n");
-    terminal.is_as_it_was();
 }
 
 #[test]

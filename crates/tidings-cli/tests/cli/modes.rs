@@ -2,6 +2,7 @@
 //! control: after a signal, such a shell sets the mode itself.
 
 use std::fs::File;
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -15,6 +16,7 @@ use super::{Folder, keys::pid_of};
 struct Terminal {
     /// Holds the terminal, whoever ends.
     own: File,
+    typed: File,
     lines: Lines,
     session: Child,
 }
@@ -22,6 +24,11 @@ struct Terminal {
 impl Terminal {
     /// Serves the folder, in the foreground.
     fn serve(folder: &Folder) -> Terminal {
+        Terminal::after("trap : INT HUP TERM QUIT", folder)
+    }
+
+    /// Serves the folder, in the foreground of a shell that has done this before.
+    fn after(begin: &str, folder: &Folder) -> Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -30,9 +37,9 @@ impl Terminal {
         let options = options.read(true).write(true);
         let own = options.open(name.to_str().unwrap()).unwrap();
         let end = || Stdio::from(own.try_clone().unwrap());
-        let run = "trap : INT HUP TERM QUIT; ulimit -c 0; \"$@\"; echo ended; exec cat";
+        let run = format!("{begin}; ulimit -c 0; \"$@\"; echo ended; exec cat");
         let session = undisturbed("setsid".as_ref())
-            .args(["--ctty", "--wait", "sh", "-c", run, "sh"])
+            .args(["--ctty", "--wait", "sh", "-c", &run, "sh"])
             .arg(env!("CARGO_BIN_EXE_tidings"))
             .arg(folder.root())
             .args(["--port", "0"])
@@ -41,11 +48,17 @@ impl Terminal {
             .stdout(end())
             .stderr(end())
             .spawn();
+        let typed = File::from(master);
         Terminal {
             own,
-            lines: Lines::of(File::from(master)),
+            lines: Lines::of(typed.try_clone().unwrap()),
+            typed,
             session: session.expect("setsid, of util-linux"),
         }
+    }
+
+    fn types(&mut self, keys: &str) {
+        self.typed.write_all(keys.as_bytes()).unwrap();
     }
 
     /// The next line with this in it.
@@ -67,10 +80,41 @@ impl Terminal {
     }
 }
 
+/// Sends the server at this port a signal.
+#[track_caller]
+fn kill(signal: &str, port: u16) {
+    let killed = Command::new("kill")
+        .args(["-s", signal, &pid_of(port)])
+        .status();
+    assert!(killed.unwrap().success());
+}
+
 impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = self.session.kill();
         let _ = self.session.wait();
+    }
+}
+
+/// As `kill -CONT` from elsewhere, and what follows SIGSTOP: nobody has set another mode meanwhile.
+#[test]
+fn the_terminal_takes_lines_again_after_the_end_of_a_server_that_was_continued() {
+    for signals in [&["CONT"][..], &["STOP", "CONT"]] {
+        let folder = Folder::new(&[("index.html", "<p>hi")]);
+        folder.settle();
+        let mut terminal = Terminal::serve(&folder);
+        let address = terminal.shows("http://localhost:");
+        let (_, port) = address.split_once("http://localhost:").unwrap();
+        let port = port.split('/').next().unwrap().parse().unwrap();
+        terminal.shows("press h for the keys");
+        for signal in signals {
+            kill(signal, port);
+        }
+        terminal.types("h");
+        terminal.shows("show this help");
+        terminal.types("q");
+        terminal.shows("ended");
+        assert_eq!(terminal.mode(), (true, true), "{signals:?}");
     }
 }
 
@@ -85,11 +129,26 @@ fn the_terminal_takes_lines_again_after_the_end_by_any_signal() {
         let port = port.split('/').next().unwrap().parse().unwrap();
         terminal.shows("press h for the keys");
         assert_eq!(terminal.mode(), (false, false), "keys come at once");
-        let killed = Command::new("kill")
-            .args(["-s", signal, &pid_of(port)])
-            .status();
-        assert!(killed.unwrap().success());
+        kill(signal, port);
         terminal.shows("ended");
         assert_eq!(terminal.mode(), (true, true), "after SIG{signal}");
     }
+}
+
+#[test]
+fn signals_that_whoever_starts_it_ignores_are_ignored() {
+    let folder = Folder::new(&[("index.html", "<p>hi")]);
+    folder.settle();
+    let mut terminal = Terminal::after("trap '' HUP QUIT TSTP", &folder);
+    let address = terminal.shows("http://localhost:");
+    let (_, port) = address.split_once("http://localhost:").unwrap();
+    let port = port.split('/').next().unwrap().parse().unwrap();
+    terminal.shows("press h for the keys");
+    for signal in ["HUP", "QUIT", "TSTP"] {
+        kill(signal, port);
+    }
+    terminal.types("h");
+    terminal.shows("show this help");
+    terminal.types("q");
+    terminal.shows("ended");
 }

@@ -90,6 +90,24 @@ fn wait_finds_the_server_of_the_folder_and_its_file_goes_with_it() {
 }
 
 #[test]
+fn a_folder_whose_name_is_not_utf_8_is_like_any_other() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    let folder = Folder::new(&[]);
+    let root = folder.root().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    std::fs::create_dir(&root).unwrap();
+    std::fs::write(root.join("index.html"), "<p>hi").unwrap();
+    folder.settle();
+    let _server = Server::run(place.tidings(&root).args(["--port", "0"]));
+    assert_eq!(place.run(&root, &["wait"]).code, Some(0));
+    let why = place.run(&root, &["why", "index.html", "--json"]);
+    assert_eq!(why.code, Some(0), "{why:?}");
+    let told: Value = serde_json::from_str(&why.out).unwrap();
+    assert_eq!(told["counts"], true);
+    assert!(told["server"].is_string(), "{told}");
+}
+
+#[test]
 fn of_several_servers_the_nearest_is_meant_or_else_one_must_be_named() {
     let place = Place::new();
     let folder = Folder::new(&[("index.html", "<p>hi"), ("sub/a.css", "a{}")]);

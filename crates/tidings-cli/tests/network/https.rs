@@ -36,6 +36,19 @@ fn whoever_trusts_the_authority_gets_the_page_over_both_versions_of_http() {
 }
 
 #[test]
+fn names_that_are_allowed_are_certified_and_spoil_no_others() {
+    let (home, folder) = (Home::new(), page());
+    let names = "dev.lan, .dev.test, x y.test,-.test";
+    let server = home.serve(&folder, &["--https", "--allow-host", names]);
+    for host in ["localhost", "dev.lan", "dev.test", "b.a.dev.test"] {
+        let url = format!("https://{host}:{}/", server.port);
+        let to = format!("{host}:{}:127.0.0.1", server.port);
+        let got = trusting(&home.authority(), &url, &["--resolve", &to]);
+        assert_eq!(got.status, 200, "{host}: {got:?}");
+    }
+}
+
+#[test]
 fn the_authority_stays_the_same_and_its_key_is_private() {
     let (home, folder) = (Home::new(), page());
     home.serve(&folder, &["--https"]).stop();

@@ -136,6 +136,24 @@ fn a_device_stays_admitted_after_a_restart_and_to_no_other_folder() {
 }
 
 #[test]
+fn a_secret_that_an_editor_has_touched_is_the_same_and_one_that_is_too_short_is_named() {
+    let Some(device) = other_device() else { return };
+    let (home, folder) = (Home::new(), page());
+    let first = address(&home.serve(&folder, &["--lan"]), &device.to_string());
+    let file = home.data("lan-secret");
+    let secret = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, secret + "\n").unwrap();
+    let again = address(&home.serve(&folder, &["--lan"]), &device.to_string());
+    let token = |address: &str| address.split_once("tidings=").unwrap().1.to_owned();
+    assert_eq!(token(&again), token(&first));
+    std::fs::write(&file, "abc").unwrap();
+    let ended = home.run(&["--lan", "--port", "0", folder.root().to_str().unwrap()]);
+    assert_eq!(ended.code, Some(1));
+    let expected = format!("{} is too short", file.display());
+    assert!(ended.err.contains(&expected), "{ended:?}");
+}
+
+#[test]
 fn programs_are_told_the_addresses_and_a_terminal_gets_a_qr_code() {
     let (home, folder) = (Home::new(), page());
     let server = home.serve(&folder, &["--lan", "--json"]);

@@ -30,6 +30,7 @@ mod slow;
 #[path = "../support/mod.rs"]
 mod support;
 mod tabs;
+mod trust;
 
 use home::Home;
 use support::program::{Folder, Lines, Server, tidings};

@@ -6,12 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::program::{Failed, run};
 use super::{Outcome, Step};
-use crate::certificates::Authority;
+use crate::certificates::{Authority, authority};
 
 const CERTUTIL: &str = "certutil";
-
-/// All our authorities have names that begin with this.
-const OURS: &str = "tidings local CA ";
 
 /// Where Chromium and Chrome look, unless they are snaps.
 const SHARED: &str = ".pki/nssdb";
@@ -118,7 +115,9 @@ fn names(database: &Path) -> Result<Vec<String>, Failed> {
         CERTUTIL,
         [OsString::from("-L"), "-d".into(), location(database)],
     )?;
-    let ours = listed.lines().filter(|line| line.starts_with(OURS));
+    let ours = listed
+        .lines()
+        .filter(|line| line.starts_with(authority::NAME));
     // The last column holds the flags.
     let names = ours.filter_map(|line| line.trim_end().rsplit_once(char::is_whitespace));
     Ok(names.map(|(name, _)| name.trim().to_owned()).collect())

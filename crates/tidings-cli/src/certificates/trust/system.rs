@@ -6,8 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::program::{Failed, run};
-use super::{Outcome, Step};
+use super::{Outcome, Step, names_in};
 use crate::certificates::Authority;
+use crate::report::shell_quoted;
 
 /// A folder for certificates, and what has to be run after a change of it.
 struct Anchors {
@@ -65,28 +66,42 @@ pub(super) fn add(authority: &Authority) -> Option<Step> {
     }
 }
 
-pub(super) fn remove(authority: &Authority) -> Option<Step> {
+pub(super) fn remove() -> Vec<Step> {
+    // All are listed: where there is none of ours, a search for them would count as failed.
     if cfg!(target_os = "macos") {
-        let name = authority.name();
-        let removed = run("security", ["delete-certificate", "-t", "-c", &name]);
-        return Some(step(
+        return remove_listed(
             "the login keychain",
             "security",
-            removed,
-            Outcome::Removed,
-        ));
+            &["find-certificate", "-a"],
+            &["delete-certificate", "-t", "-c"],
+        );
     }
     if cfg!(windows) {
-        let name = authority.name();
-        let removed = run("certutil", ["-user", "-delstore", "Root", &name]);
-        return Some(step(
+        return remove_listed(
             "the Windows store",
             "certutil",
-            removed,
-            Outcome::Removed,
-        ));
+            &["-user", "-store", "Root"],
+            &["-user", "-delstore", "Root"],
+        );
     }
-    Anchors::below(Path::new("/"))?.remove()
+    let anchors = Anchors::below(Path::new("/"));
+    anchors
+        .and_then(|anchors| anchors.remove())
+        .into_iter()
+        .collect()
+}
+
+/// Removes each authority of ours that is listed, by its name.
+fn remove_listed(place: &str, program: &str, list: &[&str], delete: &[&str]) -> Vec<Step> {
+    let listed = match run(program, list) {
+        Ok(listed) => listed,
+        Err(failed) => return vec![step(place, program, Err(failed), Outcome::Removed)],
+    };
+    let names = names_in(&listed).into_iter();
+    let removed = names.map(|name| run(program, delete.iter().copied().chain([name])));
+    removed
+        .map(|removed| step(place, program, removed, Outcome::Removed))
+        .collect()
 }
 
 fn step(place: &str, program: &str, done: Result<String, Failed>, outcome: Outcome) -> Step {
@@ -110,8 +125,8 @@ impl Anchors {
         let place = self.folder.display().to_string();
         let by_hand = format!(
             "run `sudo cp {} {} && sudo {}`",
-            certificate.display(),
-            target.display(),
+            shell_quoted(&certificate.display().to_string()),
+            shell_quoted(&target.display().to_string()),
             self.update.join(" ")
         );
         match fs::copy(certificate, &target) {
@@ -212,12 +227,26 @@ mod tests {
 
     #[test]
     fn who_may_not_write_there_is_told_what_to_run() {
-        let (_root, mut anchors, certificate) = anchors(&["false"]);
+        let (root, mut anchors, certificate) = anchors(&["false"]);
         let step = anchors.add("one", &certificate);
         assert_eq!(step.hint.as_deref(), Some("run `sudo false`"));
         anchors.folder = anchors.folder.join("missing");
         let step = anchors.add("one", &certificate);
         assert_eq!(step.outcome, Outcome::Failed);
         assert!(step.hint.unwrap().starts_with("run `sudo cp "));
+        let hint = anchors.add("one", &root.path().join("a b")).hint.unwrap();
+        assert!(hint.contains("/a b' "), "{hint}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn whatever_is_listed_of_ours_is_removed_and_what_fails_is_told() {
+        let list = |text| remove_listed("here", "echo", &[text], &["-n"]);
+        assert!(list("Other CA").is_empty());
+        let removed = list("CN=tidings local CA 00000001, CN=tidings local CA 00000002");
+        assert_eq!(removed.len(), 2);
+        assert!(removed.iter().all(|step| step.outcome == Outcome::Removed));
+        let failed = remove_listed("here", "false", &[], &[]);
+        assert_eq!(failed[0].outcome, Outcome::Failed);
     }
 }

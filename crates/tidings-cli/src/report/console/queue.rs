@@ -17,8 +17,10 @@ pub(super) struct Queue {
     started: Once,
 }
 
+type Write = dyn Fn(&[u8]) + Send + Sync;
+
 struct Shared {
-    write: Box<dyn Fn(&[u8]) + Send + Sync>,
+    write: Box<Write>,
     // Held to add or to take a line, and never while one is written.
     waiting: Mutex<Waiting>,
     /// Wakes the thread.
