@@ -173,7 +173,6 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    #[expect(clippy::print_stderr, reason = "what is skipped is said")]
     fn the_number_of_a_type_is_that_of_its_name() {
         let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         for (path, kind) in [("/proc", "proc"), ("/sys", "sysfs"), ("/dev/shm", "tmpfs")] {

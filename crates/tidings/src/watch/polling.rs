@@ -500,11 +500,11 @@ impl Polling {
     pub(super) fn settle(
         &mut self,
         path: &Path,
-        stat: io::Result<Option<FileStat>>,
+        stat: &io::Result<Option<FileStat>>,
         now: Instant,
     ) -> Option<Differing> {
         let mut unsettled = self.unsettled.remove(path)?;
-        let Ok(stat) = stat else {
+        let Ok(stat) = *stat else {
             // It is not known what is there: the wait begins anew.
             unsettled.begun = now;
             unsettled.next_look = now + SETTLE;

@@ -6,7 +6,7 @@ use crate::root::{drain, is_watched};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 fn often(options: &mut Options) {
     options.poll = Some(Duration::from_millis(10));
@@ -83,6 +83,7 @@ fn a_new_file_with_nothing_in_it_is_reported() {
 
 /// How many files this process may have open, set from outside, because nothing can be started within it meanwhile.
 struct FileLimit {
+    shell: Child,
     set: ChildStdin,
     done: BufReader<ChildStdout>,
 }
@@ -100,6 +101,7 @@ impl FileLimit {
         FileLimit {
             set: shell.stdin.take().unwrap(),
             done: BufReader::new(shell.stdout.take().unwrap()),
+            shell,
         }
     }
 
@@ -109,6 +111,13 @@ impl FileLimit {
         let mut line = String::new();
         self.done.read_line(&mut line).unwrap();
         assert_eq!(line, "set\n", "prlimit (of util-linux) is needed");
+    }
+}
+
+impl Drop for FileLimit {
+    fn drop(&mut self) {
+        let _ = self.shell.kill();
+        let _ = self.shell.wait();
     }
 }
 

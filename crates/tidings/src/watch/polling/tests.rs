@@ -53,14 +53,14 @@ impl Bench {
     }
 
     fn settle(&mut self, ms: u64, name: &str, stat: Option<FileStat>) -> Option<Difference> {
-        self.settle_with(ms, name, Ok(stat))
+        self.settle_with(ms, name, &Ok(stat))
     }
 
     fn settle_with(
         &mut self,
         ms: u64,
         name: &str,
-        stat: io::Result<Option<FileStat>>,
+        stat: &io::Result<Option<FileStat>>,
     ) -> Option<Difference> {
         let now = times(self.start, ms).0;
         let path = Path::new("/d").join(name);
@@ -160,7 +160,7 @@ fn what_cannot_be_looked_at_for_a_while_is_not_gone() {
     let after = scan(&[("a", 5_000, 2), ("b", 0, 1)]);
     assert_eq!(bench.look(5_010, &after), []);
     for ms in [5_100, 9_000] {
-        assert_eq!(bench.settle_with(ms, "a", Err(error())), None);
+        assert_eq!(bench.settle_with(ms, "a", &Err(error())), None);
     }
     let unknown = Scan {
         unknown: vec!["/d/a".into(), "/d/b".into(), "/d/.gitignore".into()],

@@ -96,7 +96,7 @@ impl WatchThread {
 
     fn go_on_looking(&mut self, mut look: Look) {
         let begun = Instant::now();
-        while let Some((root, directory)) = look.directories.next() {
+        for (root, directory) in look.directories.by_ref() {
             if self.dispatcher.inbox.is_stopped() {
                 return;
             }

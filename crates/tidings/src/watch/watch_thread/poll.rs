@@ -25,7 +25,7 @@ impl WatchThread {
         }
         for (root, path) in self.polling.unsettled(Instant::now()) {
             let stat = stat_of(&path);
-            let differing = self.polling.settle(&path, stat, Instant::now());
+            let differing = self.polling.settle(&path, &stat, Instant::now());
             self.handle_polled(root, differing);
         }
         if self.polling.is_rest_due(Instant::now()) {
