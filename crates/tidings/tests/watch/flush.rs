@@ -165,14 +165,14 @@ fn a_flush_does_not_end_before_a_look_that_takes_long() {
 
 #[test]
 fn a_flush_that_is_asked_for_during_a_look_gets_one_of_its_own() {
-    // What is done when the look comes to the last directory.
+    // What is done when the look comes to the second of the directories.
     type Act = Box<dyn FnOnce() + Send>;
     let act: Arc<Mutex<Option<Act>>> = Arc::default();
     let acting = Arc::clone(&act);
     let site = Site::new(&["a/a.css", "b/b.css", "z/z.css"], |options| {
         only_for_flushes(options);
         looking(options, move |path| {
-            if path.starts_with("z/z.css")
+            if path.starts_with("b/b.css")
                 && let Some(act) = acting.lock().unwrap().take()
             {
                 act();
@@ -184,6 +184,8 @@ fn a_flush_that_is_asked_for_during_a_look_gets_one_of_its_own() {
     *act.lock().unwrap() = Some(Box::new(move || {
         send.send(()).unwrap();
         let _ = may_go_on.recv();
+        // So long that jobs come before the third directory.
+        std::thread::sleep(Duration::from_millis(100));
     }));
     let flushed = site.flushed();
     looked.recv_timeout(PATIENCE).unwrap();

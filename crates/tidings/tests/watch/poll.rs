@@ -135,6 +135,25 @@ fn is_run_alone(test: &str) -> bool {
     true
 }
 
+#[test]
+fn a_directory_that_cannot_be_listed_when_it_appears_is_found_when_it_can() {
+    if is_run_alone("poll::a_directory_that_cannot_be_listed_when_it_appears_is_found_when_it_can")
+    {
+        return;
+    }
+    // Of each directory there is an event.
+    let mut site = Site::with(&["index.html"]);
+    let mut limit = FileLimit::new();
+    limit.set("3");
+    fs::create_dir_all(site.path("new/deep")).unwrap();
+    site.reported_by_a_flush();
+    limit.set("");
+    site.write("new/deep/a.css", "x");
+    told(&mut site, ("new/deep/a.css", Created));
+    site.save("new/deep/a.css", "y");
+    told(&mut site, ("new/deep/a.css", Modified));
+}
+
 /// Too many open files, a server that restarts, a connection that is made anew.
 #[test]
 fn a_directory_that_cannot_be_listed_for_a_while_is_polled_on() {
