@@ -313,7 +313,7 @@ mod tests {
             let authority = Authority::kept_in(folder.path(), now).unwrap();
             authority.id().to_owned()
         };
-        let ahead = kept_at(now + 1000 * DAY);
+        let ahead = kept_at(now + DAY * 1000);
         let next = kept_at(now);
         assert_ne!(next, ahead);
         assert_eq!(kept_at(now), next);
@@ -327,19 +327,23 @@ mod tests {
 
     #[test]
     fn processes_that_replace_an_authority_at_once_have_the_same() {
-        let folder = tempfile::tempdir().unwrap();
-        let now = SystemTime::now();
-        Authority::kept_in(folder.path(), now).unwrap();
-        let later = now + 3600 * DAY;
-        let ids = std::thread::scope(|threads| {
-            let all = [(); 8].map(|()| {
-                threads.spawn(|| {
-                    let authority = Authority::kept_in(folder.path(), later).unwrap();
-                    authority.id().to_owned()
-                })
+        // They have to meet in the same moment: some of these do.
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let now = SystemTime::now();
+            Authority::kept_in(folder.path(), now).unwrap();
+            let begin = std::sync::Barrier::new(8);
+            let ids = std::thread::scope(|threads| {
+                let all = [(); 8].map(|()| {
+                    threads.spawn(|| {
+                        begin.wait();
+                        let authority = Authority::kept_in(folder.path(), now + DAY * 3600);
+                        authority.unwrap().id().to_owned()
+                    })
+                });
+                all.map(|one| one.join().unwrap())
             });
-            all.map(|one| one.join().unwrap())
-        });
-        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+            assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+        }
     }
 }
