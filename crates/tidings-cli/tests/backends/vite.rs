@@ -42,6 +42,9 @@ fn vite_replaces_modules_through_the_proxy_and_reloads_a_page_once() {
             n - 1
         ));
         tab.until("document.readyState === 'complete'");
+        // Vite tells a page only of what is saved once its socket is open; then it says so.
+        let socket = tab.event("Network.webSocketCreated")["requestId"].clone();
+        while tab.event("Network.webSocketFrameReceived")["requestId"] != socket {}
     }
     assert_eq!(tab.eval("Number(sessionStorage.loads)"), 4);
 }
