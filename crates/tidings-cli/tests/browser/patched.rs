@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use crate::site::{COUNT_LOADS, page, page_with};
+use crate::wait::wait_at;
 use crate::{Browser, Page, Site};
 
 /// A page without scripts.
@@ -350,17 +351,17 @@ fn a_page_that_has_not_reloaded_for_its_script_is_not_patched() {
         let script = "<script src=a.js data-tidings=pure></script>";
         page_with(script, &format!("<input id=i><p>{text}</p>"))
     };
-    let site = Site::serve(&[("index.html", &html("0")), ("a.js", "window.v = 1")]);
+    let site = Site::serve(&[("page.html", &html("0")), ("a.js", "window.v = 1")]);
     let mut browser = Browser::start();
-    let mut tab = browser.open(&site.url("/"));
+    let mut tab = browser.open(&site.url("/page.html"));
     typed(&mut tab);
     // A build that wipes what it makes, and writes the page last.
-    tab.call("Network.enable", json!({}));
-    site.remove("index.html");
+    site.remove("page.html");
     site.save("a.js", "window.v = 2");
-    // The page has looked whether its address is answered.
-    while tab.event("Network.responseReceived")["response"]["status"] != 404 {}
-    site.save("index.html", html("1"));
+    // The page has seen that its address is not answered, and stays.
+    wait_at(&site.url("/"), &["--timeout", "30"]);
+    assert_eq!(tab.eval("window.v"), 1);
+    site.save("page.html", html("1"));
     tab.until(&shows("1"));
     tab.until("window.v === 2");
 }
