@@ -110,8 +110,8 @@ fn a_secret_is_neither_stored_nor_put_back() {
         <input autocomplete='section-a current-password' class=secret><input autocomplete=one-time-code class=secret>\
         <input autocomplete=off class=secret><input name=cvc class=secret><input id=api_key class=secret>\
         <form autocomplete=off><input class=secret></form><input autocomplete=username class=secret>\
-        <input type=password id=shown class=secret><input name=pw class=secret>\
-        <input name=plain>";
+        <input type=password id=shown class=secret><input name=pw class=secret><input name=user_pass class=secret>\
+        <input name=plain><input name=passenger>";
     let index = |heading: &str| {
         // What is stored when the page goes.
         let spy = "<script>addEventListener('pagehide', () => localStorage.stored = JSON.stringify({...sessionStorage}))</script>";
@@ -120,7 +120,7 @@ fn a_secret_is_neither_stored_nor_put_back() {
     let site = serve(&[("index.html", &index("one"))]);
     let mut browser = Browser::start();
     let mut tab = browser.open(&site.url("/"));
-    tab.eval("for (const field of document.querySelectorAll('input')) field.value = field.name === 'plain' ? 'open' : 'hush'");
+    tab.eval("for (const field of document.querySelectorAll('input')) field.value = /plain|passenger/.test(field.name) ? 'open' : 'hush'");
     tab.eval("document.querySelector('.secret').focus()");
     // "Show password", and a field that a script has made since.
     tab.eval("document.querySelector('#shown').type = 'text'");
@@ -131,6 +131,7 @@ fn a_secret_is_neither_stored_nor_put_back() {
     site.save("index.html", index("two"));
     until_reloaded(&mut tab, "two");
     tab.until("document.querySelector('[name=plain]').value === 'open'");
+    tab.until("document.querySelector('[name=passenger]').value === 'open'");
     let stored = tab.eval("localStorage.stored");
     let stored = stored.as_str().unwrap();
     assert!(stored.contains("open"), "{stored}");

@@ -116,8 +116,8 @@
     endRequests()
   }
 
-  // A policy in the document forbids what could still be sent now, and the worker ends with the page. So the others send it, and the
-  // page that comes next in this tab.
+  // A policy in the document forbids what could still be sent now, and the worker ends with the page. So the others
+  // send it, and the page that comes next in this tab.
   const leftKey = 'tidings left'
   const sayGoodbye = (did) => {
     if (joined && !reloading) {

@@ -121,7 +121,7 @@ document[Symbol.for('tidings')].provide('restore', (natives) => {
     const names = ['autocomplete', 'name', 'id'].map((name) => attribute(field, name)).join(' ')
     return (
       /^(password|hidden|file|submit|image|reset|button)$/.test(field.type) ||
-      /\bpass|pass(wor[dt]|wd|code|phrase)|pwd|\bpw\b|\bpsw|senha|\bmdp\b|username|one[-_]?time|\botp|\bcc-|card|cvc|cvv|\bpin\b|secret|token|api[-_]?key|iban/i.test(names)
+      /(?<![a-z])(pass|psw|pw|mdp|senha)(?![a-z])|pass(wor[dt]|wd|code|phrase)|pwd|username|one[-_]?time|\botp|\bcc-|card|cvc|cvv|\bpin\b|secret|token|api[-_]?key|iban/i.test(names)
     )
   }
 
